@@ -1,0 +1,1 @@
+"""fairfer: fairness evaluation of facial-emotion models."""

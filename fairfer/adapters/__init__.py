@@ -1,0 +1,1 @@
+"""One module per model library; each library is imported inside its own module and nowhere else."""

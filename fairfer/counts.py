@@ -1,0 +1,140 @@
+"""Confusion counts: predictions x truth x groups, counted by DuckDB. The only place that touches rows.
+
+One row of the result says how many samples of one group had one truth and were given one answer. Everything after it works on
+these counts, so its cost does not grow with the number of images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from fairfer.errors import UsageError
+
+EVERYONE = "*"
+"""Attribute and group of everyone together; label of a rate over all labels."""
+
+Grouping = tuple[str, ...]
+"""Attributes whose levels are crossed; ``("gender",)``, or ``("gender", "race")`` for an intersection."""
+
+
+def unanswered(status: str) -> str:
+    """How the counts show an answer that was not given, such as ``(no_face)``: no label is spelled in brackets."""
+    return f"({status})"
+
+
+def grouping_name(grouping: Grouping) -> str:
+    """``gender,race``; `EVERYONE` for the empty grouping."""
+    return ",".join(grouping) or EVERYONE
+
+
+def confusion(table: pd.DataFrame | pa.Table, groupings: Sequence[Grouping]) -> pd.DataFrame:
+    """Count answers per group.
+
+    Parameters
+    ----------
+    table
+        One row a sample: ``truth``, ``said`` (a label, or see `unanswered`) and one text column per attribute.
+    groupings
+        What to count by; everyone together is always counted first.
+
+    Returns
+    -------
+    DataFrame
+        ``attribute, group, truth, predicted, n``, sorted; only combinations that occur.
+
+    Raises
+    ------
+    UsageError
+        When the levels of an intersection hold a comma, so that its groups could not be told apart by name.
+    """
+    rows = table if isinstance(table, pa.Table) else pa.Table.from_pandas(table, preserve_index=False)
+    wanted = list(dict.fromkeys([(), *groupings]))
+    with duckdb.connect() as connection:
+        connection.register("samples", rows)
+        return count_relation(connection, "samples", wanted)
+
+
+def count_relation(connection: duckdb.DuckDBPyConnection, relation: str, groupings: Sequence[Grouping]) -> pd.DataFrame:
+    """As `confusion`, on a table, view or ``read_parquet(...)`` that an open connection knows; it is read once, streaming."""
+    attributes = list(dict.fromkeys(a for g in groupings for a in g))
+    sets = ", ".join("(truth, said" + "".join(f", {_quote(a)}" for a in g) + ")" for g in groupings)
+    columns = ", ".join(["truth", "said", *(_quote(a) for a in attributes)])
+    which = "".join(f", grouping({_quote(a)}) AS {_quote('without ' + a)}" for a in attributes)
+    query = f"SELECT {columns}{which}, count(*) AS n FROM {relation} GROUP BY GROUPING SETS ({sets})"  # noqa: S608 - quoted
+    found = connection.sql(query).df()
+    parts = []
+    for grouping in groupings:
+        mask = pd.Series(data=True, index=found.index)
+        for attribute in attributes:
+            mask &= found["without " + attribute] == (0 if attribute in grouping else 1)
+        part = found[mask]
+        group = pd.Series(EVERYONE, index=part.index, dtype="str")
+        if grouping:
+            group = part[grouping[0]].astype("str")
+            for attribute in grouping[1:]:
+                group = group + "," + part[attribute].astype("str")
+        if len(grouping) > 1:
+            _refuse_commas(part, grouping)
+        counted = pd.DataFrame(
+            {
+                "attribute": grouping_name(grouping),
+                "group": group,
+                "truth": part["truth"].astype("str"),
+                "predicted": part["said"].astype("str"),
+                "n": part["n"].astype("int64"),
+            }
+        )
+        parts.append(counted.sort_values(["group", "truth", "predicted"]))
+    return pd.concat(parts, ignore_index=True)
+
+
+def one_vs_rest(counts: pd.DataFrame, labels: Sequence[str], groups: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """TP, FN, FP and TN per attribute, group and label.
+
+    Parameters
+    ----------
+    counts
+        As `confusion` returns.
+    labels
+        The labels audited. An answer that is none of them (not given, or a label that the data never hold) is wrong for the
+        true label and a positive for none.
+    groups
+        The groups of each attribute; one without samples gets zeros.
+
+    Returns
+    -------
+    DataFrame
+        ``attribute, group, label, tp, fn, fp, tn``, in the order of `groups` and `labels`.
+    """
+    frames = []
+    keys = pd.MultiIndex.from_tuples([(a, g) for a, names in groups.items() for g in names], names=["attribute", "group"])
+
+    def total(rows: pd.DataFrame) -> pd.Series:
+        return rows.groupby(["attribute", "group"])["n"].sum().reindex(keys, fill_value=0)
+
+    everyone = total(counts)
+    for label in labels:
+        is_truth, is_said = counts["truth"] == label, counts["predicted"] == label
+        tp, fn, fp = total(counts[is_truth & is_said]), total(counts[is_truth & ~is_said]), total(counts[~is_truth & is_said])
+        frames.append(pd.DataFrame({"label": label, "tp": tp, "fn": fn, "fp": fp, "tn": everyone - tp - fn - fp}))
+    cells = pd.concat(frames).reset_index()
+    order = {key: i for i, key in enumerate(keys)}
+    position = pd.Series([order[key] for key in zip(cells["attribute"], cells["group"], strict=True)])
+    return cells.iloc[position.argsort(kind="stable")].reset_index(drop=True)
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _refuse_commas(part: pd.DataFrame, grouping: Grouping) -> None:
+    for attribute in grouping:
+        levels = part[attribute].astype("str")
+        bad = levels[levels.str.contains(",", regex=False)]
+        if len(bad):
+            message = f"--by {grouping_name(grouping)}: the level {bad.iloc[0]!r} of {attribute} holds a comma; rename it to cross it"
+            raise UsageError(message)

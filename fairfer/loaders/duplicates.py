@@ -1,0 +1,75 @@
+"""Pictures that occur more than once: exact pixel twins within a data set and in its other splits.
+
+FER2013 holds some 1,500 groups of such twins, many of them across Train and Test: a model that was trained on one has seen the
+other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pandas as pd
+
+from fairfer.dataset import Dataset, Step
+from fairfer.images import Images, UnreadableImageError
+
+
+def pixel_digests(images: Images, sample_ids: Sequence[str]) -> list[bytes]:
+    """A digest of each picture's shape and pixels; empty where it cannot be read."""
+
+    def digest(sample_id: str) -> bytes:
+        try:
+            picture = images.decode(images.raw(sample_id), sample_id)
+        except UnreadableImageError:
+            return b""
+        return hashlib.blake2b(picture.tobytes(), digest_size=16, key=repr(picture.shape).encode()).digest()
+
+    with ThreadPoolExecutor() as pool:  # decoding happens outside of Python's lock
+        return list(pool.map(digest, sample_ids, chunksize=64) if len(sample_ids) > 1 else map(digest, sample_ids))
+
+
+def report_twins(dataset: Dataset, elsewhere: Images | None, other_ids: Sequence[str], where: str, *, dedupe: bool) -> Dataset:
+    """State how many pictures have exact pixel twins, and leave them out when asked.
+
+    Parameters
+    ----------
+    dataset
+        Its pictures are compared with one another.
+    elsewhere, other_ids, where
+        Pictures that the data set does not hold (its other splits) and what to call them.
+    dedupe
+        Keep the first of each group of twins, and none that also occurs elsewhere.
+
+    Returns
+    -------
+    Dataset
+        With steps that say what was found or left out.
+    """
+    if dataset.images is None:
+        return dataset
+    ids = [str(i) for i in dataset.samples.index]
+    own = pd.Series(pixel_digests(dataset.images, ids), index=dataset.samples.index)
+    readable = own != b""
+    later = own.duplicated() & readable
+    groups = int(own[own.duplicated(keep=False) & readable].nunique())
+    others = set(pixel_digests(elsewhere, other_ids)) - {b""} if elsewhere is not None else set()
+    outside = own.isin(others)
+    if dedupe:
+        keep = ~later & ~outside
+        steps = [
+            Step("exact pixel twins of an earlier picture (--dedupe)", int(later.sum())),
+            Step(f"with an exact pixel twin in {where} (--dedupe)", int((outside & ~later).sum())),
+        ]
+        return dataset.replace(
+            samples=dataset.samples[keep],
+            votes=None if dataset.votes is None else dataset.votes[keep],
+            steps=(*dataset.steps, *(s for s in steps if s.left_out or "twins of" in s.what)),
+        )
+    remarks = []
+    if groups:
+        remarks.append(Step(f"pictures that repeat an earlier one pixel for pixel: {int(later.sum()):,} in {groups:,} groups"))
+    if outside.any():
+        remarks.append(Step(f"pictures with an exact pixel twin in {where}: {int(outside.sum()):,}"))
+    return dataset.replace(steps=(*dataset.steps, *remarks))

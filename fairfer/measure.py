@@ -1,0 +1,301 @@
+"""Dataset and predictions to an `Audit`."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import itertools
+import math
+import os
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from fairfer.audit import (
+    Audit,
+    AttributeInfo,
+    Count,
+    DataInfo,
+    Gap,
+    LabelInfo,
+    ModelInfo,
+    Rate,
+    Settings,
+    StepInfo,
+)
+from fairfer.counts import EVERYONE, Grouping, confusion, grouping_name, one_vs_rest, unanswered
+from fairfer.dataset import UNANNOTATED, Attribute, Dataset
+from fairfer.errors import DataError, RunError, UsageError
+from fairfer.labels import Reconciliation, reconcile
+from fairfer.predictions import Predictions
+from fairfer.rates import group_rates, label_rates
+from fairfer.uncertainty import benjamini_hochberg, chance_gap
+
+MINIMUM = 20
+"""Default smallest denominator of a rate that is compared between groups."""
+
+DRAWS = 2000
+"""Default number of permutations behind a chance gap."""
+
+MAX_GROUPS = 400
+"""More groups than this in one intersection are not a table that anyone reads."""
+
+GAP_RATES = (("TPR", 1), ("FPR", -1))
+"""Rates whose gaps are tested, and the direction that is favourable. FNR and TNR are their mirror images."""
+
+_PACKAGES = ("fairfer", "deepface", "duckdb", "fairlearn", "numpy", "onnxruntime", "pandas", "pillow", "scikit-learn", "scipy")
+
+
+def audit(  # noqa: PLR0913 - every setting of an audit, all but two with a default
+    dataset: Dataset,
+    predictions: Predictions,
+    by: Iterable[str | Sequence[str]] = (),
+    *,
+    unsayable: str = "drop",
+    minimum: int = MINIMUM,
+    confidence: float = 0.95,
+    draws: int = DRAWS,
+    seed: int = 0,
+    date: str | None = None,
+    command: str = "",
+) -> Audit:
+    """Measure error rates per label and group, and the gaps between groups.
+
+    Parameters
+    ----------
+    dataset
+        Truth and groups.
+    predictions
+        What a model said; must answer for every sample of the data set, about the very same pictures.
+    by
+        Groupings: ``"gender"``, or ``"gender,race"`` for an intersection. All attributes, one by one, when none is given.
+    unsayable
+        What becomes of faces whose label the model cannot say: ``drop``, ``keep`` or ``merge=FROM:TO`` (see
+        `fairfer.labels.reconcile`).
+    minimum
+        A rate with a smaller denominator is marked small and compared with nothing.
+    confidence
+        Of every interval, between 0.5 and 1.
+    draws, seed
+        Permutations behind each chance gap, and their seed.
+    date
+        Day of the audit; today (or ``SOURCE_DATE_EPOCH``'s) when not given.
+    command
+        What reproduces this audit, for the report.
+
+    Returns
+    -------
+    Audit
+
+    Raises
+    ------
+    DataError
+        When an attribute does not exist or cannot group people, or no sample is left.
+    RunError
+        When the predictions lack a sample or are about another picture.
+    UsageError
+        When a setting has no meaning.
+    """
+    _check_settings(minimum, confidence, draws)
+    groupings = parse_groupings(by) or [(a.name,) for a in dataset.attributes]
+    attributes = {n: dataset.attribute(n) for g in groupings for n in g}
+    labels = reconcile(dataset.labels, predictions.labels, unsayable)
+    table, left_out = _join(dataset, predictions, labels, list(attributes))
+    groups = {EVERYONE: [EVERYONE]} | {grouping_name(g): _cross(g, attributes) for g in groupings}
+    counts = confusion(table, groupings)
+    cells = one_vs_rest(counts, labels.labels, groups)
+    rates = pd.concat(
+        [
+            group_rates(counts, labels.labels, groups, minimum=minimum, confidence=confidence),
+            label_rates(cells, minimum=minimum, confidence=confidence),
+        ],
+        ignore_index=True,
+    )
+    settings = Settings(
+        by=[list(g) for g in groupings],
+        unsayable=unsayable,
+        minimum=minimum,
+        confidence=confidence,
+        draws=draws,
+        seed=seed,
+    )
+    rows = [Rate(**_plain(r)) for r in rates.to_dict("records")]
+    return Audit(
+        date=date or today(),
+        command=command,
+        data=_data_info(dataset, attributes.values()),
+        model=ModelInfo(
+            name=predictions.model,
+            version=predictions.version,
+            options=predictions.options,
+            labels=list(predictions.labels.labels),
+            label_space=predictions.labels.name,
+            predictions_digest=predictions.digest,
+        ),
+        labels=LabelInfo(
+            audited=list(labels.labels), unsayable=list(labels.unsayable), extra=list(labels.extra), left_out=left_out
+        ),
+        settings=settings,
+        versions=_versions(),
+        counts=[Count(**_plain(r)) for r in counts.to_dict("records")],
+        rates=rows,
+        gaps=_gaps(rows, [grouping_name(g) for g in groupings], settings),
+    )
+
+
+def today() -> str:
+    """Today's date, or that of ``SOURCE_DATE_EPOCH`` (https://reproducible-builds.org/specs/source-date-epoch/)."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    now = datetime.datetime.fromtimestamp(int(epoch), datetime.UTC) if epoch else datetime.datetime.now(datetime.UTC)
+    return now.date().isoformat()
+
+
+def parse_groupings(by: Iterable[str | Sequence[str]]) -> list[Grouping]:
+    """``["gender", "gender,race"]`` as tuples of attribute names, each once.
+
+    Raises
+    ------
+    UsageError
+        When a grouping is empty or names an attribute twice.
+    """
+    found: list[Grouping] = []
+    for item in [by] if isinstance(by, str) else by:
+        names = tuple(n.strip() for n in (item.split(",") if isinstance(item, str) else item))
+        if not all(names) or len(set(names)) != len(names):
+            message = f"--by {item!r}: name each attribute once, with commas between, as in gender,race"
+            raise UsageError(message)
+        found.append(names)
+    return list(dict.fromkeys(found))
+
+
+def _check_settings(minimum: int, confidence: float, draws: int) -> None:
+    if minimum < 1:
+        message = f"--minimum {minimum}: the smallest denominator must be at least 1"
+        raise UsageError(message)
+    if not 0.5 <= confidence < 1:  # noqa: PLR2004 - below one half it is no confidence
+        message = f"--confidence {confidence}: give a number from 0.5 up to, but not including, 1"
+        raise UsageError(message)
+    if draws < 100:  # noqa: PLR2004 - p-values could not fall under 0.01
+        message = f"--draws {draws}: at least 100 permutations are needed"
+        raise UsageError(message)
+
+
+def _join(
+    dataset: Dataset, predictions: Predictions, labels: Reconciliation, attributes: Sequence[str]
+) -> tuple[pd.DataFrame, int]:
+    """Truth, answers and groups of the samples audited, and how many were left out for their label."""
+    answers = predictions.frame.reindex(dataset.samples.index)
+    missing = answers["status"].isna()
+    if missing.any():
+        message = (
+            f"the predictions of {predictions.model} lack {int(missing.sum()):,} of {len(dataset):,} samples of {dataset.name} "
+            f"(the first: {missing.index[missing][0]}); predict again"
+        )
+        raise RunError(message)
+    if dataset.images is not None:
+        changed = answers["image"].fillna("") != dataset.image_digests
+        if changed.any():
+            message = f"picture {changed.index[changed][0]} changed since {predictions.model} saw it; predict again"
+            raise RunError(message)
+    status = answers["status"].astype("str")
+    said = answers["predicted"].astype("str").where(status == "ok", status.map(unanswered))
+    table = dataset.samples[list(attributes)].assign(truth=dataset.samples["label"].map(dict(labels.truth)), said=said)
+    keep = table["truth"].notna()
+    if not keep.any():
+        message = f"{dataset.name}: no face is left once those are dropped whose label {predictions.model} cannot say"
+        raise DataError(message)
+    return table[keep], int((~keep).sum())
+
+
+def _cross(grouping: Grouping, attributes: dict[str, Attribute]) -> list[str]:
+    groups = [",".join(levels) for levels in itertools.product(*(attributes[n].levels for n in grouping))]
+    if len(groups) > MAX_GROUPS:
+        message = f"--by {grouping_name(grouping)} makes {len(groups):,} groups, more than {MAX_GROUPS}; cross fewer attributes"
+        raise UsageError(message)
+    return groups
+
+
+def _gaps(rates: Sequence[Rate], groupings: Sequence[str], settings: Settings) -> list[Gap]:
+    """Gaps of TPR and FPR per label, and of accuracy and coverage, over each grouping."""
+    wanted = (*GAP_RATES, ("accuracy", 1), ("coverage", 1))
+    gaps: list[Gap] = []
+    by_key: dict[tuple[str, str, str], list[Rate]] = {}
+    for found in rates:
+        by_key.setdefault((found.rate, found.label, found.attribute), []).append(found)
+    labels = list(dict.fromkeys(r.label for r in rates))
+    # Each gap draws from its own stream, so that adding a grouping or a label changes no other gap.
+    for attribute in groupings:
+        for label in labels:
+            for rate, sign in wanted:
+                members = by_key.get((rate, label, attribute))
+                if members:
+                    gaps.append(_gap(members, sign, settings))
+    tested = [i for i, g in enumerate(gaps) if g.p is not None]
+    q = benjamini_hochberg([gaps[i].p for i in tested if gaps[i].p is not None])
+    for i, value in zip(tested, q, strict=True):
+        gaps[i] = gaps[i].model_copy(update={"q": float(value)})
+    return gaps
+
+
+def _gap(members: Sequence[Rate], sign: int, settings: Settings) -> Gap:
+    first = members[0]
+    usable = [m for m in members if m.status == "ok" and UNANNOTATED not in m.group.split(",")]
+    left_out = [m.group for m in members if m not in usable and m.status != "empty"]
+    about = {"label": first.label, "attribute": first.attribute, "rate": first.rate, "groups": len(usable), "left_out": left_out}
+    nothing = dict.fromkeys(("worst", "best", "difference", "ratio", "chance", "p", "q"))
+    if len(usable) < 2:  # noqa: PLR2004 - a gap is between two
+        return Gap.model_validate({**about, **nothing, "status": "too_few_groups"})
+    hits, trials = [m.numerator or 0 for m in usable], [m.denominator or 0 for m in usable]
+    value = np.array(hits) / np.array(trials)
+    worst, best = int(np.argmin(sign * value)), int(np.argmax(sign * value))
+    stream = f"{settings.seed}/{first.attribute}/{first.label}/{first.rate}"
+    generator = np.random.default_rng(list(stream.encode()))
+    chance = chance_gap(hits, trials, draws=settings.draws, generator=generator, confidence=settings.confidence)
+    return Gap(
+        **about,
+        worst=usable[worst].group,
+        best=usable[best].group,
+        difference=float(np.ptp(value)),
+        ratio=float(value.min() / value.max()) if value.max() > 0 else None,
+        chance=chance.gap,
+        p=chance.p,
+        q=None,
+        status="ok",
+    )
+
+
+def _data_info(dataset: Dataset, attributes: Iterable[Attribute]) -> DataInfo:
+    return DataInfo(
+        name=dataset.name,
+        samples=len(dataset),
+        labels=list(dataset.labels.labels),
+        label_space=dataset.labels.name,
+        card=dict(dataset.card),
+        steps=[StepInfo(what=s.what, left_out=s.left_out) for s in dataset.steps],
+        attributes=[
+            AttributeInfo(name=a.name, levels=list(a.levels), source=a.source, by=a.by, note=a.note) for a in attributes
+        ],
+        digest=dataset.digest,
+        images_digest=dataset.images_digest,
+    )
+
+
+def _plain(row: dict[str, object]) -> dict[str, object]:
+    """A table row as JSON knows it: NaN is null, counts are whole."""
+    plain: dict[str, object] = {}
+    for name, value in row.items():
+        missing = value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+        whole = name in ("numerator", "denominator", "n")
+        plain[name] = None if missing else int(str(value).partition(".")[0]) if whole else value
+    return plain
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:  # an optional part of an unusual installation
+            continue
+    return found

@@ -1,0 +1,384 @@
+"""Run a model over a data set and keep what it said: the first joint of fairfer.
+
+A run folder holds ``run.json`` (who was asked, about which pictures) and ``predictions/part-00000.parquet``, … of
+`PART` samples each. Every part is moved into place whole, so a run killed at any moment is taken up again with at most one
+part redone, and ends in the same bytes as one that was never interrupted.
+
+Predictions hold only what the model said. Truth and groups are joined when they are audited, so a corrected annotation needs
+no new inference. They belong to the pictures (digest) and to the model (name, version, options): anything else is refused.
+
+Columns of a part::
+
+    sample_id   text
+    image       SHA-256 of the picture's stored bytes, empty where it could not be read
+    status      ok, no_face, unreadable or error
+    predicted   the label with the highest score, the model's first on a tie; null unless ok
+    detail      why there is no answer
+    score:LABEL one float32 column per label of the model; null unless ok
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fairfer.dataset import Dataset, digest_lines
+from fairfer.errors import DataError, ModelError, RunError
+from fairfer.files import dump_json, write_into_place, write_text
+from fairfer.images import Picture, UnreadableImageError, digest_bytes
+from fairfer.labels import LabelSpace
+from fairfer.model import STATUSES, Model, Prediction
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PART = 512
+"""Samples per part. Part boundaries are part of the result's bytes, so this is a constant and no option."""
+
+FORMAT = 1
+"""Version of the run folder. 1: the first."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What one model said of one data set's pictures.
+
+    Attributes
+    ----------
+    model, version, options
+        Who was asked.
+    labels
+        What the model can say.
+    images_digest
+        Which pictures it was asked about (`Dataset.images_digest`).
+    frame
+        Indexed by ``sample_id``, columns as in the module's description.
+    """
+
+    model: str
+    version: str
+    labels: LabelSpace
+    options: dict[str, str]
+    images_digest: str
+    frame: pd.DataFrame
+
+    @property
+    def digest(self) -> str:
+        """Identity of the answers: model, pictures and every row."""
+        about = json.dumps(self.about(), sort_keys=True)
+        rows = pd.util.hash_pandas_object(self.frame, index=True).to_numpy()
+        return digest_lines([about, rows.tobytes().hex()])
+
+    def about(self) -> dict[str, Any]:
+        """What ``run.json`` says of the run."""
+        return _about(self, self.images_digest, len(self.frame))
+
+    def scores(self) -> NDArray[np.float32]:
+        """(n, labels) scores, NaN where there is no answer.
+
+        Raises
+        ------
+        RunError
+            When only labels were recorded, no scores.
+        """
+        columns = [f"score:{n}" for n in self.labels.labels]
+        if not set(columns) <= set(self.frame.columns):
+            message = f"{self.model}: only labels were recorded, no scores; give the score columns of the table"
+            raise RunError(message)
+        return self.frame[columns].to_numpy(np.float32, na_value=np.nan)
+
+    @classmethod
+    def read(cls, run: Path) -> Predictions:
+        """Read a finished run folder.
+
+        Raises
+        ------
+        RunError
+            When the folder is no run, is unfinished, damaged, or of another format version.
+        """
+        about = read_about(run)
+        parts = [_part_path(run, i) for i in range(_part_count(about["samples"]))]
+        missing = [p.name for p in parts if not p.is_file()]
+        if missing:
+            message = f"{run} is unfinished: {len(missing)} of {len(parts)} parts are missing; run the same predict again"
+            raise RunError(message)
+        identity = _identity(about)
+        tables = []
+        for part in parts:
+            table = _read_part(part, identity)
+            if table is None:
+                message = f"{part} is damaged or belongs to another run; delete it and run the same predict again"
+                raise RunError(message)
+            tables.append(table)
+        return _assemble(about, tables)
+
+    @classmethod
+    def from_recorded(cls, dataset: Dataset) -> Predictions:
+        """The answers that came with a data set (see `fairfer.dataset.Recorded`).
+
+        Raises
+        ------
+        DataError
+            When none came with it.
+        """
+        recorded = dataset.recorded
+        if recorded is None:
+            message = f"{dataset.name} holds no predictions; name their column (--predicted) or give a --model"
+            raise DataError(message)
+        frame = recorded.frame.copy()
+        frame["image"] = dataset.image_digests
+        frame = frame[["image", "status", "predicted", "detail", *(c for c in frame if str(c).startswith("score:"))]]
+        return cls(recorded.model, recorded.version, recorded.labels, {}, dataset.images_digest, frame)
+
+    def write(self, run: Path) -> None:
+        """Store these predictions as a run folder, as `predict` would have.
+
+        Raises
+        ------
+        RunError
+            When the folder holds another run.
+        """
+        about = self.about()
+        _open_run(run, about, overwrite=False)
+        identity = _identity(about)
+        for index, start in enumerate(range(0, len(self.frame), PART)):
+            rows = self.frame.iloc[start : start + PART]
+            _write_part(_part_path(run, index), pa.Table.from_pandas(rows.reset_index(), preserve_index=False), identity)
+
+
+def predict(
+    dataset: Dataset,
+    model: Model,
+    run: Path | None = None,
+    *,
+    overwrite: bool = False,
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+) -> Predictions:
+    """Ask a model about every picture of a data set.
+
+    Parameters
+    ----------
+    dataset
+        Must have pictures.
+    model
+        Asked in batches of its ``batch_size`` (64 when it has none).
+    run
+        Folder to keep the answers in and to take up from when they are partly there; kept in memory only when not given.
+    overwrite
+        Discard what another model or other pictures left in `run`, instead of refusing.
+    progress
+        Wraps the iterable of parts, such as ``tqdm.tqdm``.
+
+    Returns
+    -------
+    Predictions
+        One row per sample, in the order of ``dataset.samples``.
+
+    Raises
+    ------
+    RunError
+        When `run` holds predictions of another model or of other pictures and `overwrite` is not given.
+    ModelError
+        When the model answers with the wrong number of answers or scores, or could answer for no picture at all.
+    """
+    if dataset.images is None:
+        return Predictions.from_recorded(dataset)
+    about = _about(model, dataset.images_digest, len(dataset))
+    identity = _identity(about)
+    if run is not None:
+        _open_run(run, about, overwrite=overwrite)
+    tables = []
+    ids = [str(i) for i in dataset.samples.index]
+    for index in progress(range(_part_count(len(dataset)))):
+        wanted = ids[index * PART : (index + 1) * PART]
+        path = None if run is None else _part_path(run, index)
+        table = None if path is None else _read_part(path, identity)
+        if table is None or table.column("sample_id").to_pylist() != wanted:
+            table = _predict_part(dataset, model, wanted)
+            if path is not None:
+                _write_part(path, table, identity)
+        tables.append(table)
+    return _assemble(about, tables)
+
+
+def read_about(run: Path) -> dict[str, Any]:
+    """What ``run.json`` of a run folder says, checked.
+
+    Raises
+    ------
+    RunError
+        When there is none, or it is damaged or of another format version.
+    """
+    path = run / "run.json"
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        message = f"{run} holds no run.json, so it is no run; give the folder that fairfer predict or audit wrote"
+        raise RunError(message) from error
+    except (OSError, ValueError) as error:
+        message = f"{path} cannot be read ({error}); delete the folder and predict again"
+        raise RunError(message) from error
+    version = about.get("format") if isinstance(about, dict) else None
+    if version != FORMAT:
+        message = f"{path} has format {version!r}, this fairfer reads {FORMAT}; predict again, or use the fairfer that wrote it"
+        raise RunError(message)
+    return dict(about)
+
+
+def _about(model: Model | Predictions, images_digest: str, samples: int) -> dict[str, Any]:
+    name = model.model if isinstance(model, Predictions) else model.name
+    return {
+        "format": FORMAT,
+        "model": name,
+        "version": model.version,
+        "options": {str(k): str(v) for k, v in sorted(dict(getattr(model, "options", {})).items())},
+        "label_space": model.labels.name,
+        "labels": list(model.labels.labels),
+        "spellings": list(model.labels.spellings),
+        "images_digest": images_digest,
+        "samples": samples,
+    }
+
+
+def _identity(about: dict[str, Any]) -> str:
+    return digest_lines([json.dumps(about, sort_keys=True)])
+
+
+def _open_run(run: Path, about: dict[str, Any], *, overwrite: bool) -> None:
+    path = run / "run.json"
+    if path.exists() and not overwrite:
+        try:
+            found = read_about(run)
+        except RunError as error:
+            message = f"{error} (or discard it with --overwrite)"
+            raise RunError(message) from error
+        differing = [k for k in about if found.get(k) != about[k]]
+        if differing:
+            field = differing[0]
+            what = field.replace("_", " ")
+            message = (
+                f"{run} holds predictions with another {what} ({_short(found.get(field))}, now {_short(about[field])}); "
+                "choose another --out, or discard them with --overwrite"
+            )
+            raise RunError(message)
+        return
+    # The order matters to a kill between the steps: parts of another run must be gone before run.json names this one.
+    for stale in sorted((run / "predictions").glob("part-*.parquet")):
+        stale.unlink()
+    write_text(path, dump_json(about))
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else text[:12] + "…"  # noqa: PLR2004 - a digest is shown by its beginning
+
+
+def _part_count(samples: int) -> int:
+    return math.ceil(samples / PART)
+
+
+def _part_path(run: Path, index: int) -> Path:
+    return run / "predictions" / f"part-{index:05d}.parquet"
+
+
+def _read_part(path: Path, identity: str) -> pa.Table | None:
+    """A part that is whole and belongs to this run, else nothing: it is then made again."""
+    try:
+        table = pq.read_table(path, partitioning=None)
+    except (OSError, pa.ArrowException):
+        return None
+    metadata = table.schema.metadata or {}
+    return table.replace_schema_metadata() if metadata.get(b"fairfer") == identity.encode() else None
+
+
+def _write_part(path: Path, table: pa.Table, identity: str) -> None:
+    marked = table.replace_schema_metadata({"fairfer": identity})
+    write_into_place(path, lambda temporary: pq.write_table(marked, temporary, compression="zstd"))
+
+
+def _predict_part(dataset: Dataset, model: Model, ids: Sequence[str]) -> pa.Table:
+    size = max(1, int(getattr(model, "batch_size", 64)))
+    digests: list[str] = []
+    answers: list[Prediction] = []
+    for start in range(0, len(ids), size):
+        pictures: list[Picture] = []
+        rows: list[int] = []
+        for sample_id in ids[start : start + size]:
+            try:
+                raw = dataset.raw(sample_id)
+            except UnreadableImageError as error:
+                digests.append("")
+                answers.append(Prediction("unreadable", detail=str(error)))
+                continue
+            digests.append(digest_bytes(raw))
+            try:
+                assert dataset.images is not None  # noqa: S101 - predict() has refused the other case
+                pictures.append(dataset.images.decode(raw, sample_id))
+            except UnreadableImageError as error:
+                answers.append(Prediction("unreadable", detail=str(error)))
+                continue
+            rows.append(len(answers))
+            answers.append(Prediction("error"))
+        if pictures:
+            for row, answer in zip(rows, _ask(model, pictures), strict=True):
+                answers[row] = answer
+    return _table(ids, digests, answers, model.labels)
+
+
+def _ask(model: Model, pictures: Sequence[Picture]) -> Iterator[Prediction]:
+    answers = model.predict(pictures)
+    if len(answers) != len(pictures):
+        message = f"model {model.name} gave {len(answers)} answers for {len(pictures)} pictures; it must give one for each"
+        raise ModelError(message)
+    for answer in answers:
+        if answer.status not in STATUSES:
+            message = f"model {model.name} answered with status {answer.status!r}; use one of {', '.join(STATUSES)}"
+            raise ModelError(message)
+        if answer.status != "ok":
+            yield Prediction(answer.status, None, answer.detail or answer.status)
+            continue
+        scores = np.asarray(answer.scores if answer.scores is not None else [], dtype=np.float32)
+        if scores.shape != (len(model.labels),):
+            message = (
+                f"model {model.name} gave scores of shape {scores.shape}, but it names {len(model.labels)} labels "
+                f"({', '.join(model.labels.labels)}); give one score for each"
+            )
+            raise ModelError(message)
+        if np.isfinite(scores).all():
+            yield Prediction("ok", scores)
+        else:
+            yield Prediction("error", None, "the model's scores are not finite numbers")
+
+
+def _table(ids: Sequence[str], digests: Sequence[str], answers: Sequence[Prediction], labels: LabelSpace) -> pa.Table:
+    said = [None if a.scores is None else labels.labels[int(np.argmax(a.scores))] for a in answers]
+    columns: dict[str, pa.Array] = {
+        "sample_id": pa.array(list(ids), pa.string()),
+        "image": pa.array(list(digests), pa.string()),
+        "status": pa.array([a.status for a in answers], pa.string()),
+        "predicted": pa.array(said, pa.string()),
+        "detail": pa.array([a.detail for a in answers], pa.string()),
+    }
+    for i, name in enumerate(labels.labels):
+        values = [None if a.scores is None else float(a.scores[i]) for a in answers]
+        columns[f"score:{name}"] = pa.array(values, pa.float32())
+    return pa.table(columns)
+
+
+def _assemble(about: dict[str, Any], tables: Sequence[pa.Table]) -> Predictions:
+    frame = pa.concat_tables(tables).to_pandas().set_index("sample_id")
+    if not bool((frame["status"] == "ok").any()):
+        first = str(frame["detail"].iloc[0]) or "no reason given"
+        message = f"model {about['model']} could answer for none of {len(frame):,} pictures (the first: {first})"
+        raise ModelError(message)
+    labels = LabelSpace(about["label_space"], tuple(about["labels"]), tuple(about["spellings"]))
+    return Predictions(about["model"], about["version"], labels, dict(about["options"]), about["images_digest"], frame)

@@ -1,0 +1,228 @@
+"""Counts to rates, through Fairlearn's MetricFrame.
+
+Fairlearn works on rows of a binary problem. Here a row is a confusion cell with its count as ``sample_weight``, the label is a
+control feature and the group the sensitive feature, so that one frame gives every label's rates in every group and costs the same
+for a thousand images as for a hundred million.
+
+Fairlearn reports a rate whose denominator is 0 as 0.0. Here it is not estimable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from fairfer.counts import EVERYONE
+from fairfer.uncertainty import wilson
+
+Status = Literal["ok", "small", "not_estimable", "empty"]
+"""``small``: fewer than the minimum denominator; ``not_estimable``: the denominator is 0; ``empty``: nobody is in the group."""
+
+LABEL_RATES = ("TPR", "FNR", "FPR", "TNR", "PPV", "selection rate", "prevalence", "F1")
+"""Rates of one label, one-vs-rest."""
+
+GROUP_RATES = ("accuracy", "macro-F1", "weighted-F1", "coverage")
+"""Rates over all labels; coverage is the share of samples that got an answer."""
+
+FRACTIONS: Mapping[str, tuple[Mapping[str, int], Mapping[str, int]]] = {
+    "TPR": ({"tp": 1}, {"tp": 1, "fn": 1}),
+    "FNR": ({"fn": 1}, {"tp": 1, "fn": 1}),
+    "FPR": ({"fp": 1}, {"fp": 1, "tn": 1}),
+    "TNR": ({"tn": 1}, {"fp": 1, "tn": 1}),
+    "PPV": ({"tp": 1}, {"tp": 1, "fp": 1}),
+    "selection rate": ({"tp": 1, "fp": 1}, {"tp": 1, "fn": 1, "fp": 1, "tn": 1}),
+    "prevalence": ({"tp": 1, "fn": 1}, {"tp": 1, "fn": 1, "fp": 1, "tn": 1}),
+    "F1": ({"tp": 2}, {"tp": 2, "fp": 1, "fn": 1}),
+}
+"""Numerator and denominator of each rate of one label, as weights of the four confusion counts."""
+
+COLUMNS = ("label", "attribute", "group", "rate", "value", "numerator", "denominator", "low", "high", "status")
+
+
+def label_rates(cells: pd.DataFrame, *, minimum: int, confidence: float) -> pd.DataFrame:
+    """TPR, FNR, FPR, TNR, PPV, selection rate, prevalence and F1 per label and group.
+
+    Parameters
+    ----------
+    cells
+        ``attribute, group, label, tp, fn, fp, tn`` (see `fairfer.counts.one_vs_rest`).
+    minimum
+        Denominator below which a rate is ``small``.
+    confidence
+        Of the Wilson intervals. F1 is no proportion of independent trials and gets none.
+
+    Returns
+    -------
+    DataFrame
+        Columns `COLUMNS`, one row per cell and rate.
+    """
+    values = _label_frame(cells)
+    sizes = cells[["tp", "fn", "fp", "tn"]].sum(axis=1)
+    parts = []
+    for rate, (above, below) in FRACTIONS.items():
+        numerator, denominator = _weighted(cells, above), _weighted(cells, below)
+        value = values[rate].where(denominator > 0)
+        if rate == "F1":
+            low = high = np.full(len(cells), np.nan)
+        else:
+            low, high = wilson(numerator, denominator, confidence)
+        status = _status(denominator, sizes, minimum)
+        parts.append(
+            cells[["label", "attribute", "group"]].assign(
+                rate=rate, value=value, numerator=numerator, denominator=denominator, low=low, high=high, status=status
+            )
+        )
+    table = pd.concat(parts, keys=range(len(parts))).reset_index(level=0, names="which")
+    return table.sort_index(kind="stable")[list(COLUMNS)].reset_index(drop=True)
+
+
+def group_rates(
+    counts: pd.DataFrame, labels: Sequence[str], groups: Mapping[str, Sequence[str]], *, minimum: int, confidence: float
+) -> pd.DataFrame:
+    """Accuracy, macro-F1, weighted F1 and coverage per group.
+
+    Parameters
+    ----------
+    counts
+        As `fairfer.counts.confusion` returns.
+    labels
+        The labels audited. Macro-F1 is their unweighted mean; where a group's truth lacks one of them it is not estimable:
+        leaving the label out would flatter that group, counting it as 0 would wrong it.
+    groups
+        The groups of each attribute.
+    minimum, confidence
+        As for `label_rates`.
+    """
+    keys = [(a, g) for a, names in groups.items() for g in names]
+    frame = _group_frame(counts, labels)
+    index = pd.MultiIndex.from_tuples(keys, names=["attribute", "group"])
+
+    def total(rows: pd.DataFrame) -> pd.Series:
+        return rows.groupby(["attribute", "group"])["n"].sum().reindex(index, fill_value=0)
+
+    size = total(counts)
+    right = total(counts[counts["truth"] == counts["predicted"]])
+    answered = total(counts[~counts["predicted"].str.startswith("(")])
+    spoken = counts[counts["n"] > 0].groupby(["attribute", "group"])["truth"].agg(set).reindex(index)
+    complete = pd.Series([isinstance(s, set) and set(labels) <= s for s in spoken], index=index)
+    parts = []
+    for rate in GROUP_RATES:
+        value = frame[rate].reindex(index) if rate in frame else answered / size.where(size > 0)
+        numerator: pd.Series = {"accuracy": right, "coverage": answered}.get(rate, pd.Series(np.nan, index=index))
+        status = pd.Series(_status(size, size, minimum), index=index)
+        if rate == "macro-F1":
+            status = status.mask(~complete & (status != "empty"), "not_estimable")
+            value = value.where(complete)
+        proportion = rate in ("accuracy", "coverage")
+        low, high = wilson(numerator, size, confidence) if proportion else (np.nan, np.nan)
+        part = pd.DataFrame(
+            {
+                "label": EVERYONE,
+                "rate": rate,
+                "value": value.where(size > 0).astype(float),
+                "numerator": numerator,
+                "denominator": size if proportion else np.nan,
+                "low": low,
+                "high": high,
+                "status": status,
+            },
+            index=index,
+        )
+        parts.append(part.reset_index())
+    table = pd.concat(parts, ignore_index=True)
+    position = table.groupby(["attribute", "group"], sort=False).ngroup()
+    return table.iloc[position.argsort(kind="stable")][list(COLUMNS)].reset_index(drop=True)
+
+
+def _weighted(cells: pd.DataFrame, weights: Mapping[str, int]) -> pd.Series:
+    return sum((cells[c] * w for c, w in weights.items()), start=pd.Series(0, index=cells.index))
+
+
+def _status(denominator: pd.Series, size: pd.Series, minimum: int) -> np.ndarray:
+    return np.select([size == 0, denominator == 0, denominator < minimum], ["empty", "not_estimable", "small"], "ok")
+
+
+def _label_frame(cells: pd.DataFrame) -> pd.DataFrame:
+    """Each rate's value per row of `cells`, from one MetricFrame over weighted cells."""
+    from fairlearn import metrics as fm  # noqa: PLC0415 - slow to import; reports from stored audits never need it
+    from sklearn.metrics import f1_score, precision_score  # noqa: PLC0415
+
+    def prevalence(y_true: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray) -> float:
+        del y_pred
+        return float(np.average(y_true, weights=sample_weight))
+
+    def precision(y_true: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray) -> float:
+        return float(precision_score(y_true, y_pred, sample_weight=sample_weight, zero_division=np.nan))
+
+    def f1(y_true: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray) -> float:
+        return float(f1_score(y_true, y_pred, sample_weight=sample_weight, zero_division=np.nan))
+
+    functions = {
+        "TPR": fm.true_positive_rate,
+        "FNR": fm.false_negative_rate,
+        "FPR": fm.false_positive_rate,
+        "TNR": fm.true_negative_rate,
+        "PPV": precision,
+        "selection rate": fm.selection_rate,
+        "prevalence": prevalence,
+        "F1": f1,
+    }
+    key = pd.MultiIndex.from_frame(cells[["attribute", "group"]])
+    number = pd.Series(pd.factorize(key)[0], index=cells.index)
+    long = pd.concat(
+        [
+            pd.DataFrame({"which": number, "label": cells["label"], "y_true": true, "y_pred": said, "n": cells[column]})
+            for column, true, said in (("tp", 1, 1), ("fn", 1, 0), ("fp", 0, 1), ("tn", 0, 0))
+        ]
+    )
+    by_group = _metric_frame(long[long["n"] > 0], functions, "which", control="label")
+    wanted = pd.MultiIndex.from_arrays([cells["label"].to_numpy(object), number.to_numpy()])
+    return by_group.reindex(wanted).set_index(cells.index).astype(float)
+
+
+def _group_frame(counts: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+    from sklearn.metrics import accuracy_score, f1_score  # noqa: PLC0415 - slow to import
+
+    def f1(average: str) -> object:
+        def score(y_true: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray) -> float:
+            return float(
+                f1_score(
+                    y_true, y_pred, sample_weight=sample_weight, labels=list(labels), average=average, zero_division=0.0
+                )
+            )
+
+        return score
+
+    functions = {"accuracy": accuracy_score, "macro-F1": f1("macro"), "weighted-F1": f1("weighted")}
+    number, keys = pd.factorize(pd.MultiIndex.from_frame(counts[["attribute", "group"]]))
+    long = pd.DataFrame(
+        {
+            "which": number,
+            "y_true": counts["truth"].to_numpy(object),
+            "y_pred": counts["predicted"].to_numpy(object),
+            "n": counts["n"].to_numpy(),
+        }
+    )
+    frame = _metric_frame(long, functions, "which", control=None)
+    return frame.set_index(pd.MultiIndex.from_tuples([keys[i] for i in frame.index], names=["attribute", "group"]))
+
+
+def _metric_frame(
+    long: pd.DataFrame, functions: Mapping[str, object], sensitive: str, *, control: str | None
+) -> pd.DataFrame:
+    from fairlearn.metrics import MetricFrame  # noqa: PLC0415 - slow to import
+
+    weight = {"sample_weight": long["n"].to_numpy()}
+    frame = MetricFrame(
+        metrics=dict(functions),
+        y_true=long["y_true"].to_numpy(),
+        y_pred=long["y_pred"].to_numpy(),
+        sensitive_features=long[sensitive].to_numpy(),
+        control_features=None if control is None else pd.DataFrame({control: long[control].to_numpy(object)}),
+        sample_params={name: weight for name in functions},
+    )
+    by_group: pd.DataFrame = frame.by_group
+    return by_group

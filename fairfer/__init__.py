@@ -1,1 +1,75 @@
-"""fairfer: fairness evaluation of facial-emotion models."""
+"""fairfer: error rates of facial-emotion models per emotion and demographic group, as heatmaps and audit reports.
+
+>>> import fairfer
+>>> dataset = fairfer.load_dataset("sample")
+>>> model = fairfer.load_model("baseline")
+>>> audit = fairfer.audit(dataset, fairfer.predict(dataset, model), by=["gender"])
+>>> audit.groups("gender")
+['female', 'male']
+
+`write_report` makes the report of it; ``fairfer audit`` on the command line does all of this in one go.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fairfer.audit import Audit
+    from fairfer.dataset import Dataset
+    from fairfer.errors import FairferError
+    from fairfer.labels import LabelSpace
+    from fairfer.loaders import load_dataset
+    from fairfer.measure import audit, check_audit, rebuild
+    from fairfer.model import Model, Prediction, load_model
+    from fairfer.predictions import Predictions, predict
+    from fairfer.report import write_report
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Audit": "fairfer.audit",
+    "Dataset": "fairfer.dataset",
+    "FairferError": "fairfer.errors",
+    "LabelSpace": "fairfer.labels",
+    "Model": "fairfer.model",
+    "Prediction": "fairfer.model",
+    "Predictions": "fairfer.predictions",
+    "audit": "fairfer.measure",
+    "check_audit": "fairfer.measure",
+    "load_dataset": "fairfer.loaders",
+    "load_model": "fairfer.model",
+    "predict": "fairfer.predictions",
+    "rebuild": "fairfer.measure",
+    "write_report": "fairfer.report",
+}
+"""Where each public name lives. They are imported when first used, so that ``import fairfer`` costs nothing."""
+
+__all__ = [
+    "Audit",
+    "Dataset",
+    "FairferError",
+    "LabelSpace",
+    "Model",
+    "Prediction",
+    "Predictions",
+    "audit",
+    "check_audit",
+    "load_dataset",
+    "load_model",
+    "predict",
+    "rebuild",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    message = f"module 'fairfer' has no attribute {name!r}"
+    raise AttributeError(message)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

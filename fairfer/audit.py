@@ -22,7 +22,7 @@ from fairfer.files import write_text
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 """1: the first."""
 
 RateStatus = Literal["ok", "small", "not_estimable", "empty"]
@@ -98,7 +98,7 @@ class LabelInfo(_Strict):
 
 
 class Count(_Strict):
-    """How many samples of a group have one truth and were given one answer; ``(no_face)`` and the like are answers not given."""
+    """How many samples of a group have one truth and one answer; ``(no_face)`` and the like are answers not given."""
 
     attribute: str
     group: str

@@ -31,7 +31,9 @@ def grouping_name(grouping: Grouping) -> str:
     return ",".join(grouping) or EVERYONE
 
 
-def confusion(table: pd.DataFrame | pa.Table, groupings: Sequence[Grouping]) -> pd.DataFrame:
+def confusion(
+    table: pd.DataFrame | pa.Table, groupings: Sequence[Grouping], columns: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """Count answers per group.
 
     Parameters
@@ -40,6 +42,8 @@ def confusion(table: pd.DataFrame | pa.Table, groupings: Sequence[Grouping]) -> 
         One row a sample: ``truth``, ``said`` (a label, or see `unanswered`) and one text column per attribute.
     groupings
         What to count by; everyone together is always counted first.
+    columns
+        The column of each attribute where it is not called as the attribute is.
 
     Returns
     -------
@@ -55,30 +59,38 @@ def confusion(table: pd.DataFrame | pa.Table, groupings: Sequence[Grouping]) -> 
     wanted = list(dict.fromkeys([(), *groupings]))
     with duckdb.connect() as connection:
         connection.register("samples", rows)
-        return count_relation(connection, "samples", wanted)
+        return count_relation(connection, "samples", wanted, columns)
 
 
-def count_relation(connection: duckdb.DuckDBPyConnection, relation: str, groupings: Sequence[Grouping]) -> pd.DataFrame:
+def count_relation(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    groupings: Sequence[Grouping],
+    columns: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
     """As `confusion`, on a table, view or ``read_parquet(...)`` that an open connection knows; it is read once, streaming."""
     attributes = list(dict.fromkeys(a for g in groupings for a in g))
-    sets = ", ".join("(truth, said" + "".join(f", {_quote(a)}" for a in g) + ")" for g in groupings)
-    columns = ", ".join(["truth", "said", *(_quote(a) for a in attributes)])
-    which = "".join(f", grouping({_quote(a)}) AS {_quote('without ' + a)}" for a in attributes)
-    query = f"SELECT {columns}{which}, count(*) AS n FROM {relation} GROUP BY GROUPING SETS ({sets})"  # noqa: S608 - quoted
+    column = {a: _quote((columns or {}).get(a, a)) for a in attributes}
+    sets = ", ".join("(truth, said" + "".join(f", {column[a]}" for a in g) + ")" for g in groupings)
+    # The result's columns are named by position: an attribute may have any name, even one of these.
+    named = "".join(f", {column[a]} AS level{i}, grouping({column[a]}) AS without{i}" for i, a in enumerate(attributes))
+    query = f"SELECT truth, said{named}, count(*) AS n FROM {relation} GROUP BY GROUPING SETS ({sets})"  # noqa: S608 - quoted
     found = connection.sql(query).df()
+    levels = {a: found[f"level{i}"].astype("str") for i, a in enumerate(attributes)}
     parts = []
     for grouping in groupings:
         mask = pd.Series(data=True, index=found.index)
-        for attribute in attributes:
-            mask &= found["without " + attribute] == (0 if attribute in grouping else 1)
+        for i, attribute in enumerate(attributes):
+            mask &= found[f"without{i}"] == (0 if attribute in grouping else 1)
         part = found[mask]
         group = pd.Series(EVERYONE, index=part.index, dtype="str")
         if grouping:
-            group = part[grouping[0]].astype("str")
+            group = levels[grouping[0]][mask]
             for attribute in grouping[1:]:
-                group = group + "," + part[attribute].astype("str")
+                group = group + "," + levels[attribute][mask]
         if len(grouping) > 1:
-            _refuse_commas(part, grouping)
+            for attribute in grouping:
+                _refuse_commas(levels[attribute][mask], attribute, grouping)
         counted = pd.DataFrame(
             {
                 "attribute": grouping_name(grouping),
@@ -131,10 +143,10 @@ def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _refuse_commas(part: pd.DataFrame, grouping: Grouping) -> None:
-    for attribute in grouping:
-        levels = part[attribute].astype("str")
-        bad = levels[levels.str.contains(",", regex=False)]
-        if len(bad):
-            message = f"--by {grouping_name(grouping)}: the level {bad.iloc[0]!r} of {attribute} holds a comma; rename it to cross it"
-            raise UsageError(message)
+def _refuse_commas(levels: pd.Series, attribute: str, grouping: Grouping) -> None:
+    bad = levels[levels.str.contains(",", regex=False)]
+    if len(bad):
+        message = (
+            f"--by {grouping_name(grouping)}: the level {bad.iloc[0]!r} of {attribute} holds a comma; rename it to cross it"
+        )
+        raise UsageError(message)

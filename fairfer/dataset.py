@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -137,6 +138,29 @@ class Dataset:
         twice = self.samples.index[self.samples.index.duplicated()]
         if len(twice):
             message = f"{self.name}: {len(twice)} sample ids occur more than once (first: {twice[0]!r}); make each id unique"
+            raise DataError(message)
+        if self.samples.index.inferred_type != "string":
+            message = f"{self.name}: sample ids must be text, not {self.samples.index.inferred_type}; make them text"
+            raise DataError(message)
+        if self.samples.index.name != "sample_id":
+            object.__setattr__(self, "samples", self.samples.rename_axis(index="sample_id"))
+        self._check_values("label", self.labels.labels, f"label space {self.labels.name}")
+        for attribute in self.attributes:
+            self._check_values(attribute.name, attribute.levels, "levels")
+
+    def _check_values(self, column: str, known: Sequence[str], what: str) -> None:
+        """A value outside of the known ones, a missing one too, would be counted in no group: nobody may vanish so."""
+        if column not in self.samples.columns:
+            message = (
+                f"{self.name}: no column {column!r} in the samples; {did_you_mean(column, map(str, self.samples.columns))}"
+            )
+            raise DataError(message)
+        strange = self.samples[column][~self.samples[column].isin(known)]
+        if len(strange):
+            message = (
+                f"{self.name}, sample {strange.index[0]!r}: {column} is {strange.iloc[0]!r}, which its {what} do not name; "
+                f"{did_you_mean(str(strange.iloc[0]), known)}"
+            )
             raise DataError(message)
 
     def _why_empty(self) -> str:
@@ -289,10 +313,10 @@ def cut_bands(values: pd.Series, edges: Sequence[float], where: str) -> tuple[pd
     whole = all(float(e).is_integer() for e in edges)
 
     def say(edge: float) -> str:
-        return f"{edge:g}"
+        return str(int(edge)) if float(edge).is_integer() else repr(float(edge))
 
     names = [f"under {say(edges[0])}"]
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in itertools.pairwise(edges):
         last = say(high - 1) if whole else f"under {say(high)}"
         names.append(say(low) if last == say(low) else f"{say(low)} to {last}")
     names.append(f"{say(edges[-1])} and over")

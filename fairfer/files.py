@@ -49,7 +49,7 @@ def write_into_place(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text with ``\\n`` line ends, in one step."""
+    """Write UTF-8 text in one step; line ends stay as they are."""
     write_into_place(path, lambda temporary: temporary.write_bytes(text.encode()))
 
 

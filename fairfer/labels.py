@@ -73,7 +73,12 @@ class LabelSpace:
         if not self.labels:
             message = f"label space {self.name!r} has no labels"
             raise LabelError(message)
-        twice = sorted({n for n in self.labels if self.labels.count(n) > 1})
+        strange = [n for n in self.labels if not n.strip() or n.startswith("(") or n == "*"]
+        if strange:
+            message = f"label space {self.name!r}: no label can be called {strange[0]!r}; rename it, without brackets"
+            raise LabelError(message)
+        folded = [fold(n) for n in self.labels]
+        twice = sorted({n for n, f in zip(self.labels, folded, strict=True) if folded.count(f) > 1})
         if twice:
             message = f"label space {self.name!r} names {', '.join(twice)} more than once; give each label one spelling"
             raise LabelError(message)
@@ -111,9 +116,7 @@ class LabelSpace:
 FERPLUS = LabelSpace("FER+ 8", FERPLUS_ORDER)
 DEEPFACE = LabelSpace.of("DeepFace 7", ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"))
 FER2013 = LabelSpace("FER2013 7", DEEPFACE.labels, DEEPFACE.spellings)
-AFFECTNET = LabelSpace.of(
-    "AffectNet 8", ("Neutral", "Happy", "Sad", "Surprise", "Fear", "Disgust", "Anger", "Contempt")
-)
+AFFECTNET = LabelSpace.of("AffectNet 8", ("Neutral", "Happy", "Sad", "Surprise", "Fear", "Disgust", "Anger", "Contempt"))
 SPACES: Mapping[str, LabelSpace] = {"ferplus": FERPLUS, "fer2013": FER2013, "deepface": DEEPFACE, "affectnet": AFFECTNET}
 """Known spaces by the name that a configuration file may use."""
 
@@ -184,7 +187,7 @@ def reconcile(data: LabelSpace, model: LabelSpace, policy: str = "drop") -> Reco
         truth |= dict.fromkeys(unsayable)
     elif policy.startswith("merge="):
         merges = _merges(policy.removeprefix("merge="), data, unsayable, shared)
-        truth |= {n: merges.get(n) for n in unsayable}
+        truth |= merges
     else:
         message = f"--unsayable {policy!r} is not a choice; use drop, keep or merge=FROM:TO"
         raise UsageError(message)
@@ -211,4 +214,8 @@ def _merges(text: str, data: LabelSpace, unsayable: tuple[str, ...], shared: tup
             message = f"--unsayable merge={text}: the model cannot say {target!r} either; {did_you_mean(target, shared)}"
             raise UsageError(message)
         merges[source] = target
+    unsaid = [n for n in unsayable if n not in merges]
+    if unsaid:
+        message = f"--unsayable merge={text} does not say what becomes of {', '.join(unsaid)}; write FROM:TO for each"
+        raise UsageError(message)
     return merges

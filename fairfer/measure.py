@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import importlib.metadata
 import itertools
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from fairfer.audit import (
-    Audit,
     AttributeInfo,
+    Audit,
     Count,
     DataInfo,
     Gap,
@@ -27,9 +29,10 @@ from fairfer.audit import (
 from fairfer.counts import EVERYONE, Grouping, confusion, grouping_name, one_vs_rest, unanswered
 from fairfer.dataset import UNANNOTATED, Attribute, Dataset
 from fairfer.errors import DataError, RunError, UsageError
-from fairfer.labels import Reconciliation, reconcile
+from fairfer.labels import LabelSpace, Reconciliation, reconcile
 from fairfer.predictions import Predictions
 from fairfer.rates import group_rates, label_rates
+from fairfer.samples import SAMPLES, Reopened, read_samples, store_samples
 from fairfer.uncertainty import benjamini_hochberg, chance_gap
 
 MINIMUM = 20
@@ -47,7 +50,7 @@ GAP_RATES = (("TPR", 1), ("FPR", -1))
 _PACKAGES = ("fairfer", "deepface", "duckdb", "fairlearn", "numpy", "onnxruntime", "pandas", "pillow", "scikit-learn", "scipy")
 
 
-def audit(  # noqa: PLR0913 - every setting of an audit, all but two with a default
+def audit(
     dataset: Dataset,
     predictions: Predictions,
     by: Iterable[str | Sequence[str]] = (),
@@ -59,6 +62,7 @@ def audit(  # noqa: PLR0913 - every setting of an audit, all but two with a defa
     seed: int = 0,
     date: str | None = None,
     command: str = "",
+    run: Path | None = None,
 ) -> Audit:
     """Measure error rates per label and group, and the gaps between groups.
 
@@ -83,6 +87,9 @@ def audit(  # noqa: PLR0913 - every setting of an audit, all but two with a defa
         Day of the audit; today (or ``SOURCE_DATE_EPOCH``'s) when not given.
     command
         What reproduces this audit, for the report.
+    run
+        Folder of a run in which to keep truth, groups and settings beside the predictions, so that `fairfer.rebuild` can make
+        the audit again without the data set.
 
     Returns
     -------
@@ -97,13 +104,14 @@ def audit(  # noqa: PLR0913 - every setting of an audit, all but two with a defa
     UsageError
         When a setting has no meaning.
     """
-    _check_settings(minimum, confidence, draws)
-    groupings = parse_groupings(by) or [(a.name,) for a in dataset.attributes]
+    groupings, labels = check_audit(
+        dataset, predictions.labels, by, unsayable=unsayable, minimum=minimum, confidence=confidence, draws=draws
+    )
     attributes = {n: dataset.attribute(n) for g in groupings for n in g}
-    labels = reconcile(dataset.labels, predictions.labels, unsayable)
-    table, left_out = _join(dataset, predictions, labels, list(attributes))
+    columns = {name: f"by{i}" for i, name in enumerate(attributes)}
+    table, left_out = _join(dataset, predictions, labels, columns)
     groups = {EVERYONE: [EVERYONE]} | {grouping_name(g): _cross(g, attributes) for g in groupings}
-    counts = confusion(table, groupings)
+    counts = confusion(table, groupings, columns)
     cells = one_vs_rest(counts, labels.labels, groups)
     rates = pd.concat(
         [
@@ -120,9 +128,12 @@ def audit(  # noqa: PLR0913 - every setting of an audit, all but two with a defa
         draws=draws,
         seed=seed,
     )
-    rows = [Rate(**_plain(r)) for r in rates.to_dict("records")]
+    rows = [Rate.model_validate(_plain(r)) for r in rates.to_dict("records")]
+    date = date or today()
+    if run is not None:
+        store_samples(run, dataset, list(attributes), Reopened(settings.model_dump(mode="json"), date, command))
     return Audit(
-        date=date or today(),
+        date=date,
         command=command,
         data=_data_info(dataset, attributes.values()),
         model=ModelInfo(
@@ -138,16 +149,97 @@ def audit(  # noqa: PLR0913 - every setting of an audit, all but two with a defa
         ),
         settings=settings,
         versions=_versions(),
-        counts=[Count(**_plain(r)) for r in counts.to_dict("records")],
+        counts=[Count.model_validate(_plain(r)) for r in counts.to_dict("records")],
         rates=rows,
         gaps=_gaps(rows, [grouping_name(g) for g in groupings], settings),
     )
 
 
+def check_audit(
+    dataset: Dataset,
+    labels: LabelSpace,
+    by: Iterable[str | Sequence[str]] = (),
+    *,
+    unsayable: str = "drop",
+    minimum: int = MINIMUM,
+    confidence: float = 0.95,
+    draws: int = DRAWS,
+) -> tuple[list[Grouping], Reconciliation]:
+    """Refuse an audit that could not be made, before a model is asked about a single picture.
+
+    Parameters
+    ----------
+    dataset
+        What is to be audited.
+    labels
+        What the model can say.
+    by, unsayable, minimum, confidence, draws
+        As for `audit`.
+
+    Returns
+    -------
+    groupings, labels
+        What will be grouped by, and how the labels meet.
+
+    Raises
+    ------
+    DataError, UsageError, LabelError
+        As `audit` would.
+    """
+    _check_settings(minimum, confidence, draws)
+    groupings = parse_groupings(by) or [(a.name,) for a in dataset.attributes]
+    attributes = {n: dataset.attribute(n) for g in groupings for n in g}
+    for grouping in groupings:
+        _cross(grouping, attributes)
+    return groupings, reconcile(dataset.labels, labels, unsayable)
+
+
+def rebuild(run: Path) -> Audit:
+    """Make the audit of a run again from its stored predictions, truth and groups; byte for byte the same.
+
+    Parameters
+    ----------
+    run
+        Folder that `fairfer audit` wrote. One that holds only an ``audit.json`` gives that.
+
+    Raises
+    ------
+    RunError
+        When the folder is no run, is unfinished or damaged.
+    """
+    if not (run / SAMPLES).is_file() and (run / "audit.json").is_file():
+        return Audit.read(run)
+    predictions = Predictions.read(run)
+    dataset, stored = read_samples(run)
+    settings = Settings.model_validate(stored.settings)
+    return audit(
+        dataset,
+        predictions,
+        settings.by,
+        unsayable=settings.unsayable,
+        minimum=settings.minimum,
+        confidence=settings.confidence,
+        draws=settings.draws,
+        seed=settings.seed,
+        date=stored.date,
+        command=stored.command,
+    )
+
+
 def today() -> str:
-    """Today's date, or that of ``SOURCE_DATE_EPOCH`` (https://reproducible-builds.org/specs/source-date-epoch/)."""
+    """Today's date, or that of ``SOURCE_DATE_EPOCH`` (https://reproducible-builds.org/specs/source-date-epoch/).
+
+    Raises
+    ------
+    UsageError
+        When ``SOURCE_DATE_EPOCH`` is no point in time.
+    """
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    now = datetime.datetime.fromtimestamp(int(epoch), datetime.UTC) if epoch else datetime.datetime.now(datetime.UTC)
+    try:
+        now = dt.datetime.fromtimestamp(int(epoch), dt.UTC) if epoch else dt.datetime.now(dt.UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        message = f"SOURCE_DATE_EPOCH is {epoch!r}; give whole seconds since 1970, or unset it"
+        raise UsageError(message) from error
     return now.date().isoformat()
 
 
@@ -182,9 +274,9 @@ def _check_settings(minimum: int, confidence: float, draws: int) -> None:
 
 
 def _join(
-    dataset: Dataset, predictions: Predictions, labels: Reconciliation, attributes: Sequence[str]
+    dataset: Dataset, predictions: Predictions, labels: Reconciliation, columns: Mapping[str, str]
 ) -> tuple[pd.DataFrame, int]:
-    """Truth, answers and groups of the samples audited, and how many were left out for their label."""
+    """Truth, answers and groups (in `columns`) of the samples audited, and how many were left out for their label."""
     answers = predictions.frame.reindex(dataset.samples.index)
     missing = answers["status"].isna()
     if missing.any():
@@ -200,7 +292,8 @@ def _join(
             raise RunError(message)
     status = answers["status"].astype("str")
     said = answers["predicted"].astype("str").where(status == "ok", status.map(unanswered))
-    table = dataset.samples[list(attributes)].assign(truth=dataset.samples["label"].map(dict(labels.truth)), said=said)
+    groups = dataset.samples[list(columns)].rename(columns=dict(columns))
+    table = groups.assign(truth=dataset.samples["label"].map(dict(labels.truth)), said=said)
     keep = table["truth"].notna()
     if not keep.any():
         message = f"{dataset.name}: no face is left once those are dropped whose label {predictions.model} cannot say"
@@ -232,7 +325,7 @@ def _gaps(rates: Sequence[Rate], groupings: Sequence[str], settings: Settings) -
                 if members:
                     gaps.append(_gap(members, sign, settings))
     tested = [i for i, g in enumerate(gaps) if g.p is not None]
-    q = benjamini_hochberg([gaps[i].p for i in tested if gaps[i].p is not None])
+    q = benjamini_hochberg([p for g in gaps if (p := g.p) is not None])
     for i, value in zip(tested, q, strict=True):
         gaps[i] = gaps[i].model_copy(update={"q": float(value)})
     return gaps
@@ -242,7 +335,13 @@ def _gap(members: Sequence[Rate], sign: int, settings: Settings) -> Gap:
     first = members[0]
     usable = [m for m in members if m.status == "ok" and UNANNOTATED not in m.group.split(",")]
     left_out = [m.group for m in members if m not in usable and m.status != "empty"]
-    about = {"label": first.label, "attribute": first.attribute, "rate": first.rate, "groups": len(usable), "left_out": left_out}
+    about: dict[str, Any] = {
+        "label": first.label,
+        "attribute": first.attribute,
+        "rate": first.rate,
+        "groups": len(usable),
+        "left_out": left_out,
+    }
     nothing = dict.fromkeys(("worst", "best", "difference", "ratio", "chance", "p", "q"))
     if len(usable) < 2:  # noqa: PLR2004 - a gap is between two
         return Gap.model_validate({**about, **nothing, "status": "too_few_groups"})
@@ -281,9 +380,9 @@ def _data_info(dataset: Dataset, attributes: Iterable[Attribute]) -> DataInfo:
     )
 
 
-def _plain(row: dict[str, object]) -> dict[str, object]:
+def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
     """A table row as JSON knows it: NaN is null, counts are whole."""
-    plain: dict[str, object] = {}
+    plain: dict[str, Any] = {}
     for name, value in row.items():
         missing = value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
         whole = name in ("numerator", "denominator", "n")

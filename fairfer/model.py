@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from fairfer.errors import FairferError, ModelError, did_you_mean
+from fairfer.labels import LabelSpace
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from fairfer.labels import LabelSpace
 
 Status = Literal["ok", "no_face", "unreadable", "error"]
 STATUSES: tuple[Status, ...] = ("ok", "no_face", "unreadable", "error")
@@ -109,14 +108,23 @@ def load_model(spec: str, **options: str) -> Model:
         known = [*named, *(f"{s}:" for s in schemes)]
         message = f"no model {spec!r}; {did_you_mean(spec, known)} Your own is given as package.module:attribute"
         raise ModelError(message)
-    _check(made, spec)
-    return made
+    return _checked(made, spec)
 
 
 def registered_models() -> dict[str, str]:
     """Registered names and schemes (``onnx:``) with the import path of each."""
     named = {name: point.value for name, point in _registered(MODELS).items()}
     return named | {f"{name}:": point.value for name, point in _registered(SCHEMES).items()}
+
+
+def describe_models() -> dict[str, str]:
+    """Registered names and schemes, each with the first line of what its factory says of itself."""
+    found = {}
+    for group, end in ((MODELS, ""), (SCHEMES, ":")):
+        for name, point in _registered(group).items():
+            said = (_load(point).__doc__ or point.value).strip().partition("\n")[0]
+            found[name + end] = said
+    return found
 
 
 def _registered(group: str) -> dict[str, EntryPoint]:
@@ -137,10 +145,13 @@ def _load(point: EntryPoint) -> Any:  # noqa: ANN401 - whatever the plugin point
         raise ModelError(message) from error
 
 
-def _import(spec: str, module: str, attribute: str, options: Mapping[str, str]) -> Model:
+def _import(spec: str, module: str, attribute: str, options: Mapping[str, str]) -> Any:  # noqa: ANN401 - checked after
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)  # as `python -m` does, so that a model in the current folder is found
+    if not module or module.startswith(".") or not attribute:
+        message = f"model {spec!r}: write package.module:attribute"
+        raise ModelError(message)
     try:
         found = importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -168,24 +179,45 @@ def _make(factory: Any, spec: str, *arguments: str, options: Mapping[str, str]) 
     if not callable(factory):
         message = f"model {spec!r} is a {type(factory).__name__}, neither a model nor something that makes one"
         raise ModelError(message)
-    known = inspect.signature(factory).parameters
+    try:
+        known = inspect.signature(factory).parameters
+    except ValueError as error:  # some built-in types
+        message = f"model {spec!r} is a {type(factory).__name__} that makes no model; see fairfer.Model"
+        raise ModelError(message) from error
     takes = [n for n, p in list(known.items())[len(arguments) :] if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if not any(p.kind is p.VAR_KEYWORD for p in known.values()):
         for name in options:
             if name not in takes:
                 message = f"model {spec!r} has no option {name!r}; {did_you_mean(name, takes)}"
                 raise ModelError(message)
+    needed = [
+        n
+        for n, p in list(known.items())[len(arguments) :]
+        if p.default is p.empty and n not in options and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+    if needed:
+        message = f"model {spec!r} needs the option {needed[0]!r}; give it as --option {needed[0]}=VALUE"
+        raise ModelError(message)
     try:
         return factory(*arguments, **options)
     except FairferError:
         raise
     except ImportError as error:
-        message = f"model {spec!r} needs the package {error.name!r}, which is not installed ({error})"
+        message = f"model {spec!r} needs a package that is not installed ({error}); install it"
         raise ModelError(message) from error
 
 
-def _check(made: Any, spec: str) -> None:  # noqa: ANN401 - this is where it is checked
+def _checked(made: Any, spec: str) -> Model:  # noqa: ANN401 - this is where it is checked
     missing = [n for n in ("name", "version", "labels", "predict") if not hasattr(made, n)]
     if missing:
         message = f"model {spec!r} is a {type(made).__name__} without {', '.join(missing)}; see fairfer.Model"
         raise ModelError(message)
+    if not isinstance(made.labels, LabelSpace) or not callable(made.predict):
+        message = f"model {spec!r}: labels must be a fairfer.LabelSpace and predict a method; see fairfer.Model"
+        raise ModelError(message)
+    wrong = [n for n in ("name", "version") if not isinstance(getattr(made, n), str) or not getattr(made, n)]
+    if wrong:
+        message = f"model {spec!r}: its {wrong[0]} must be text, not {getattr(made, wrong[0])!r}; see fairfer.Model"
+        raise ModelError(message)
+    model: Model = made
+    return model

@@ -32,7 +32,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fairfer.dataset import Dataset, digest_lines
-from fairfer.errors import DataError, ModelError, RunError
+from fairfer.errors import DataError, ModelError, RunError, UsageError
 from fairfer.files import dump_json, write_into_place, write_text
 from fairfer.images import Picture, UnreadableImageError, digest_bytes
 from fairfer.labels import LabelSpace
@@ -46,6 +46,17 @@ PART = 512
 
 FORMAT = 1
 """Version of the run folder. 1: the first."""
+
+_KINDS: dict[str, type] = {
+    "model": str,
+    "version": str,
+    "options": dict,
+    "label_space": str,
+    "labels": list,
+    "spellings": list,
+    "images_digest": str,
+    "samples": int,
+}
 
 
 @dataclass(frozen=True)
@@ -137,18 +148,19 @@ class Predictions:
         frame = recorded.frame.copy()
         frame["image"] = dataset.image_digests
         frame = frame[["image", "status", "predicted", "detail", *(c for c in frame if str(c).startswith("score:"))]]
-        return cls(recorded.model, recorded.version, recorded.labels, {}, dataset.images_digest, frame)
+        options = {"answers": "from the table"}
+        return cls(recorded.model, recorded.version, recorded.labels, options, dataset.images_digest, frame)
 
-    def write(self, run: Path) -> None:
+    def write(self, run: Path, *, overwrite: bool = False) -> None:
         """Store these predictions as a run folder, as `predict` would have.
 
         Raises
         ------
         RunError
-            When the folder holds another run.
+            When the folder holds another run and `overwrite` is not given.
         """
         about = self.about()
-        _open_run(run, about, overwrite=False)
+        _open_run(run, about, overwrite=overwrite)
         identity = _identity(about)
         for index, start in enumerate(range(0, len(self.frame), PART)):
             rows = self.frame.iloc[start : start + PART]
@@ -157,7 +169,7 @@ class Predictions:
 
 def predict(
     dataset: Dataset,
-    model: Model,
+    model: Model | None = None,
     run: Path | None = None,
     *,
     overwrite: bool = False,
@@ -168,9 +180,9 @@ def predict(
     Parameters
     ----------
     dataset
-        Must have pictures.
+        Has pictures, or the answers themselves (a table of predictions).
     model
-        Asked in batches of its ``batch_size`` (64 when it has none).
+        Asked in batches of its ``batch_size`` (64 when it has none); ``None`` for a table of predictions.
     run
         Folder to keep the answers in and to take up from when they are partly there; kept in memory only when not given.
     overwrite
@@ -187,11 +199,19 @@ def predict(
     ------
     RunError
         When `run` holds predictions of another model or of other pictures and `overwrite` is not given.
+    UsageError
+        When there are pictures and no model, or a model and no pictures.
     ModelError
         When the model answers with the wrong number of answers or scores, or could answer for no picture at all.
     """
+    if dataset.recorded is not None and model is None:
+        return _from_table(dataset, run, overwrite=overwrite)
+    if model is None:
+        message = f"{dataset.name} holds pictures and no predictions; name a model to ask"
+        raise UsageError(message)
     if dataset.images is None:
-        return Predictions.from_recorded(dataset)
+        message = f"{dataset.name} is a table without pictures, so {model.name} cannot be asked; leave the model out"
+        raise UsageError(message)
     about = _about(model, dataset.images_digest, len(dataset))
     identity = _identity(about)
     if run is not None:
@@ -208,6 +228,17 @@ def predict(
                 _write_part(path, table, identity)
         tables.append(table)
     return _assemble(about, tables)
+
+
+def _from_table(dataset: Dataset, run: Path | None, *, overwrite: bool) -> Predictions:
+    found = Predictions.from_recorded(dataset)
+    if run is None:
+        return found
+    # What came from a table costs nothing to store again, so a table that was corrected simply replaces what it gave before.
+    path = run / "run.json"
+    again = path.exists() and read_about(run).get("options") == found.options
+    found.write(run, overwrite=overwrite or (again and read_about(run) != found.about()))
+    return Predictions.read(run)
 
 
 def read_about(run: Path) -> dict[str, Any]:
@@ -230,6 +261,10 @@ def read_about(run: Path) -> dict[str, Any]:
     version = about.get("format") if isinstance(about, dict) else None
     if version != FORMAT:
         message = f"{path} has format {version!r}, this fairfer reads {FORMAT}; predict again, or use the fairfer that wrote it"
+        raise RunError(message)
+    wrong = [k for k, kind in _KINDS.items() if not isinstance(about.get(k), kind)]
+    if wrong:
+        message = f"{path} does not say its {wrong[0]!r}; it was damaged or edited, delete the folder and predict again"
         raise RunError(message)
     return dict(about)
 
@@ -255,6 +290,8 @@ def _identity(about: dict[str, Any]) -> str:
 
 def _open_run(run: Path, about: dict[str, Any], *, overwrite: bool) -> None:
     path = run / "run.json"
+    for half_written in (run / "predictions").glob(".part-*.parquet"):  # by a process that was killed
+        half_written.unlink(missing_ok=True)
     if path.exists() and not overwrite:
         try:
             found = read_about(run)
@@ -293,7 +330,7 @@ def _part_path(run: Path, index: int) -> Path:
 def _read_part(path: Path, identity: str) -> pa.Table | None:
     """A part that is whole and belongs to this run, else nothing: it is then made again."""
     try:
-        table = pq.read_table(path, partitioning=None)
+        table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
     except (OSError, pa.ArrowException):
         return None
     metadata = table.schema.metadata or {}
@@ -302,7 +339,12 @@ def _read_part(path: Path, identity: str) -> pa.Table | None:
 
 def _write_part(path: Path, table: pa.Table, identity: str) -> None:
     marked = table.replace_schema_metadata({"fairfer": identity})
-    write_into_place(path, lambda temporary: pq.write_table(marked, temporary, compression="zstd"))
+    write_into_place(path, lambda temporary: _write_table(marked, temporary))
+
+
+def _write_table(table: pa.Table, path: Path) -> None:
+    """With a checksum per page, so that a flipped bit is a damaged part and not another answer."""
+    pq.write_table(table, path, compression="zstd", write_page_checksum=True)
 
 
 def _predict_part(dataset: Dataset, model: Model, ids: Sequence[str]) -> pa.Table:
@@ -336,6 +378,9 @@ def _predict_part(dataset: Dataset, model: Model, ids: Sequence[str]) -> pa.Tabl
 
 def _ask(model: Model, pictures: Sequence[Picture]) -> Iterator[Prediction]:
     answers = model.predict(pictures)
+    if not isinstance(answers, Sequence) or not all(isinstance(a, Prediction) for a in answers):
+        message = f"model {model.name} answered with a {type(answers).__name__}; it must give a list of fairfer.Prediction"
+        raise ModelError(message)
     if len(answers) != len(pictures):
         message = f"model {model.name} gave {len(answers)} answers for {len(pictures)} pictures; it must give one for each"
         raise ModelError(message)
@@ -346,7 +391,12 @@ def _ask(model: Model, pictures: Sequence[Picture]) -> Iterator[Prediction]:
         if answer.status != "ok":
             yield Prediction(answer.status, None, answer.detail or answer.status)
             continue
-        scores = np.asarray(answer.scores if answer.scores is not None else [], dtype=np.float32)
+        try:
+            with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and that is refused below
+                scores = np.asarray(answer.scores if answer.scores is not None else [], dtype=np.float32)
+        except (TypeError, ValueError) as error:
+            message = f"model {model.name} gave scores that are no numbers ({error}); give one number for each label"
+            raise ModelError(message) from error
         if scores.shape != (len(model.labels),):
             message = (
                 f"model {model.name} gave scores of shape {scores.shape}, but it names {len(model.labels)} labels "
@@ -378,7 +428,10 @@ def _assemble(about: dict[str, Any], tables: Sequence[pa.Table]) -> Predictions:
     frame = pa.concat_tables(tables).to_pandas().set_index("sample_id")
     if not bool((frame["status"] == "ok").any()):
         first = str(frame["detail"].iloc[0]) or "no reason given"
-        message = f"model {about['model']} could answer for none of {len(frame):,} pictures (the first: {first})"
+        message = (
+            f"model {about['model']} could answer for none of {len(frame):,} pictures (the first: {first}); see to that, then "
+            "run again with --overwrite"
+        )
         raise ModelError(message)
     labels = LabelSpace(about["label_space"], tuple(about["labels"]), tuple(about["spellings"]))
     return Predictions(about["model"], about["version"], labels, dict(about["options"]), about["images_digest"], frame)

@@ -1,8 +1,8 @@
 """Counts to rates, through Fairlearn's MetricFrame.
 
 Fairlearn works on rows of a binary problem. Here a row is a confusion cell with its count as ``sample_weight``, the label is a
-control feature and the group the sensitive feature, so that one frame gives every label's rates in every group and costs the same
-for a thousand images as for a hundred million.
+control feature and the group the sensitive feature, so that one frame gives every label's rates in every group and costs the
+same for a thousand images as for a hundred million.
 
 Fairlearn reports a rate whose denominator is 0 as 0.0. Here it is not estimable.
 """
@@ -189,9 +189,7 @@ def _group_frame(counts: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
     def f1(average: str) -> object:
         def score(y_true: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray) -> float:
             return float(
-                f1_score(
-                    y_true, y_pred, sample_weight=sample_weight, labels=list(labels), average=average, zero_division=0.0
-                )
+                f1_score(y_true, y_pred, sample_weight=sample_weight, labels=list(labels), average=average, zero_division=0.0)
             )
 
         return score
@@ -210,9 +208,7 @@ def _group_frame(counts: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
     return frame.set_index(pd.MultiIndex.from_tuples([keys[i] for i in frame.index], names=["attribute", "group"]))
 
 
-def _metric_frame(
-    long: pd.DataFrame, functions: Mapping[str, object], sensitive: str, *, control: str | None
-) -> pd.DataFrame:
+def _metric_frame(long: pd.DataFrame, functions: Mapping[str, object], sensitive: str, *, control: str | None) -> pd.DataFrame:
     from fairlearn.metrics import MetricFrame  # noqa: PLC0415 - slow to import
 
     weight = {"sample_weight": long["n"].to_numpy()}
@@ -222,7 +218,7 @@ def _metric_frame(
         y_pred=long["y_pred"].to_numpy(),
         sensitive_features=long[sensitive].to_numpy(),
         control_features=None if control is None else pd.DataFrame({control: long[control].to_numpy(object)}),
-        sample_params={name: weight for name in functions},
+        sample_params=dict.fromkeys(functions, weight),
     )
     by_group: pd.DataFrame = frame.by_group
     return by_group

@@ -220,7 +220,7 @@ def load(*, backend: str = "", detector: str = "skip", download: str = "no") -> 
     _check_detector(detector)
     engine = BACKENDS[name]
     if find_spec(engine.package) is None:
-        message = f"DeepFace's back end {name} needs the package {engine.package}, which is not installed; run: {engine.install}"
+        message = f"DeepFace's back end {name} needs the package {engine.package}, which is missing; run: {engine.install}"
         raise ModelError(message)
     weights = _weights_file(engine)
     fetched = not weights.is_file()
@@ -249,9 +249,7 @@ def _import_deepface() -> Any:  # noqa: ANN401 - DeepFace publishes no types
     try:
         with _guarded(network=False):
             import deepface  # noqa: PLC0415 - heavy, and its one home
-            import deepface.modules.detection
-            import deepface.modules.modeling
-            import deepface.modules.preprocessing
+            from deepface.modules import detection, modeling, preprocessing  # noqa: F401, PLC0415 - to see that they are there
     except ImportError as error:
         what = f"the package {error.name!r}" if error.name else "a package that cannot be loaded"
         message = f"deepface needs {what} ({_first_line(error)}); run: pip install deepface werkzeug"
@@ -306,7 +304,7 @@ def _build(engine: _Engine, weights: Path, *, fetched: bool) -> Any:  # noqa: AN
         try:
             weights.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            message = f"DeepFace's weights cannot be downloaded: {weights.parent} cannot be made ({error.strerror}); set DEEPFACE_HOME"
+            message = f"DeepFace's folder {weights.parent} cannot be made ({error.strerror}); set DEEPFACE_HOME to one that can"
             raise ModelError(message) from error
     module, _, name = modeling.AVAILABLE_MODELS["facial_attribute"]["Emotion"][engine.deepface].rpartition(".")
     try:
@@ -325,7 +323,7 @@ def _build(engine: _Engine, weights: Path, *, fetched: bool) -> Any:  # noqa: AN
             )
             raise ModelError(message) from error
         if "tf-keras" in str(error):
-            message = f"DeepFace's back end tensorflow needs the package tf-keras, which is not installed; run: {engine.install}"
+            message = f"DeepFace's back end tensorflow needs the package tf-keras, which is missing; run: {engine.install}"
             raise ModelError(message) from error
         _damaged(weights, fetched=fetched, cause=error)
 
@@ -350,7 +348,7 @@ def _damaged(weights: Path, *, fetched: bool, cause: Exception | None) -> NoRetu
 
 
 def _network(backend: str, client: Any) -> tuple[Network, str]:  # noqa: ANN401 - DeepFace publishes no types
-    """What answers a batch, and on which device."""
+    """Make what answers a batch, and tell on which device."""
     if backend == "tensorflow":
         import tensorflow as tf  # noqa: PLC0415 - heavy, and its one home
 
@@ -422,7 +420,7 @@ def _grey(stack: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 @functools.lru_cache(maxsize=256)
 def _operators(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-    """Matrices ``down`` (48, height) and ``across`` (width, 48): DeepFace's two resizings of a picture as ``down @ x @ across``.
+    """Matrices ``down`` (48, height) and ``across`` (width, 48): DeepFace's two resizings as ``down @ x @ across``.
 
     ``None`` for a picture so narrow that DeepFace cannot enlarge it.
     """

@@ -32,21 +32,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fairfer.errors import FairferError, ModelError, did_you_mean
 from fairfer.labels import LabelSpace
 from fairfer.model import Prediction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
 PROVIDERS: Mapping[str, str] = {
     "cpu": "CPUExecutionProvider",
@@ -177,7 +179,7 @@ class OnnxModel:
         return [self._answer(row) for row in answers]
 
     def prepare(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[Any]:
-        """The batch as the graph takes it, in the layout, colours, scale and element type of the description."""
+        """Make the batch that the graph takes, in the layout, colours, scale and element type of the description."""
         height, width = self._input.size
         x = np.stack([_sized(image, height, width) for image in images])
         if self._input.colour == "grey":
@@ -200,9 +202,11 @@ class OnnxModel:
                 part = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)])
             try:
                 answers = self._session.run([self._port.output], {self._port.input: part})[0]
-            except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no common base below this
+            except Exception as error:  # onnxruntime's errors have no common base below this
                 message = f"{self.path}: the graph failed ({_first_line(error)})"
                 raise ModelError(message) from error
+            if np.shape(answers) != (size, len(self.labels)):
+                _mislabelled(self.path, np.shape(answers), len(self.labels))
             parts.append(np.asarray(answers, dtype=np.float64)[: size - missing])
         return np.concatenate(parts)
 
@@ -222,11 +226,9 @@ class OnnxModel:
         """
         height, width = self._input.size
         answers = self._run(self.prepare([np.full((height, width, 3), 128, np.uint8)]))
-        if answers.shape != (1, len(self.labels)):
-            _mislabelled(self.path, list(answers.shape), len(self.labels))
         low, high, total = float(answers.min()), float(answers.max()), float(answers.sum())
         if self._kind == "probabilities" and (low < -1e-3 or high > 1 + 1e-3):  # noqa: PLR2004 - room for half precision
-            message = f'{self.path}: output.kind is "probabilities" but the graph answers {low:.3g} to {high:.3g}; write "logits"'
+            message = f'{self.path}: output.kind is "probabilities" but answers are {low:.3g} to {high:.3g}; write "logits"'
             raise ModelError(message)
         if self._kind == "logits" and low >= 0 and abs(total - 1) < 1e-4:  # noqa: PLR2004 - logits never sum to one
             message = f'{self.path}: output.kind is "logits" but the answers already sum to one; write "probabilities"'
@@ -283,7 +285,7 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _read(path: Path) -> _Description:
     if path.suffix == ".onnx":
-        message = f"{path} is a graph; give its description, a TOML file that says labels, input and output, as in onnx:model.toml"
+        message = f"{path} is a graph; give its description, a TOML file that says labels, input and output (onnx:model.toml)"
         raise ModelError(message)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -303,7 +305,7 @@ def _read(path: Path) -> _Description:
 
 
 def _explain(error: ValidationError) -> str:
-    """The first thing wrong, in one line."""
+    """Tell the first thing wrong, in one line."""
     first = error.errors()[0]
     where = [str(part) for part in first["loc"] if not str(part).startswith(("list[", "float"))]
     key = ".".join(where)
@@ -386,7 +388,8 @@ def _providers(asked: str, available: Sequence[str]) -> list[str]:
             message = f"option providers={asked!r}: no provider {name!r}; {did_you_mean(name, PROVIDERS)}"
             raise ModelError(message)
         if PROVIDERS[name] not in available:
-            message = f"option providers={asked!r}: the installed onnxruntime has no {name}, only {', '.join(_short(available))}"
+            there = ", ".join(_short(available))
+            message = f"option providers={asked!r}: the installed onnxruntime has no {name}, only {there}"
             raise ModelError(message)
         wanted.append(PROVIDERS[name])
     return wanted
@@ -421,7 +424,7 @@ def _connect(path: Path, description: _Description, session: Any) -> _Port:  # n
     return _Port(source.name, sink.name, DTYPES[source.type], batch)
 
 
-def _mislabelled(path: Path, shape: Sequence[Any], labels: int) -> None:
+def _mislabelled(path: Path, shape: Sequence[Any], labels: int) -> NoReturn:
     message = f"{path}: labels: {labels} are named, but the graph answers in the shape {_shape(shape)}; name one per column"
     raise ModelError(message)
 
@@ -440,7 +443,7 @@ def _pick(path: Path, what: str, name: str | None, ports: Sequence[Any]) -> Any:
 
 
 def _shape(shape: Sequence[Any]) -> str:
-    return "×".join(str(d) if isinstance(d, int) else "n" if i == 0 else str(d or "?") for i, d in enumerate(shape))
+    return " x ".join(str(d) if isinstance(d, int) else "n" if i == 0 else str(d or "?") for i, d in enumerate(shape))
 
 
 def _sized(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def load(*, providers: str = "cpu", threads: str = "0") -> OnnxModel:
-    """The bundled model.
+    """Load the bundled model.
 
     Parameters
     ----------

@@ -12,17 +12,19 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from fairfer.baseline.train import EMOTIONS, SIDE, Network, Plain, Separable, probabilities
+from fairfer.errors import FairferError, ModelError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from onnx import NodeProto
     from torch import nn
 
@@ -99,7 +101,7 @@ class _Builder:
 
 
 def build(network: Network) -> onnx.ModelProto:
-    """The graph of a trained network: (n, 1, 48, 48) grey levels 0..255 to (n, 8) probabilities."""
+    """Build the graph of a trained network: (n, 1, 48, 48) grey levels 0..255 to (n, 8) probabilities."""
     graph = _Builder()
     x = graph.standardise("faces")
     x = graph.node("Concat", [x, graph.mirror(x)], axis=0)  # one pass over both, which keeps the cores busy
@@ -110,9 +112,7 @@ def build(network: Network) -> onnx.ModelProto:
         for block in stage:
             x = graph.block(x, block)
     x = graph.node("Flatten", [graph.node("GlobalAveragePool", [x])])
-    x = graph.node(
-        "Gemm", [x, graph.weight(_array(network.head.weight)), graph.weight(_array(network.head.bias))], transB=1
-    )
+    x = graph.node("Gemm", [x, graph.weight(_array(network.head.weight)), graph.weight(_array(network.head.bias))], transB=1)
     x = graph.node("Softmax", [x], axis=1)
     graph.nodes.append(helper.make_node("Split", [x], ["face", "mirrored"], name="split", axis=0, num_outputs=2))
     half = graph.constant(np.array(0.5, np.float32))
@@ -124,9 +124,8 @@ def build(network: Network) -> onnx.ModelProto:
         [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", EMOTIONS])],
         graph.initialisers,
     )
-    model = helper.make_model(
-        made, producer_name="fairfer", producer_version="", ir_version=IR_VERSION, opset_imports=[helper.make_opsetid("", OPSET)]
-    )
+    opset = [helper.make_opsetid("", OPSET)]
+    model = helper.make_model(made, producer_name="fairfer", producer_version="", ir_version=IR_VERSION, opset_imports=opset)
     onnx.checker.check_model(model, full_check=True)
     return model
 
@@ -172,9 +171,22 @@ def compare(network: Network, path: Path, faces: NDArray[np.uint8]) -> tuple[flo
 
 
 def read_checkpoint(path: Path) -> Network:
-    """The network whose weights `fairfer.baseline.train` wrote."""
+    """Read the network whose weights `fairfer.baseline.train` wrote.
+
+    Raises
+    ------
+    ModelError
+        When the file cannot be read or holds something else.
+    """
     network = Network()
-    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    try:
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except OSError as error:
+        message = f"{path} cannot be opened ({error.strerror}); give the checkpoint.pt that fairfer.baseline.train wrote"
+        raise ModelError(message) from error
+    except (UnpicklingError, RuntimeError, EOFError, TypeError, AttributeError) as error:
+        message = f"{path} holds no weights of the bundled network; give the checkpoint.pt that fairfer.baseline.train wrote"
+        raise ModelError(message) from error
     return network.eval()
 
 
@@ -188,8 +200,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder for baseline.onnx")
     given = parser.parse_args(arguments)
-    network = read_checkpoint(given.checkpoint)
-    path = export(network, given.out)
+    try:
+        network = read_checkpoint(given.checkpoint)
+        path = export(network, given.out)
+    except (FairferError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
     faces = np.random.default_rng(0).integers(0, 256, (256, SIDE, SIDE), dtype=np.uint8)
     difference, agreement = compare(network, path, faces)
     sys.stdout.write(f"{path}: {path.stat().st_size:,} bytes; on 256 random faces {difference:.1e} from the network, ")

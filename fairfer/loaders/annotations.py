@@ -28,6 +28,7 @@ from fairfer.loaders.tables import read_table, read_toml, show
 
 KEYS = ("image", "file_name", "filename", "file", "sample_id", "image_name", "image name", "name", "path", "id")
 _FIELDS = ("source", "by", "levels", "note", "probabilities")
+_RESERVED = ("*", "label", "sample_id")  # the first is everyone together, the others are columns of every data set
 
 
 def annotate(dataset: Dataset, table: Path) -> Dataset:
@@ -50,11 +51,15 @@ def annotate(dataset: Dataset, table: Path) -> Dataset:
     DataError
         When no row matches, a picture has two different rows, or the provenance is not as described.
     """
-    frame = read_table(table)
+    frame = read_table(table, text=KEYS)
     folded = {str(c).casefold(): str(c) for c in frame.columns}
     key = next((folded[k] for k in KEYS if k in folded), None)
     if key is None:
         message = f"{table} names no pictures; call the column with their names one of {show(KEYS[:5])}"
+        raise DataError(message)
+    nameless = frame[key].isna()
+    if nameless.any():
+        message = f"{table}, row {int(nameless.to_numpy().argmax()) + 2}: no {key}; name the picture or remove the row"
         raise DataError(message)
     frame = frame.drop_duplicates()
     names = frame[key].astype("str").str.strip()
@@ -66,9 +71,7 @@ def annotate(dataset: Dataset, table: Path) -> Dataset:
     if clash:
         message = f"{table} and {dataset.name} both have a column {clash[0]!r}; rename one"
         raise DataError(message)
-    wanted = pd.Index([str(i).partition("#")[0] for i in dataset.samples.index])
-    if not wanted.isin(frame.index).any():
-        wanted = pd.Index([name.rpartition("/")[2] for name in wanted])
+    wanted = _names_in(frame.index, dataset.samples.index, table)
     found = wanted.isin(frame.index)
     if not found.any():
         message = (
@@ -87,6 +90,20 @@ def annotate(dataset: Dataset, table: Path) -> Dataset:
         steps=(*dataset.steps, *([step] if missing else [])),
         card={**dataset.card, "demographics": table.name},
     )
+
+
+def _names_in(names: pd.Index, sample_ids: pd.Index, table: Path) -> pd.Index:
+    """For each sample the name under which the table may know it: its id, without ``#2``, or its last path component."""
+    whole = [str(i) for i in sample_ids]
+    wanted = pd.Index([i if i in names else i.partition("#")[0] for i in whole])
+    if wanted.isin(names).any():
+        return wanted
+    short = pd.Index([i.rpartition("/")[2] for i in whole])
+    several = short[short.duplicated() & short.isin(names)]
+    if len(several):
+        message = f"{table} has one row {several[0]!r} for several pictures of that name; give paths as in {whole[0]!r}"
+        raise DataError(message)
+    return short
 
 
 def read_attributes(
@@ -118,6 +135,10 @@ def read_attributes(
         about = provenance.get(column, {})
         if column in spoken_for:
             continue
+        if column in _RESERVED or "," in column:
+            reason = f"{table.name}, column {column!r}: nothing can be grouped by a column of that name; rename it"
+            refused[column] = (_attribute(column, (), about, table), reason)
+            continue
         try:
             groups, levels = as_groups(frame[column], f"{table.name}, column {column!r}")
         except DataError as error:
@@ -139,7 +160,7 @@ def _attribute(column: str, levels: tuple[str, ...], about: Mapping[str, Any], t
                 "mend the table or its .toml"
             )
             raise DataError(message)
-        levels = (*(n for n in stated if n in levels), *(n for n in levels if n == UNANNOTATED))
+        levels = (*(n for n in stated if n in levels and n != UNANNOTATED), *(n for n in levels if n == UNANNOTATED))
     return Attribute(
         column,
         levels,
@@ -164,18 +185,32 @@ def _provenance(table: Path, columns: Sequence[str]) -> dict[str, dict[str, Any]
         if name not in columns:
             message = f"{place} speaks of {name!r}, which is no column of {table.name}; {did_you_mean(name, columns)}"
             raise DataError(message)
-        for field in about:
-            if field not in _FIELDS:
-                message = f"{place} [{name}]: unknown key {field!r}; {did_you_mean(field, _FIELDS)}"
-                raise DataError(message)
-        if about.get("source") not in SOURCES:
-            message = f"{place} [{name}]: source is {about.get('source')!r}; write one of {show(SOURCES)}"
-            raise DataError(message)
-        for level, column in about.get("probabilities", {}).items():
-            if column not in columns:
-                message = f"{place} [{name}]: no column {column!r} for {level!r}; {did_you_mean(column, columns)}"
-                raise DataError(message)
+        _check_section(f"{place} [{name}]", about, columns)
     return sections
+
+
+def _check_section(where: str, about: Mapping[str, Any], columns: Sequence[str]) -> None:
+    for field in about:
+        if field not in _FIELDS:
+            message = f"{where}: unknown key {field!r}; {did_you_mean(field, _FIELDS)}"
+            raise DataError(message)
+    if about.get("source") not in SOURCES:
+        message = f"{where}: source is {about.get('source')!r}; write one of {show(SOURCES)}"
+        raise DataError(message)
+    levels = about.get("levels", [])
+    if not isinstance(levels, list) or len({str(n) for n in levels}) != len(levels):
+        message = f'{where}: levels must be a list that names each once, as in ["female", "male"], not {levels!r}'
+        raise DataError(message)
+    if not isinstance(about.get("probabilities", {}), dict):
+        message = f'{where}: probabilities must name a column for each level, as in {{ female = "p_female" }}'
+        raise DataError(message)
+    for level, column in about.get("probabilities", {}).items():
+        if column not in columns:
+            message = f"{where}: no column {column!r} for {level!r}; {did_you_mean(str(column), columns)}"
+            raise DataError(message)
+        if levels and level not in map(str, levels):
+            message = f"{where}: probabilities name {level!r}; {did_you_mean(level, map(str, levels))}"
+            raise DataError(message)
 
 
 def apply_bands(dataset: Dataset, bands: Mapping[str, Sequence[float]]) -> Dataset:

@@ -7,10 +7,10 @@ FER2013's numbers: 0 angry, 1 disgust, 2 fear, 3 happy, 4 sad, 5 surprise, 6 neu
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from fairfer.dataset import Dataset, Step
 from fairfer.errors import DataError, UsageError, did_you_mean
@@ -18,6 +18,9 @@ from fairfer.images import PixelImages
 from fairfer.labels import FER2013
 from fairfer.loaders import Loader
 from fairfer.loaders.tables import find_column, read_table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SIDE = 48
 SPLITS = {"train": "Training", "valid": "PublicTest", "test": "PrivateTest"}
@@ -62,7 +65,7 @@ def read_pixels(path: Path) -> tuple[pd.DataFrame, NDArray[np.uint8]]:
     for row, text in enumerate(table[pixels]):
         try:
             levels = np.array(str(text).split(), dtype=np.int64)
-        except ValueError:
+        except (ValueError, OverflowError):
             levels = np.array([], np.int64)
         if len(levels) != SIDE * SIDE or levels.min() < 0 or levels.max() > 255:  # noqa: PLR2004 - a byte
             message = f"{path}, row {row + 2}: not {SIDE * SIDE:,} grey levels from 0 to 255; download the file again"

@@ -8,8 +8,8 @@
     ROOT/data/FER2013Test/…
 
 The two label files disagree: both give every row its votes, but where two pictures are pixel twins ``fer2013new.csv`` repeats
-one twin's votes for both, and ``label.csv`` keeps the ten votes that each received. The official trainer reads ``label.csv``; so
-does this loader unless told otherwise, and the report names the file.
+one twin's votes for both, and ``label.csv`` keeps the ten votes that each received. The official trainer reads ``label.csv``;
+so does this loader unless told otherwise, and the report names the file.
 """
 
 from __future__ import annotations
@@ -38,7 +38,20 @@ VOTES = (*FERPLUS.labels, "unknown", "not a face")
 FOLDERS = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}
 LABEL_FILES = ("label.csv", "fer2013new.csv")
 _EMOTIONS = len(FERPLUS)
-_NEW_HEADER = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF".split(",")
+_NEW_HEADER = [
+    "Usage",
+    "Image name",
+    "neutral",
+    "happiness",
+    "surprise",
+    "sadness",
+    "anger",
+    "disgust",
+    "fear",
+    "contempt",
+    "unknown",
+    "NF",
+]
 
 Votes = NDArray[np.int64]
 
@@ -103,8 +116,8 @@ RULES: dict[str, Callable[[Votes], NDArray[np.float64]]] = {
     "multi_target": multi_target,
     "plurality": plurality,
 }
-"""Vote rules by name: (n, 10) votes to (n, 10) weights, a row of zeros where no class wins. The label is the largest weight, the
-first in FER+'s order on a tie, as the official reader takes it."""
+"""Vote rules by name: (n, 10) votes to (n, 10) weights, a row of zeros where no class wins. The label is the largest weight,
+the first in FER+'s order on a tie, as the official reader takes it."""
 
 
 def labels_of(votes: Votes, rule: str) -> tuple[NDArray[np.str_], NDArray[np.bool_]]:
@@ -147,7 +160,9 @@ def _read_label_csv(path: Path) -> _Rows:
 
 def _picture(row: list[str], path: Path, number: int) -> str:
     if len(row) != 2 + len(VOTES) or not row[0]:
-        message = f"{path}, line {number}: not 'name, box, ten votes' but {len(row)} fields; copy it again from microsoft/FERPlus"
+        message = (
+            f"{path}, line {number}: not 'name, box, ten votes' but {len(row)} fields; copy it again from microsoft/FERPlus"
+        )
         raise DataError(message)
     return row[0]
 
@@ -247,9 +262,7 @@ def load(
     votes = np.concatenate([r.votes for r in chosen.values()])
     label, is_emotion = labels_of(votes, rule)
     index = pd.Index(names, name="sample_id", dtype="str")
-    samples = pd.DataFrame(
-        {"label": label, "split": [s for s, r in chosen.items() for _ in r.names]}, index=index, dtype="str"
-    )
+    samples = pd.DataFrame({"label": label, "split": [s for s, r in chosen.items() for _ in r.names]}, index=index, dtype="str")
     images, others = _images(path, chosen, present, pixels)
     dataset = Dataset(
         name=f"FER+ {split}",
@@ -282,16 +295,16 @@ def _steps(
     if removed:
         steps.append(Step("rows that name no picture (removed by FER+)", removed))
     for what, why in (("unknown", f"unknown by the rule {rule!r}"), ("not a face", "voted not a face")):
-        steps.append(Step(why, int((~is_emotion & (label == what)).sum())))
+        left_out = int((~is_emotion & (label == what)).sum())
+        if left_out:
+            steps.append(Step(why, left_out))
     repeated = sum("#" in n for r in chosen.values() for n in r.names)
     if repeated:
         steps.append(Step(f"rows that repeat a picture's name, kept with #2 after it: {repeated}"))
     return tuple(steps)
 
 
-def _images(
-    root: Path, chosen: dict[str, _Rows], present: dict[str, _Rows], pixels: str | None
-) -> tuple[Images, list[str]]:
+def _images(root: Path, chosen: dict[str, _Rows], present: dict[str, _Rows], pixels: str | None) -> tuple[Images, list[str]]:
     """Pictures of all splits at hand, and the names of those that were not chosen."""
     others = [n for s, r in present.items() if s not in chosen for n in r.names]
     if pixels is not None:

@@ -1,7 +1,7 @@
 """A folder of pictures in Hugging Face's imagefolder convention.
 
-Either a ``metadata.csv`` (``.jsonl``, ``.parquet``) with a column ``file_name`` beside the pictures, its other columns the label
-and the attributes; or one folder per label (``happy/…``), also below split folders (``train/happy/…``). Provenance of the
+Either a ``metadata.csv`` (``.jsonl``, ``.parquet``) with a column ``file_name`` beside the pictures, its other columns the
+label and the attributes; or one folder per label (``happy/…``), also below split folders (``train/happy/…``). Provenance of the
 attributes stands in ``metadata.toml`` or ``attributes.toml``.
 """
 
@@ -22,7 +22,15 @@ from fairfer.loaders.truth import TRUTH, label_space, to_labels, whereabouts
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".pgm", ".ppm"})
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
-SPLITS = {"train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid", "test": "test"}
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "valid": "valid",
+    "validation": "valid",
+    "val": "valid",
+    "dev": "valid",
+    "test": "test",
+}
 
 
 def _matches(path: Path) -> bool:
@@ -35,7 +43,7 @@ def _metadata(folder: Path) -> Path | None:
     return next((folder / name for name in METADATA if (folder / name).is_file()), None) if folder.is_dir() else None
 
 
-def load(  # noqa: PLR0913 - each is one option of the command line
+def load(
     path: Path,
     *,
     truth: str | None = None,
@@ -68,6 +76,9 @@ def load(  # noqa: PLR0913 - each is one option of the command line
     UsageError
         When a column or split does not exist.
     """
+    if not path.is_dir():
+        message = f"{path} is no folder; give the folder of the pictures"
+        raise DataError(message)
     folders = _split_folders(path)
     if split is not None:
         known = sorted(set(folders.values()) - {""})
@@ -79,7 +90,9 @@ def load(  # noqa: PLR0913 - each is one option of the command line
     frames, notes = [p[0] for p in parts], [step for p in parts for step in p[1]]
     samples = pd.concat(frames)
     table = next((t for f in folders if (t := _metadata(f)) is not None), None)
-    where = whereabouts(path, truth or "label") if table is None else whereabouts(table, str(samples.attrs.get("truth", "label")))
+    where = (
+        whereabouts(path, truth or "label") if table is None else whereabouts(table, str(samples.attrs.get("truth", "label")))
+    )
     space = label_space(labels, samples["label"], where)
     samples["label"] = to_labels(samples["label"], space, where)
     columns = [str(c) for c in samples.columns if c not in ("label", "split")]
@@ -97,7 +110,7 @@ def load(  # noqa: PLR0913 - each is one option of the command line
         steps=tuple(notes),
         card={"layout": "folder", "source": path.resolve().name, **({"split": split} if split else {})},
     )
-    # Looking for twins decodes every picture, so unlike FER+, which is known to hold many, a folder is searched only when asked.
+    # Looking for twins decodes every picture: unlike FER+, which is known to hold many, a folder is searched when asked to.
     return report_twins(dataset, None, (), "", dedupe=True) if dedupe else dataset
 
 
@@ -112,7 +125,7 @@ def _split_folders(path: Path) -> dict[Path, str]:
 
 def _read(folder: Path, root: Path, truth: str | None, *, split: str) -> tuple[pd.DataFrame, list[Step]]:
     table = _metadata(folder)
-    frame, steps = (_from_folders(folder) if table is None else _from_metadata(table, truth))
+    frame, steps = _from_folders(folder) if table is None else _from_metadata(table, truth)
     prefix = "" if folder == root else folder.relative_to(root).as_posix() + "/"
     frame.index = pd.Index([prefix + str(i) for i in frame.index], name="sample_id", dtype="str")
     if split:
@@ -121,7 +134,7 @@ def _read(folder: Path, root: Path, truth: str | None, *, split: str) -> tuple[p
 
 
 def _from_metadata(table: Path, truth: str | None) -> tuple[pd.DataFrame, list[Step]]:
-    frame = read_table(table)
+    frame = read_table(table, text=("file_name",))
     file_column = find_column(frame, None, ("file_name",), table, "the picture's file")
     if file_column is None:
         message = f"{table} has no column 'file_name'; name each picture's file in it"
@@ -130,6 +143,13 @@ def _from_metadata(table: Path, truth: str | None) -> tuple[pd.DataFrame, list[S
     if truth_column is None:
         message = f"{table} has no column called {show(TRUTH)}; name the true label's with --truth"
         raise UsageError(message)
+    nameless = frame[file_column].isna().to_numpy()
+    if nameless.any():
+        message = f"{table}, row {int(nameless.argmax()) + 2}: no {file_column}; name the picture or remove the row"
+        raise DataError(message)
+    if truth_column != "label" and "label" in frame.columns:
+        message = f"{table} has a column 'label' beside the true label {truth_column!r}; rename it"
+        raise DataError(message)
     files = frame[file_column].astype("str")
     twice = files[files.duplicated()]
     if len(twice):
@@ -165,4 +185,6 @@ def _from_folders(folder: Path) -> tuple[pd.DataFrame, list[Step]]:
     return frame, [Step(f"pictures below {folder.name}, labelled by their folder: {len(found):,}")]
 
 
-LOADER = Loader("folder", "a folder with metadata.csv (file_name, label, …) or one folder of pictures per label", _matches, load)
+LOADER = Loader(
+    "folder", "a folder with metadata.csv (file_name, label, …) or one folder of pictures per label", _matches, load
+)

@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 
 from fairfer.dataset import Dataset, Recorded, Step, digest_lines
-from fairfer.errors import DataError, UsageError
-from fairfer.labels import LabelSpace
+from fairfer.errors import DataError, LabelError, UsageError
+from fairfer.labels import SPACES, LabelSpace
 from fairfer.loaders import Loader
 from fairfer.loaders.annotations import KEYS, read_attributes
 from fairfer.loaders.tables import SUFFIXES, find_column, read_table, show
-from fairfer.loaders.truth import TRUTH, label_space, to_labels, whereabouts
+from fairfer.loaders.truth import TRUTH, as_text, label_space, to_labels, whereabouts
 from fairfer.model import STATUSES
 
 PREDICTED = ("predicted", "prediction", "pred", "y_pred")
@@ -34,7 +34,7 @@ def _matches(path: Path) -> bool:
     return path.is_file() and path.suffix.lower() in SUFFIXES
 
 
-def load(  # noqa: PLR0913 - each is one option of the command line
+def load(
     path: Path,
     *,
     truth: str | None = None,
@@ -70,7 +70,7 @@ def load(  # noqa: PLR0913 - each is one option of the command line
     UsageError
         When a column does not exist, or neither predictions nor scores are there.
     """
-    table = read_table(path)
+    table = read_table(path, text=(*KEYS, *([sample_id] if sample_id else [])))
     truth_column = find_column(table, truth, TRUTH, path, "the true label; name it with --truth")
     if truth_column is None:
         message = f"{path} has no column called {show(TRUTH)}; name the true label's with --truth"
@@ -99,11 +99,11 @@ def load(  # noqa: PLR0913 - each is one option of the command line
     recorded = _recorded(table, path, space, predicted_column, score_columns, says)
     used = {truth_column, predicted_column, id_column, "status", "detail", *score_columns.values()}
     columns = [str(c) for c in table.columns if c not in used]
-    attributes, refused, groups = read_attributes(table[columns], columns, path)
-    clash = [c for c in columns if c in ("label", "image")]
+    clash = [c for c in columns if c == "label"]
     if clash:
         message = f"{path}: a group column may not be called {clash[0]!r}; rename it"
         raise DataError(message)
+    attributes, refused, groups = read_attributes(table[columns], columns, path)
     return Dataset(
         name=path.stem,
         labels=space,
@@ -127,15 +127,22 @@ def load(  # noqa: PLR0913 - each is one option of the command line
 def _score_columns(table: pd.DataFrame, prefix: str | None, predicted: str | None, path: Path) -> dict[str, str]:
     """For each label, as it is spelled, its column of scores."""
     start = "score" if prefix is None else prefix
-    found = {str(c)[len(start) :].strip(" _:.-"): str(c) for c in table.columns if str(c).startswith(start)}
-    found = {spelling: column for spelling, column in found.items() if spelling}
+    found: dict[str, str] = {}
+    for column in map(str, table.columns):
+        spelling = column[len(start) :].strip(" _:.-")
+        if not column.startswith(start) or not spelling:
+            continue
+        if spelling in found:
+            message = f"{path} has two columns of scores for {spelling!r}: {found[spelling]!r} and {column!r}; rename one"
+            raise DataError(message)
+        found[spelling] = column
     if prefix is not None and not found:
         message = f"{path} has no column that starts with {prefix!r}; give what its score columns start with"
         raise UsageError(message)
     return {} if prefix is None and predicted is not None else found
 
 
-def _recorded(  # noqa: PLR0913 - what the columns of one table mean
+def _recorded(
     table: pd.DataFrame,
     path: Path,
     space: LabelSpace,
@@ -152,23 +159,22 @@ def _recorded(  # noqa: PLR0913 - what the columns of one table mean
         answered = ~np.isnan(values).any(axis=1)
         partly = ~answered & ~np.isnan(values).all(axis=1)
         if partly.any():
-            message = f"{path}, row {table.index[partly][0]!r}: some scores are missing or not a number; give all or none of a row"
+            message = (
+                f"{path}, row {table.index[partly][0]!r}: some scores are missing or not a number; give all or none of a row"
+            )
             raise DataError(message)
         best = np.where(answered, np.argmax(np.nan_to_num(values, nan=-np.inf), axis=1), 0)
         said = pd.Series(np.array(model_labels.labels, dtype=object)[best], index=table.index).where(answered)
     if predicted is not None:
-        stated = says.split(",") if says else None
-        if stated is None:
-            own = label_space(None, table[predicted].dropna(), whereabouts(path, predicted)) if _speaks(space, table[predicted]) else None
-            spoken = tuple(n for n in (own.labels if own else ()) if n not in space)
-            predicted_space = LabelSpace(f"labels in {path.name}", (*space.labels, *spoken), (*space.spellings, *spoken))
-            if pd.api.types.is_numeric_dtype(table[predicted]):
-                predicted_space = space
-        else:
-            predicted_space = LabelSpace.of(f"labels in {path.name}", stated)
+        predicted_space = _predicted_space(space, table[predicted], says, path)
         named = to_labels(table[predicted], predicted_space, whereabouts(path, predicted))
         if score_columns:
-            differing = named.notna() & said.notna() & (named != said)
+            # Where several labels have the highest score, the table may name any of them.
+            highest = values == np.where(answered, np.nan_to_num(values, nan=-np.inf).max(axis=1), np.nan)[:, None]
+            agrees = np.zeros(len(table), bool)
+            for i, name in enumerate(model_labels.labels):
+                agrees |= (named == name).to_numpy() & highest[:, i]
+            differing = named.notna() & said.notna() & ~agrees
             if differing.any():
                 row = named.index[differing][0]
                 message = (
@@ -180,6 +186,8 @@ def _recorded(  # noqa: PLR0913 - what the columns of one table mean
         else:
             model_labels, said = predicted_space, named
     status = _status(table, said, path)
+    for score in frame:
+        frame[score] = frame[column].where(status == "ok")
     frame.insert(0, "detail", _detail(table, status))
     frame.insert(0, "predicted", said.where(status == "ok").astype("str"))
     frame.insert(0, "status", status)
@@ -187,9 +195,25 @@ def _recorded(  # noqa: PLR0913 - what the columns of one table mean
     return Recorded(path.stem, model_labels, frame, digest_lines([",".join(model_labels.labels), rows.tobytes().hex()])[:12])
 
 
-def _speaks(space: LabelSpace, values: pd.Series) -> bool:
-    """Whether some value is not of the truth's space, so that the model can say more than the truth holds."""
-    return not pd.api.types.is_numeric_dtype(values) and not set(values.dropna().astype("str")) <= {*space.labels, *space.spellings}
+def _predicted_space(space: LabelSpace, values: pd.Series, says: str | None, path: Path) -> LabelSpace:
+    """What the model can say: what is stated, else the labels of the truth and whatever else it said."""
+    if says:
+        return LabelSpace.of(f"labels in {path.name}", [n for n in says.split(",") if n.strip()])
+    if pd.api.types.is_numeric_dtype(values) and space in SPACES.values():
+        return space  # codes
+
+    def known(value: str) -> bool:
+        try:
+            space.canonical(value)
+        except LabelError:
+            return False
+        return True
+
+    more: tuple[str, ...] = ()
+    if not all(known(v) for v in as_text(values).dropna().unique()):
+        spoken = label_space(None, values.dropna(), whereabouts(path, str(values.name)))
+        more = tuple(n for n in spoken.labels if not known(n))
+    return LabelSpace(f"labels in {path.name}", (*space.labels, *more), (*space.spellings, *more))
 
 
 def _numbers(values: pd.Series, path: Path, column: str) -> pd.Series:
@@ -197,7 +221,10 @@ def _numbers(values: pd.Series, path: Path, column: str) -> pd.Series:
     wrong = (numbers.isna() & values.notna()) | np.isinf(numbers)
     if wrong.any():
         row = values.index[wrong][0]
-        message = f"{path}, row {row!r}, column {column!r}: the score {values[row]!r} is no finite number; mend or empty the row's scores"
+        message = (
+            f"{path}, row {row!r}, column {column!r}: the score {values[row]!r} is no finite number; "
+            "mend it or empty the row's scores"
+        )
         raise DataError(message)
     return numbers.astype("float32")
 
@@ -224,7 +251,9 @@ def _status(table: pd.DataFrame, said: pd.Series, path: Path) -> pd.Series:
 
 
 def _detail(table: pd.DataFrame, status: pd.Series) -> pd.Series:
-    given = table["detail"].fillna("").astype("str") if "detail" in table.columns else pd.Series("", index=table.index, dtype="str")
+    given = (
+        table["detail"].fillna("").astype("str") if "detail" in table.columns else pd.Series("", index=table.index, dtype="str")
+    )
     return given.mask((status != "ok") & (given == ""), "no prediction in the table")
 
 

@@ -41,7 +41,7 @@ def label_space(asked: str | None, values: pd.Series, where: str) -> LabelSpace:
             return LabelSpace.of("own labels", [s for s in asked.split(",") if s.strip()])
         message = f"--labels {asked!r} is no label space; {did_you_mean(asked, SPACES)} or list the labels with commas"
         raise UsageError(message)
-    spoken = sorted({str(v).strip() for v in values})
+    spoken = sorted(set(as_text(values).str.strip()))
     strange = [v for v in spoken if canonical(v) is None]
     if not strange:
         return LabelSpace("emotions", order_labels(str(canonical(v)) for v in spoken))
@@ -54,6 +54,13 @@ def label_space(asked: str | None, values: pd.Series, where: str) -> LabelSpace:
     return LabelSpace("own labels", tuple(spoken))
 
 
+def as_text(values: pd.Series) -> pd.Series:
+    """A column as text, whole numbers without the ``.0`` that a missing value beside them gives; missing stays missing."""
+    if pd.api.types.is_float_dtype(values) and bool((values.dropna() % 1 == 0).all()):
+        values = values.astype("Int64")
+    return values.astype("str").where(values.notna().to_numpy())
+
+
 def to_labels(values: pd.Series, space: LabelSpace, where: str) -> pd.Series:
     """A column as canonical names; whole numbers are the codes of a known space. Missing stays missing.
 
@@ -62,12 +69,13 @@ def to_labels(values: pd.Series, space: LabelSpace, where: str) -> pd.Series:
     DataError
         When a value is outside of the space; the message names its row.
     """
-    present = values.dropna()
     codes = pd.api.types.is_numeric_dtype(values) and space in SPACES.values()
+    values = values if codes else as_text(values)
+    present = values.dropna()
     names: dict[object, str] = {}
     for value in present.unique():
         try:
-            names[value] = _code(value, space) if codes else space.canonical(str(value))
+            names[value] = _code(value, space) if codes else space.canonical(value)
         except LabelError as error:
             row = present.index[present == value][0]
             message = f"{where}, row {row!r}: {error}"

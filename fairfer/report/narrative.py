@@ -1,0 +1,319 @@
+"""What an audit found, in sentences with numbers in them.
+
+Nothing here decides anything: a finding is a gap whose q is below `fairfer.report.view.ALPHA` and that is wider than chance makes
+it, and the sentence says which people fare worse, in which faces, by how much and how sure that is.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass
+
+from fairfer.audit import Audit, Gap
+from fairfer.labels import canonical
+from fairfer.report.numerals import day, interval, listed, many, probability, rate, rates_apart, share, whole
+from fairfer.report.people import (
+    EVERYONE,
+    UNANNOTATED,
+    adjective,
+    attribute_words,
+    capital,
+    faces,
+    group_words,
+    inferred_note,
+    people,
+)
+from fairfer.report.view import View, subject
+
+MOST = 3
+"""So many findings stand on the first screen."""
+
+_WIDTH = 100
+"""Columns of the summary on a terminal."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row of *what we found*.
+
+    Attributes
+    ----------
+    what
+        The sentence, without its full stop.
+    where
+        Label and rate, with both values.
+    counts
+        Numerators and denominators of both.
+    sure
+        Chance gap and q.
+    gap
+        What it is about; ``None`` for the sentence that nothing was found.
+    """
+
+    what: str
+    where: str
+    counts: str
+    sure: str
+    gap: Gap | None = None
+
+
+def title(audit: Audit) -> str:
+    """``baseline on FER+ test · 3,137 faces · 22 November 2026``."""
+    return f"{audit.model.name} on {audit.data.name} · {many(audit.size(), 'face')} · {day(audit.date)}"
+
+
+def findings(view: View) -> list[Finding]:
+    """At most `MOST` findings, the farthest beyond chance first; or one that says why there is none."""
+    found = [_finding(view, gap) for gap in view.found[:MOST]]
+    return found or [_nothing(view)]
+
+
+def sentence(view: View, gap: Gap) -> str:
+    """A gap as a sentence without its full stop: ``Women's smiles are found more often than men's (gender inferred)``."""
+    return capital(_clause(view, gap))
+
+
+def _clause(view: View, gap: Gap) -> str:
+    more, less = (people(gap.attribute, group) for group in subject(gap))
+    note = inferred_note(view.audit, gap.attribute)
+    if gap.rate == "FPR":
+        text = f"{more.plural} are wrongly read as {adjective(gap.label)} more often than {less.again}"
+    elif gap.rate == "TPR":
+        things = faces(gap.label)
+        if more.possessive and less.possessive:
+            text = f"{more.possessive} {things} are found more often than {less.possessive}"
+        else:
+            text = f"{things} of {more.plural} are found more often than those of {less.again}"
+    elif gap.rate == "coverage":
+        text = f"{more.plural} get an answer more often than {less.again}"
+    else:
+        text = f"{more.plural} are read rightly more often than {less.again}"
+    return text + note
+
+
+def headline(view: View) -> str:
+    """Why there are so many findings as there are: how many gaps were tested, and how many are not shown."""
+    tested, found = len(view.tested), len(view.found)
+    if not tested:
+        return ""
+    said = f"{many(tested, 'gap was', 'gaps were')} tested; q allows for their number."
+    if found > MOST:
+        said += f" {found} are beyond chance; these are the {MOST} farthest beyond it."
+    return said
+
+
+def chance_sizes(view: View) -> str:
+    """How wide a gap chance alone makes, by rate: ``chance alone gives TPR gaps of .04 to .20``."""
+    said = []
+    for name in ("TPR", "FPR"):
+        sizes = [g.chance for g in view.tested if g.rate == name and g.chance]
+        if sizes:
+            low, high = rate(min(sizes)), rate(max(sizes))
+            said.append(f"{name} gaps of up to {high}" if low == high else f"{name} gaps of up to {low} to {high}")
+    if not said:
+        return ""
+    return f"With groups of these sizes chance alone gives {listed(said)}, depending on the {view.noun} and the groups"
+
+
+def overall(view: View) -> str:
+    """``Overall accuracy .72 (.71–.74) · worst group .70 (male) · answered 100 %``."""
+    everyone = view.rate("accuracy")
+    parts = [f"Overall accuracy {rate(everyone.value)}"]
+    if between := interval(everyone.low, everyone.high):
+        parts[0] += f" ({between})"
+    known = [
+        r
+        for a in view.groupings
+        for g in view.groups(a)
+        if (r := view.rate("accuracy", attribute=a, group=g)).status == "ok" and UNANNOTATED not in g.split(",")
+    ]
+    if known:
+        worst = min(known, key=lambda r: r.value or 0.0)
+        about = f"{attribute_words(worst.attribute)}: {group_words(worst.group)}"
+        parts.append(f"worst group {rate(worst.value)} ({about}; {many(view.size(worst.attribute, worst.group), 'face')})")
+    parts.append(f"answered {share(view.rate('coverage').value)}")
+    return " · ".join(parts)
+
+
+def care(view: View, *, short: bool = False) -> list[str]:
+    """What a reader must know before relying on the findings, as sentences.
+
+    Parameters
+    ----------
+    view
+        The audit.
+    short
+        Only the first sentence of each annotator's note, for a terminal.
+    """
+    lines = [_provenance(a.name, a.source, a.by, a.note, short=short) for a in view.audit.data.attributes]
+    return [line for line in (*lines, _few(view), *_labels(view), _unanswered(view), _selection(view)) if line]
+
+
+def summary(audit: Audit) -> str:
+    """The audit in about ten lines of plain text, for a terminal."""
+    view = View(audit)
+    lines = [f"fairfer audit · {title(audit)}", ""]
+    found = findings(view)
+    for number, finding in enumerate(found, 1):
+        if finding.gap:
+            lines += _wrapped(f"{number}. ", f"{finding.what}: {finding.where}, {finding.sure}")
+        else:
+            lines += _wrapped("", " ".join(f"{part}." for part in (finding.what, finding.where, finding.sure) if part))
+    if found[0].gap and (said := headline(view)):
+        lines += _wrapped("   ", said)
+    lines += ["", "Read with care"]
+    for line in care(view, short=True):
+        lines += _wrapped("- ", line)
+    return "\n".join([*lines, "", *_wrapped("", overall(view))]) + "\n"
+
+
+def _wrapped(bullet: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent=bullet, subsequent_indent=" " * len(bullet), break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _finding(view: View, gap: Gap) -> Finding:
+    more, less = (view.rate(gap.rate, gap.label, gap.attribute, g) for g in subject(gap))
+    values = rates_apart([more.value or 0.0, less.value or 0.0])
+    name = gap.rate if gap.label == EVERYONE else f"{gap.label} {gap.rate}"
+    where = f"{name} {values[0]} v {values[1]}"
+    if gap.groups > 2:  # noqa: PLR2004 - of two, both are named
+        where += f", the widest of {gap.groups} groups"
+    return Finding(
+        what=sentence(view, gap),
+        where=where,
+        counts=f"{_fraction(more.numerator, more.denominator)} v {_fraction(less.numerator, less.denominator)}",
+        sure=f"beyond chance ({rate(gap.chance)}), {probability('q', gap.q)}",
+        gap=gap,
+    )
+
+
+def _fraction(above: int | None, below: int | None) -> str:
+    return f"{whole(above)} of {whole(below)}"
+
+
+def _nothing(view: View) -> Finding:
+    """There is no finding: nothing to compare, nothing large enough to compare, or nothing beyond chance."""
+    if not view.groupings:
+        what = "No groups were compared: the data say nothing of the people in them, or no attribute was asked for"
+        return Finding(what, "", "", "")
+    if not view.tested:
+        least = many(view.audit.settings.minimum, "face")
+        what = f"No gap could be tested: no rate has two groups with at least {least}"
+        return Finding(what, "", "", "")
+    nearest = view.tested[0]
+    like = _finding(view, nearest)
+    if not nearest.difference:
+        return Finding("No gap beyond what chance gives", "All groups that could be compared have the same rates", "", "")
+    return Finding(
+        what="No gap beyond what chance gives",
+        where=f"The nearest to it: {_clause(view, nearest)}, {like.where}",
+        counts=like.counts,
+        sure=f"chance gives {rate(nearest.chance)}, {probability('q', nearest.q)}. {chance_sizes(view)}".rstrip(". "),
+    )
+
+
+def _provenance(name: str, source: str, by: str, note: str, *, short: bool) -> str:
+    told = {
+        "self-reported": f"{name} is self-reported",
+        "annotated": f"{name} is annotated, not said by the people themselves",
+        "inferred": f"{name} is inferred by a model, not said by the people themselves",
+        "unstated": f"where the {name} of these people comes from is not stated",
+    }
+    text = capital(told[source] + (f": {by}" if by else "")).rstrip(".") + "."
+    if note:
+        text += " " + capital(re.split(r"(?<=[.!?])\s+(?=[A-Z])", note.strip())[0] if short else note.strip())
+    return text
+
+
+def _few(view: View) -> str:
+    """How many of the shown rates rest on too few faces, or on none."""
+    parts = []
+    for attribute in view.groupings:
+        states = [view.rate("TPR", label, attribute, g).status for g in view.groups(attribute) for label in view.labels]
+        bad = len([s for s in states if s != "ok"])
+        none = len([s for s in states if s in ("not_estimable", "empty")])
+        if bad:
+            parts.append(f"{bad} of {len(states)} by {attribute_words(attribute)}" + (f" ({none} with none)" if none else ""))
+    if not parts:
+        return ""
+    least = many(view.audit.settings.minimum, "face")
+    return (
+        f"Fewer than {least} stand behind the TPR of {listed(parts)}: these are hatched, or blank where there is none, "
+        "and compared with nothing."
+    )
+
+
+def _labels(view: View) -> list[str]:
+    """What became of the labels that the model cannot say, and which it says in vain."""
+    audit, lines = view.audit, []
+    merged = dict(_merges(audit))
+    dropped = [n for n in audit.labels.unsayable if n not in view.labels and n not in merged]
+    for name in audit.labels.unsayable:
+        if name in merged:
+            lines.append(f"{capital(name)} cannot be said by this model; its faces are counted as {merged[name]}.")
+        elif name in view.labels:
+            count = view.support(name)
+            lines.append(
+                f"{capital(name)} cannot be said by this model; its {many(count, 'face')} "
+                f"{'is' if count == 1 else 'are'} kept and always missed."
+            )
+    if dropped:
+        left = audit.labels.left_out
+        lines.append(
+            f"{capital(listed(dropped))} cannot be said by this model; {many(left, 'face')} "
+            f"{'was' if left == 1 else 'were'} left out for that."
+        )
+    if audit.labels.extra:
+        said = listed(audit.labels.extra)
+        lines.append(f"The data never hold {said}, which the model can say; every such answer is an error.")
+    return lines
+
+
+def _merges(audit: Audit) -> list[tuple[str, str]]:
+    """What was merged into what, from ``merge=contempt:disgust`` or ``merge=disgust``."""
+    policy = audit.settings.unsayable
+    if not policy.startswith("merge=") or not audit.labels.unsayable:
+        return []
+    pairs = []
+    for part in policy.removeprefix("merge=").split(","):
+        source, colon, target = part.partition(":")
+        source, target = (source, target) if colon else (audit.labels.unsayable[0], source)
+        pairs.append((canonical(source) or source, canonical(target) or target))
+    return pairs
+
+
+def _unanswered(view: View) -> str:
+    """How many faces got no answer, why, and in which groups most."""
+    reasons: dict[str, int] = {}
+    for count in view.audit.counts:
+        if count.attribute == EVERYONE and count.predicted.startswith("("):
+            reason = count.predicted.strip("()").replace("_", " ")
+            reasons[reason] = reasons.get(reason, 0) + count.n
+    total = sum(reasons.values())
+    if not total:
+        return ""
+    why = listed([f"{reason} {n:,}" for reason, n in sorted(reasons.items())])
+    text = f"{many(total, 'face')} of {view.size():,} got no answer ({why}) and {'counts' if total == 1 else 'count'} as missed"
+    worst = []
+    for attribute in view.groupings:
+        known = [view.rate("coverage", attribute=attribute, group=g) for g in view.groups(attribute)]
+        usable = [r for r in known if r.status == "ok" and r.value is not None]
+        if len({r.value for r in usable}) > 1:
+            least = min(usable, key=lambda r: r.value or 0.0)
+            missing = 1 - (least.value or 0.0)
+            worst.append(f"{group_words(least.group)} {share(missing)}")
+    return f"{text}; most often by group: {', '.join(worst)}." if worst else f"{text}."
+
+
+def _selection(view: View) -> str:
+    """How the faces were chosen. A remark without a number says nothing here; all steps stand under provenance."""
+    parts = []
+    for step in view.audit.data.steps:
+        if step.left_out:
+            parts.append(f"{step.left_out:,} left out ({step.what})")
+        elif re.search(r"\d", step.what):
+            parts.append(step.what)
+    return f"How the faces were chosen: {'; '.join(parts)}." if parts else ""

@@ -56,17 +56,16 @@ class FileImages:
 
     def raw(self, sample_id: str) -> bytes:
         """Bytes of the file."""
-        path = self.path(sample_id)
         try:
-            return path.read_bytes()
+            return self.path(sample_id).read_bytes()
         except OSError as error:
             reason = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be opened ({error.strerror})"
-            message = f"{path} {reason}"
+            message = f"{self.files[sample_id]} {reason}"  # below the root: what is stored must not depend on where it lies
             raise UnreadableImageError(message) from error
 
     def decode(self, raw: bytes, sample_id: str) -> Picture:
         """Decode any format Pillow knows; the orientation noted by a camera is applied, transparency is dropped."""
-        return decode_picture(raw, str(self.path(sample_id)))
+        return decode_picture(raw, self.files[sample_id])
 
 
 class PixelImages:
@@ -104,7 +103,7 @@ def decode_picture(raw: bytes, where: str) -> Picture:
     UnreadableImageError
         When the bytes are no picture, are cut short, or describe an absurdly large one.
     """
-    from PIL import Image, ImageOps  # noqa: PLC0415 - Pillow is not needed to audit stored predictions
+    from PIL import Image, ImageOps, UnidentifiedImageError  # noqa: PLC0415 - Pillow is not needed to audit stored predictions
 
     if not raw:
         message = f"{where} is empty"
@@ -120,6 +119,9 @@ def decode_picture(raw: bytes, where: str) -> Picture:
                 grey = (deep >> 8).astype(np.uint8)  # Pillow would clip 16-bit grey to 255 instead of scaling it
                 return np.repeat(grey[:, :, None], 3, axis=2)
             return np.asarray(upright.convert("RGB"))
+    except UnidentifiedImageError as error:  # Pillow's own words hold a memory address, which no two runs share
+        message = f"{where} cannot be decoded (it is no kind of picture that is known)"
+        raise UnreadableImageError(message) from error
     except Exception as error:  # decoders of damaged files raise nearly anything, and a bad photo is a row
         message = f"{where} cannot be decoded ({error})"
         raise UnreadableImageError(message) from error

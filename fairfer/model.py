@@ -122,8 +122,11 @@ def describe_models() -> dict[str, str]:
     found = {}
     for group, end in ((MODELS, ""), (SCHEMES, ":")):
         for name, point in _registered(group).items():
-            said = (_load(point).__doc__ or point.value).strip().partition("\n")[0]
-            found[name + end] = said
+            try:
+                said = _load(point).__doc__ or point.value
+            except ModelError as error:  # one broken plugin must not hide the others
+                said = str(error)
+            found[name + end] = said.strip().partition("\n")[0]
     return found
 
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -271,17 +272,29 @@ def read_about(run: Path) -> dict[str, Any]:
 
 def _about(model: Model | Predictions, images_digest: str, samples: int) -> dict[str, Any]:
     name = model.model if isinstance(model, Predictions) else model.name
+    options = {str(k): str(v) for k, v in dict(getattr(model, "options", {})).items()}
+    if not isinstance(model, Predictions):
+        options |= _code(model)
     return {
         "format": FORMAT,
         "model": name,
         "version": model.version,
-        "options": {str(k): str(v) for k, v in sorted(dict(getattr(model, "options", {})).items())},
+        "options": dict(sorted(options.items())),
         "label_space": model.labels.name,
         "labels": list(model.labels.labels),
         "spellings": list(model.labels.spellings),
         "images_digest": images_digest,
         "samples": samples,
     }
+
+
+def _code(model: Model) -> dict[str, str]:
+    """Digest of the file that defines the model, so that answers of code edited since are not taken for the code's own."""
+    file = getattr(sys.modules.get(type(model).__module__), "__file__", None)
+    try:
+        return {"code": digest_bytes(Path(file).read_bytes())[:16]} if file else {}
+    except OSError:  # a module from a zip archive, say: then the model's own version has to do
+        return {}
 
 
 def _identity(about: dict[str, Any]) -> str:
@@ -301,9 +314,12 @@ def _open_run(run: Path, about: dict[str, Any], *, overwrite: bool) -> None:
         differing = [k for k in about if found.get(k) != about[k]]
         if differing:
             field = differing[0]
-            what = field.replace("_", " ")
+            what, then, now = field.replace("_", " "), found[field], about[field]
+            if field == "options":
+                option = min(k for k in {**then, **now} if then.get(k) != now.get(k))
+                what, then, now = f"option {option}", then.get(option), now.get(option)
             message = (
-                f"{run} holds predictions with another {what} ({_short(found.get(field))}, now {_short(about[field])}); "
+                f"{run} holds predictions with another {what} ({_short(then)}, now {_short(now)}); "
                 "choose another --out, or discard them with --overwrite"
             )
             raise RunError(message)

@@ -211,12 +211,13 @@ def _group_frame(counts: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
 def _metric_frame(long: pd.DataFrame, functions: Mapping[str, object], sensitive: str, *, control: str | None) -> pd.DataFrame:
     from fairlearn.metrics import MetricFrame  # noqa: PLC0415 - slow to import
 
+    long = long.reset_index(drop=True)
     weight = {"sample_weight": long["n"].to_numpy()}
     frame = MetricFrame(
         metrics=dict(functions),
         y_true=long["y_true"].to_numpy(),
         y_pred=long["y_pred"].to_numpy(),
-        sensitive_features=long[sensitive].to_numpy(),
+        sensitive_features=long[sensitive],  # Fairlearn squeezes an array of one row to a number and then refuses it
         control_features=None if control is None else pd.DataFrame({control: long[control].to_numpy(object)}),
         sample_params=dict.fromkeys(functions, weight),
     )

@@ -259,6 +259,7 @@ def refused(call):
         ("[input]", '[input]\nname = "faces"', "input.name: the graph has no input 'faces'; there are: x"),
         ('kind = "logits"', 'kind = "logits"\nname = "z"', "output.name: the graph has no output 'z'"),
         ("tiny.onnx", "other.onnx", "other.onnx cannot be opened (No such file or directory)"),
+        ("tiny.onnx", "tiny\\u0000.onnx", "cannot be opened (embedded null byte)"),
         ("[input]", "[input", "is not TOML"),
     ],
 )

@@ -92,7 +92,12 @@ def test_report_rebuilds_byte_for_byte(run, table, tmp_path) -> None:
     before = _files(tmp_path / "out")
     table.unlink()
     for path in (tmp_path / "out").rglob("*"):
-        if path.is_file() and path.parent.name in ("tables", "figures", "out") and path.suffix != ".parquet" and path.name != "run.json":
+        if (
+            path.is_file()
+            and path.parent.name in ("tables", "figures", "out")
+            and path.suffix != ".parquet"
+            and path.name != "run.json"
+        ):
             path.unlink()
     done = run("report", "out")
     assert done.code == 0, done.err

@@ -71,9 +71,7 @@ def test_imports_run_one_way(path: Path) -> None:
     upward = {
         name
         for name in _imports(path)
-        if name.startswith("fairfer.")
-        and name.split(".")[1] in level
-        and level[name.split(".")[1]] > level[own]
+        if name.startswith("fairfer.") and name.split(".")[1] in level and level[name.split(".")[1]] > level[own]
     }
     assert not upward
 
@@ -82,14 +80,34 @@ def test_imports_run_one_way(path: Path) -> None:
 def test_heavy_libraries_have_one_home(path: Path) -> None:
     """matplotlib, Fairlearn, the model libraries and the like are imported by the module that is their home."""
     here = path.relative_to(PACKAGE).as_posix()
-    strangers = {name for name in _imports(path) for library, homes in HOMES.items() if name.split(".")[0] == library and here not in homes}
+    strangers = {
+        name
+        for name in _imports(path)
+        for library, homes in HOMES.items()
+        if name.split(".")[0] == library and here not in homes
+    }
     assert not strangers
 
 
-@pytest.mark.parametrize("command", ["import fairfer", "import fairfer.cli; fairfer.cli.app(['--help'], standalone_mode=False)"])
+@pytest.mark.parametrize(
+    "command", ["import fairfer", "import fairfer.cli; fairfer.cli.app(['--help'], standalone_mode=False)"]
+)
 def test_starting_imports_nothing_heavy(command: str) -> None:
     """``import fairfer`` and ``fairfer --help`` load no table, plotting, fairness or model library."""
-    heavy = ["pandas", "numpy", "matplotlib", "seaborn", "fairlearn", "sklearn", "scipy", "deepface", "duckdb", "pyarrow", "PIL", "jinja2"]
+    heavy = [
+        "pandas",
+        "numpy",
+        "matplotlib",
+        "seaborn",
+        "fairlearn",
+        "sklearn",
+        "scipy",
+        "deepface",
+        "duckdb",
+        "pyarrow",
+        "PIL",
+        "jinja2",
+    ]
     code = f"import sys; {command}; print([m for m in {heavy!r} if m in sys.modules], file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"

@@ -16,9 +16,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import io
 import os
 import socket
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
@@ -371,24 +371,32 @@ def _build_detector(detector: str, *, network: bool) -> None:
     from deepface.modules import modeling  # noqa: PLC0415 - heavy, and its one home
 
     try:
-        with _guarded(network=network):
+        with _guarded(network=network) as refused:
             modeling.build_model(task="face_detector", model_name=detector)
     except Exception as error:
-        hint = "" if network else "; if it lacks a file, the model option download=yes lets DeepFace fetch it"
-        message = f"DeepFace's detector {detector} cannot be made ({_first_line(error)}){hint}"
+        message = f"DeepFace's detector {detector} cannot be made ({_first_line(error)})"
+        if refused:
+            message = f"DeepFace's detector {detector} lacks a file; the model option download=yes lets DeepFace fetch it"
         raise ModelError(message) from error
 
 
 @contextlib.contextmanager
-def _guarded(*, network: bool) -> Iterator[None]:
+def _guarded(*, network: bool) -> Iterator[list[object]]:
     """Run DeepFace's code without its side effects.
 
-    Its log goes to stderr instead of stdout, warnings of the libraries that it imports are kept to itself, TensorFlow is
-    told to use the Keras that DeepFace is written for, and unless `network` nothing can be fetched: each detector has its
-    own way of downloading, so names are simply not resolved meanwhile.
+    Its log, which would go to stdout among the results, and the warnings of the libraries that it imports are dropped;
+    TensorFlow is told to use the Keras that DeepFace is written for; and unless `network` nothing can be fetched: each
+    detector has its own way of downloading, so names are simply not resolved meanwhile.
+
+    Yields
+    ------
+    list
+        The hosts that were asked for and refused.
     """
+    refused: list[object] = []
 
     def refuse(host: object, *_: object, **__: object) -> NoReturn:
+        refused.append(host)
         message = f"fairfer does not let DeepFace fetch from {host} unless asked"
         raise OSError(message)
 
@@ -399,9 +407,9 @@ def _guarded(*, network: bool) -> Iterator[None]:
     try:
         if not network:
             socket.getaddrinfo = refuse
-        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            yield
+            yield refused
     finally:
         socket.getaddrinfo = resolve
         for key, value in before.items():

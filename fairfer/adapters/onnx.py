@@ -136,7 +136,7 @@ class OnnxModel:
         What else may change an answer.
     """
 
-    def __init__(  # noqa: PLR0913 - one place makes it, all by name
+    def __init__(
         self,
         *,
         path: Path,
@@ -338,8 +338,8 @@ def _graph_digest(path: Path, graph: Path) -> str:
     """SHA-256 of the graph and of the weight files that it names."""
     try:
         raw = graph.read_bytes()
-    except OSError as error:
-        message = f"{path}: graph: {graph} cannot be opened ({error.strerror})"
+    except (OSError, ValueError) as error:  # the second: a name that no file can have
+        message = f"{path}: graph: {graph} cannot be opened ({getattr(error, 'strerror', error)})"
         raise ModelError(message) from error
     if not raw:
         message = f"{path}: graph: {graph} is empty; fetch it again"

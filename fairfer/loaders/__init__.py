@@ -47,8 +47,20 @@ class Loader:
 
 
 def loaders() -> dict[str, Loader]:
-    """Every installed loader by name, in the order in which layouts are tried: ``folder`` last, as it takes any pictures."""
-    found: dict[str, Loader] = {p.name: p.load() for p in entry_points(group=GROUP)}
+    """Every installed loader by name, in the order in which layouts are tried: ``folder`` last, as it takes any pictures.
+
+    Raises
+    ------
+    DataError
+        When an installed package registers a loader that cannot be imported.
+    """
+    found: dict[str, Loader] = {}
+    for point in entry_points(group=GROUP):
+        try:
+            found[point.name] = point.load()
+        except (ImportError, AttributeError) as error:
+            message = f"loader {point.name!r} ({point.value}) cannot be imported: {error}; mend or remove its package"
+            raise DataError(message) from error
     return dict(sorted(found.items(), key=lambda item: (item[0] == "folder", item[0])))
 
 

@@ -103,11 +103,11 @@ def load(path: Path, *, split: str = "test") -> Dataset:
     strange = table[emotion][~codes.isin(range(len(FER2013)))]
     if len(strange):
         row = int(strange.index[0])
-        message = f"{path}, row {row + 2}: emotion {strange.iloc[0]!r} is none of FER2013's 0 to 6; mend the table"
+        message = f"{path}, row {row + 2}: emotion {str(strange.iloc[0])!r} is none of FER2013's 0 to 6; mend the table"
         raise DataError(message)
     ids = [sample_name(i) for i in range(len(table))]
     samples = pd.DataFrame(
-        {"label": [FER2013.labels[int(c)] for c in codes], "split": table[usage].astype("str")},
+        {"label": [FER2013.labels[int(c)] for c in codes], "split": table[usage].astype("str").to_numpy()},
         index=pd.Index(ids, name="sample_id", dtype="str"),
     )
     keep = samples["split"].isin(wanted)

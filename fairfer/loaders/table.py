@@ -169,30 +169,35 @@ def _recorded(
         predicted_space = _predicted_space(space, table[predicted], says, path)
         named = to_labels(table[predicted], predicted_space, whereabouts(path, predicted))
         if score_columns:
-            # Where several labels have the highest score, the table may name any of them.
-            highest = values == np.where(answered, np.nan_to_num(values, nan=-np.inf).max(axis=1), np.nan)[:, None]
-            agrees = np.zeros(len(table), bool)
-            for i, name in enumerate(model_labels.labels):
-                agrees |= (named == name).to_numpy() & highest[:, i]
-            differing = named.notna() & said.notna() & ~agrees
-            if differing.any():
-                row = named.index[differing][0]
-                message = (
-                    f"{path}, row {row!r}: the prediction is {named[row]} but the highest score is {said[row]}'s "
-                    f"({int(differing.sum()):,} such rows); give one of the two"
-                )
-                raise DataError(message)
+            _check_agreement(named, said, values, model_labels, path)
             said = named.fillna(said)
         else:
             model_labels, said = predicted_space, named
     status = _status(table, said, path)
     for score in frame:
-        frame[score] = frame[column].where(status == "ok")
+        frame[score] = frame[score].where(status == "ok")
     frame.insert(0, "detail", _detail(table, status))
     frame.insert(0, "predicted", said.where(status == "ok").astype("str"))
     frame.insert(0, "status", status)
     rows = pd.util.hash_pandas_object(frame, index=True).to_numpy()
     return Recorded(path.stem, model_labels, frame, digest_lines([",".join(model_labels.labels), rows.tobytes().hex()])[:12])
+
+
+def _check_agreement(named: pd.Series, said: pd.Series, values: np.ndarray, labels: LabelSpace, path: Path) -> None:
+    """Refuse a prediction that is not the label with the highest score; where several have it, it may be any of them."""
+    highest = values == np.nan_to_num(values, nan=-np.inf).max(axis=1)[:, None]
+    agrees = np.zeros(len(named), bool)
+    for i, name in enumerate(labels.labels):
+        agrees |= (named == name).to_numpy() & (highest[:, i] | said.isna().to_numpy())
+    differing = named.notna() & ~agrees
+    if differing.any():
+        row = named.index[differing][0]
+        why = f"the highest score is {said[row]}'s" if named[row] in labels else "no column holds its scores"
+        message = (
+            f"{path}, row {row!r}: the prediction is {named[row]} but {why} ({int(differing.sum()):,} such rows); "
+            "give one of the two"
+        )
+        raise DataError(message)
 
 
 def _predicted_space(space: LabelSpace, values: pd.Series, says: str | None, path: Path) -> LabelSpace:
@@ -222,7 +227,7 @@ def _numbers(values: pd.Series, path: Path, column: str) -> pd.Series:
     if wrong.any():
         row = values.index[wrong][0]
         message = (
-            f"{path}, row {row!r}, column {column!r}: the score {values[row]!r} is no finite number; "
+            f"{path}, row {row!r}, column {column!r}: the score {str(values[row])!r} is no finite number; "
             "mend it or empty the row's scores"
         )
         raise DataError(message)

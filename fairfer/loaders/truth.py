@@ -42,6 +42,9 @@ def label_space(asked: str | None, values: pd.Series, where: str) -> LabelSpace:
         message = f"--labels {asked!r} is no label space; {did_you_mean(asked, SPACES)} or list the labels with commas"
         raise UsageError(message)
     spoken = sorted(set(as_text(values).str.strip()))
+    if not spoken:
+        message = f"{where} has no value in any row; name the column of the true label with --truth"
+        raise DataError(message)
     strange = [v for v in spoken if canonical(v) is None]
     if not strange:
         return LabelSpace("emotions", order_labels(str(canonical(v)) for v in spoken))

@@ -1,0 +1,69 @@
+"""Reports: an audit as one page, figures and tables.
+
+An `Audit` is all they need: no rows, no model and no picture. `write_report` imports matplotlib and jinja2 when it is called, so that
+reading an audit stays quick.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from fairfer.files import write_into_place, write_text
+from fairfer.report.tables import csv_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fairfer.audit import Audit
+
+_OURS = re.compile(r"(overview|gaps|rate|emotion|label|bars|faces)(-[a-z0-9-]+)?\.(png|svg)")
+"""Names that figures of a report have: only such files are removed when a new report no longer has them."""
+
+
+def write_report(audit: Audit, folder: Path) -> Path:
+    """Write everything that shows an audit.
+
+    ::
+
+        FOLDER/audit.json
+        FOLDER/tables/rates.csv, gaps.csv, counts.csv, faces.csv
+        FOLDER/figures/*.svg, *.png
+        FOLDER/report.html
+
+    Each file is moved into place whole, the page last. The same audit gives the same bytes. Figures of an earlier report that this
+    one does not have are removed.
+
+    Parameters
+    ----------
+    audit
+        What is reported.
+    folder
+        Where to; made when missing.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    UsageError
+        When the folder cannot be written to.
+    """
+    from fairfer.report.figures import draw  # noqa: PLC0415 - imports matplotlib and seaborn
+    from fairfer.report.html import page  # noqa: PLC0415 - imports jinja2
+
+    pictures = draw(audit)
+    files = {f"{p.name}.{kind}": data for q in pictures for p in (q, q.slim) if p for kind, data in (("svg", p.svg), ("png", p.png))}
+    shown = page(audit, pictures)
+    audit.write(folder / "audit.json")
+    for name, text in csv_files(audit).items():
+        write_text(folder / "tables" / name, text)
+    for name, data in files.items():
+        write_into_place(folder / "figures" / name, lambda path, data=data: path.write_bytes(data))
+    for path in sorted((folder / "figures").iterdir()):
+        if path.name not in files and _OURS.fullmatch(path.name):
+            path.unlink()
+    write_text(folder / "report.html", shown)
+    return folder / "report.html"

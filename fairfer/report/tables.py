@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fairfer.audit import Audit, Count, Gap, Rate
-from fairfer.report.numerals import DASH, interval, probability, rate, share, whole
+from fairfer.report.numerals import DASH, interval, rate, share, whole
 from fairfer.report.people import EVERYONE, group_words, with_source
 from fairfer.report.view import RATES, View
 
@@ -118,7 +118,7 @@ def comparison_table(view: View, attribute: str, groups: Sequence[str]) -> Table
     for label in view.labels:
         for name in ("TPR", "FPR"):
             gap = view.gap(name, label, attribute)
-            chance = (rate(gap.chance), probability("q", gap.q).removeprefix("q ")) if gap else (DASH, DASH)
+            chance = (rate(gap.chance), rate(gap.q, 3)) if gap else (DASH, DASH)
             found = [view.rate(name, label, attribute, g) for g in groups]
             rows.append((label, name, *(cell(f, with_interval=True) for f in found), *chance))
     caption = f"TPR and FPR by {view.noun}: {with_source(view.audit, attribute)}"
@@ -149,8 +149,8 @@ def gaps_table(view: View) -> Table:
             g.rate,
             rate(g.difference),
             rate(g.chance),
-            probability("p", g.p).removeprefix("p "),
-            probability("q", g.q).removeprefix("q "),
+            rate(g.p, 3),
+            rate(g.q, 3),
             group_words(g.worst or "") if g.difference else DASH,
             group_words(g.best or "") if g.difference else DASH,
         )
@@ -198,4 +198,6 @@ def confusion_table(view: View, attribute: str = EVERYONE, group: str = EVERYONE
         for label in view.labels
     ]
     about = "everyone" if attribute == EVERYONE else f"{group_words(group)} ({with_source(view.audit, attribute)})"
-    return Table(f"True {view.noun} (rows) and answer (columns): {about}", ("true \N{RIGHTWARDS ARROW} said", *said, "all"), tuple(rows))
+    return Table(
+        f"True {view.noun} (rows) and answer (columns): {about}", ("true \N{RIGHTWARDS ARROW} said", *said, "all"), tuple(rows)
+    )

@@ -16,7 +16,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fairfer.audit import Audit
     from fairfer.dataset import Dataset
     from fairfer.errors import FairferError
     from fairfer.labels import LabelSpace
@@ -25,11 +24,12 @@ if TYPE_CHECKING:
     from fairfer.model import Model, Prediction, load_model
     from fairfer.predictions import Predictions, predict
     from fairfer.report import write_report
+    from fairfer.result import Audit
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Audit": "fairfer.audit",
+    "Audit": "fairfer.result",
     "Dataset": "fairfer.dataset",
     "FairferError": "fairfer.errors",
     "LabelSpace": "fairfer.labels",

@@ -207,8 +207,13 @@ class Dataset:
         fairfer.images.UnreadableImageError
             When it cannot be read.
         """
-        raw = self.raw(sample_id)
-        assert self.images is not None  # noqa: S101 - raw() has refused the other case
+        return self.decode(self.raw(sample_id), sample_id)
+
+    def decode(self, raw: bytes, sample_id: str) -> Picture:
+        """Pixels from the stored bytes of one picture; see `image`."""
+        if self.images is None:
+            message = f"{self.name} has no pictures, only a table"
+            raise DataError(message)
         return self.images.decode(raw, sample_id)
 
     @cached_property

@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fairfer.audit import (
+from fairfer.counts import EVERYONE, Grouping, confusion, grouping_name, one_vs_rest, unanswered
+from fairfer.dataset import UNANNOTATED, Attribute, Dataset
+from fairfer.errors import DataError, RunError, UsageError
+from fairfer.labels import LabelSpace, Reconciliation, reconcile
+from fairfer.predictions import Predictions
+from fairfer.rates import group_rates, label_rates
+from fairfer.result import (
     AttributeInfo,
     Audit,
     Count,
@@ -26,12 +32,6 @@ from fairfer.audit import (
     Settings,
     StepInfo,
 )
-from fairfer.counts import EVERYONE, Grouping, confusion, grouping_name, one_vs_rest, unanswered
-from fairfer.dataset import UNANNOTATED, Attribute, Dataset
-from fairfer.errors import DataError, RunError, UsageError
-from fairfer.labels import LabelSpace, Reconciliation, reconcile
-from fairfer.predictions import Predictions
-from fairfer.rates import group_rates, label_rates
 from fairfer.samples import SAMPLES, Reopened, read_samples, store_samples
 from fairfer.uncertainty import benjamini_hochberg, chance_gap
 
@@ -254,7 +254,7 @@ def parse_groupings(by: Iterable[str | Sequence[str]]) -> list[Grouping]:
     found: list[Grouping] = []
     for item in [by] if isinstance(by, str) else by:
         names = tuple(n.strip() for n in (item.split(",") if isinstance(item, str) else item))
-        if not all(names) or len(set(names)) != len(names):
+        if not names or not all(names) or len(set(names)) != len(names):
             message = f"--by {item!r}: name each attribute once, with commas between, as in gender,race"
             raise UsageError(message)
         found.append(names)

@@ -23,6 +23,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -365,31 +366,35 @@ def _write_table(table: pa.Table, path: Path) -> None:
 
 def _predict_part(dataset: Dataset, model: Model, ids: Sequence[str]) -> pa.Table:
     size = max(1, int(getattr(model, "batch_size", 64)))
+    batches = [ids[start : start + size] for start in range(0, len(ids), size)]
     digests: list[str] = []
     answers: list[Prediction] = []
-    for start in range(0, len(ids), size):
-        pictures: list[Picture] = []
-        rows: list[int] = []
-        for sample_id in ids[start : start + size]:
-            try:
-                raw = dataset.raw(sample_id)
-            except UnreadableImageError as error:
-                digests.append("")
-                answers.append(Prediction("unreadable", detail=str(error)))
-                continue
-            digests.append(digest_bytes(raw))
-            try:
-                assert dataset.images is not None  # noqa: S101 - predict() has refused the other case
-                pictures.append(dataset.images.decode(raw, sample_id))
-            except UnreadableImageError as error:
-                answers.append(Prediction("unreadable", detail=str(error)))
-                continue
-            rows.append(len(answers))
-            answers.append(Prediction("error"))
-        if pictures:
-            for row, answer in zip(rows, _ask(model, pictures), strict=True):
-                answers[row] = answer
+    with ThreadPoolExecutor(1) as ahead:  # the next pictures are read while the model looks at these
+        coming = ahead.submit(_read_pictures, dataset, batches[0])
+        for following in [*batches[1:], None]:
+            read = coming.result()
+            if following is not None:
+                coming = ahead.submit(_read_pictures, dataset, following)
+            seen = [picture for _, picture, _ in read if picture is not None]
+            said = _ask(model, seen) if seen else iter(())
+            for digest, picture, trouble in read:
+                digests.append(digest)
+                answers.append(Prediction("unreadable", detail=trouble) if picture is None else next(said))
     return _table(ids, digests, answers, model.labels)
+
+
+def _read_pictures(dataset: Dataset, ids: Sequence[str]) -> list[tuple[str, Picture | None, str]]:
+    """For each sample the digest of its stored bytes, its pixels, and why there are none."""
+    found: list[tuple[str, Picture | None, str]] = []
+    for sample_id in ids:
+        digest = ""
+        try:
+            raw = dataset.raw(sample_id)
+            digest = digest_bytes(raw)
+            found.append((digest, dataset.decode(raw, sample_id), ""))
+        except UnreadableImageError as error:
+            found.append((digest, None, str(error)))
+    return found
 
 
 def _ask(model: Model, pictures: Sequence[Picture]) -> Iterator[Prediction]:
@@ -420,7 +425,7 @@ def _ask(model: Model, pictures: Sequence[Picture]) -> Iterator[Prediction]:
             )
             raise ModelError(message)
         if np.isfinite(scores).all():
-            yield Prediction("ok", scores)
+            yield Prediction("ok", scores, answer.detail)
         else:
             yield Prediction("error", None, "the model's scores are not finite numbers")
 

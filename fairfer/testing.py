@@ -247,8 +247,8 @@ def check_loader(dataset: Dataset) -> None:
     """
     faults = [fault for attribute in dataset.attributes for fault in _attribute_faults(dataset, attribute)]
     names = [a.name for a in dataset.attributes]
-    if len(set(names)) < len(names) or "label" in names:
-        faults.append(f"attributes must have names of their own, not {', '.join(names)}")
+    if len(set(names)) < len(names) or any(n in {"label", "sample_id", "*"} or "," in n for n in names):
+        faults.append(f"attributes must have names of their own, without commas, not {', '.join(names)}")
     if any(not i or i != i.strip() for i in dataset.samples.index):
         faults.append("sample ids must be text without space around it, and not empty")
     if dataset.votes is not None and not dataset.votes.index.equals(dataset.samples.index):

@@ -121,7 +121,13 @@ def toy_dataset(
     return Dataset(name, labels, samples, tuple(attributes), PixelImages(ids, pixels))
 
 
-@pytest.fixture
-def toy() -> Callable[..., Dataset]:
-    """`toy_dataset`: a data set in memory whose pictures tell a `FakeModel` what to say."""
+@pytest.fixture(scope="session")
+def toy_factory() -> Callable[..., Dataset]:
+    """`toy_dataset`, for fixtures that outlive a test."""
     return toy_dataset
+
+
+@pytest.fixture
+def toy(toy_factory: Callable[..., Dataset]) -> Callable[..., Dataset]:
+    """`toy_dataset`: a data set in memory whose pictures tell a `FakeModel` what to say."""
+    return toy_factory

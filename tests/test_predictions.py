@@ -248,7 +248,7 @@ def test_a_run_killed_at_any_moment_is_taken_up_with_at_most_one_part_redone(tmp
     faces = tmp_path / "faces"
     write_pictures(faces, [f"anger/{i:02}.png" for i in range(40)])
     run = tmp_path / "killed"
-    process = subprocess.Popen([sys.executable, "-c", SLOW_RUN, str(faces), str(run)])  # noqa: S603 - our own code
+    process = subprocess.Popen([sys.executable, "-c", SLOW_RUN, str(faces), str(run)])
     deadline = time.monotonic() + 60
     while len(list(run.glob("predictions/part-*.parquet"))) < 3 and time.monotonic() < deadline:
         time.sleep(0.005)

@@ -87,7 +87,7 @@ def by_hand(part: pd.DataFrame, label: str, rate: str) -> tuple[int, int]:
 
 
 @hard_examples
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(found=rows)
 def test_each_rate_of_a_label_is_its_definition_on_the_rows(found):
     """Numerator, denominator and value of every label, group and rate, by boolean masks."""
@@ -116,7 +116,7 @@ FAIRLEARN = {
 
 
 @hard_examples
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(found=rows)
 def test_fairlearns_metric_frame_on_the_unaggregated_rows_agrees_cell_by_cell(found):
     """Where a rate is defined; where it is not, Fairlearn says 0.0 and fairfer says nothing."""

@@ -194,7 +194,7 @@ GENDER = Attribute("gender", ("f", UNANNOTATED), "annotated")
         ({"attributes": (dataclasses.replace(GENDER, levels=(UNANNOTATED, "f")),)}, "must name unannotated last"),
         ({"attributes": (dataclasses.replace(GENDER, source="guessed"),)}, "source 'guessed', which is none of"),
         ({"attributes": (dataclasses.replace(GENDER, probabilities={"f": "p_f"}),)}, "no column 'p_f', the probability of 'f'"),
-        ({"attributes": (GENDER, GENDER)}, "names of their own, not gender, gender"),
+        ({"attributes": (GENDER, GENDER)}, "names of their own, without commas, not gender, gender"),
         ({"samples": lambda d: d.samples.rename({"face0000.png": " "})}, "sample ids must be text without space"),
         ({"votes": lambda d: pd.DataFrame({"anger": [1, 2]})}, "votes must have the rows of samples"),  # noqa: ARG005
         ({"steps": (Step("", 1),)}, "every step must say"),
@@ -218,7 +218,7 @@ def test_a_loader_that_breaks_its_contract_is_told_how(toy, changes, complaint):
 
 def test_a_data_set_of_which_no_picture_can_be_read_is_told_so(toy, tmp_path):
     """Paths that lead nowhere are the loader's fault."""
-    from fairfer.images import FileImages  # noqa: PLC0415 - only here
+    from fairfer.images import FileImages
 
     data = toy(["anger"])
     with pytest.raises(AssertionError, match="no picture can be read"):

@@ -2,18 +2,18 @@
 
     python datasets/sample/make_sample.py --data FERPLUS --out datasets/sample
 
-Method: k-Same de-identification (Newton, Sweeney and Malin 2005, "Preserving privacy by de-identifying face images", IEEE TKDE 17(2)),
-k = 5, inside each cell of emotion x gender x race:
+Method: k-Same de-identification (Newton, Sweeney and Malin 2005, "Preserving privacy by de-identifying face images", IEEE TKDE
+17(2)), k = 5, inside each cell of emotion x gender x race:
 
 1. The faces that FER+'s official majority rule keeps (3,137).
 2. Left out: every face with an exact pixel twin in Train, and all but one of each group of exact or near duplicates within Test
-   (also mirrored, shifted, rescaled, or of other brightness and contrast). Candidates are found by correlation of band-passed faces
-   at a few shifts and mirrored, then verified by correlation of their fine detail at five scales; the bounds were set by looking at
-   pairs, and err on the side of leaving out.
-3. In each cell: a face and the four unused ones most like it form a group and are used up. Two faces that are so alike that they may
-   show one person never share a group.
+   (also mirrored, shifted, rescaled, or of other brightness and contrast). Candidates are found by correlation of band-passed
+   faces at a few shifts and mirrored, then verified by correlation of their fine detail at five scales; the bounds were set by
+   looking at pairs, and err on the side of leaving out.
+3. In each cell: a face and the four unused ones most like it form a group and are used up. Two so alike that they may show
+   one person never share a group.
 4. The five are laid over one another (mirrored, shifted by up to 3 pixels), brought to one mean and contrast, and
-   averaged, a source that stands out with a smaller weight (0.12 at least), so that all five are about equally like the picture.
+   averaged, a source that stands out with a smaller weight (0.12 at least), so that all five are about equally like it.
 5. Checked for each picture: how like it is to its likest source, and by how much that source stands out from the other four.
 
 Only the averages, and the label, gender and race that their five sources share, are written; no name or number of a source is.
@@ -125,8 +125,10 @@ def views(picture: Floats) -> Floats:
     cuts = []
     for factor in (0.92, 0.95, 1.0, 1.05, 1.09):
         detail = band(scaled(picture, factor)[None], 0.6, 2.0)[0]
-        for side in (detail, detail[:, ::-1]):
-            cuts.append(np.lib.stride_tricks.sliding_window_view(side[2:46, 2:46], (36, 36)).reshape(-1, 36, 36))
+        cuts += [
+            np.lib.stride_tricks.sliding_window_view(side[2:46, 2:46], (36, 36)).reshape(-1, 36, 36)
+            for side in (detail, detail[:, ::-1])
+        ]
     return unit(np.concatenate(cuts))
 
 

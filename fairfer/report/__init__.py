@@ -1,12 +1,13 @@
 """Reports: an audit as one page, figures and tables.
 
-An `Audit` is all they need: no rows, no model and no picture. `write_report` imports matplotlib and jinja2 when it is called, so that
-reading an audit stays quick.
+An `Audit` is all they need: no rows, no model and no picture. `write_report` imports matplotlib and jinja2 only when it is
+called, so that reading an audit stays quick.
 """
 
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fairfer.files import write_into_place, write_text
@@ -15,7 +16,7 @@ from fairfer.report.tables import csv_files
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fairfer.audit import Audit
+    from fairfer.result import Audit
 
 _OURS = re.compile(r"(overview|gaps|rate|emotion|label|bars|faces)(-[a-z0-9-]+)?\.(png|svg)")
 """Names that figures of a report have: only such files are removed when a new report no longer has them."""
@@ -31,8 +32,8 @@ def write_report(audit: Audit, folder: Path) -> Path:
         FOLDER/figures/*.svg, *.png
         FOLDER/report.html
 
-    Each file is moved into place whole, the page last. The same audit gives the same bytes. Figures of an earlier report that this
-    one does not have are removed.
+    Each file is moved into place whole, the page last. The same audit gives the same bytes. Figures of an earlier report that
+    this one does not have are removed.
 
     Parameters
     ----------
@@ -55,15 +56,21 @@ def write_report(audit: Audit, folder: Path) -> Path:
     from fairfer.report.html import page  # noqa: PLC0415 - imports jinja2
 
     pictures = draw(audit)
-    files = {f"{p.name}.{kind}": data for q in pictures for p in (q, q.slim) if p for kind, data in (("svg", p.svg), ("png", p.png))}
+    files = {
+        f"{p.name}.{kind}": data for q in pictures for p in (q, q.slim) if p for kind, data in (("svg", p.svg), ("png", p.png))
+    }
     shown = page(audit, pictures)
     audit.write(folder / "audit.json")
     for name, text in csv_files(audit).items():
         write_text(folder / "tables" / name, text)
     for name, data in files.items():
-        write_into_place(folder / "figures" / name, lambda path, data=data: path.write_bytes(data))
+        write_into_place(folder / "figures" / name, partial(_fill, data))
     for path in sorted((folder / "figures").iterdir()):
         if path.name not in files and _OURS.fullmatch(path.name):
             path.unlink()
     write_text(folder / "report.html", shown)
     return folder / "report.html"
+
+
+def _fill(data: bytes, path: Path) -> None:
+    path.write_bytes(data)

@@ -19,13 +19,12 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import matplotlib.style
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
@@ -33,13 +32,17 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import text_to_path
 
-from fairfer.audit import Audit, Rate
 from fairfer.report import tables
 from fairfer.report.narrative import sentence
-from fairfer.report.numerals import listed, many, probability, rate, whole
+from fairfer.report.numerals import DASH, listed, many, probability, rate, whole
 from fairfer.report.people import EVERYONE, UNANNOTATED, capital, faces, group_words, with_source
-from fairfer.report.tables import Table
 from fairfer.report.view import RATES, SAYS, View, is_found
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from fairfer.report.tables import Table
+    from fairfer.result import Audit, Rate
 
 Section = Literal["overview", "gaps", "rate", "emotion", "bars", "faces"]
 
@@ -79,7 +82,7 @@ HATCH = "#c4c4c4"
 
 BY_COLOUR = 8
 """Up to so many groups are told apart by colour and marker; more are named on their own line each."""
-MOST_GROUPS = 60
+MOST_GROUPS = 36
 """A picture shows at most so many groups of one grouping, the largest; its table has all."""
 MOST_ROWS = 36
 """More rows than this are cut into several pictures, each with whole groupings as far as they go."""
@@ -208,13 +211,13 @@ class _Sheet:
 
     def text(self, left: float, top: float, text: str, **style: Any) -> None:  # noqa: ANN401 - matplotlib's
         """Text in inches, its baseline at `top` below the title."""
-        self.figure.text(left / self.width, 1 - (self.head + top) / self.height, text, **{"size": 7.5, **style})
+        self.figure.text(left / self.width, 1 - (self.head + top) / self.height, _printable(text), **{"size": 7.5, **style})
 
     def files(self) -> tuple[bytes, bytes]:
         """SVG and PNG."""
         svg, png = io.BytesIO(), io.BytesIO()
         self.figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-        self.figure.savefig(png, format="png", dpi=PNG_DPI, metadata={"Software": None})
+        self.figure.savefig(png, format="png", dpi=PNG_DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 4})
         families = f"'{FAMILY}', Verdana, sans-serif"
         return svg.getvalue().replace(f"'{FAMILY}'".encode(), families.encode()), png.getvalue()
 
@@ -233,7 +236,7 @@ def _inches(text: str, size: float, weight: str = "normal") -> float:
 
 def _broken(text: str, width: float, size: float) -> list[str]:
     lines = [""]
-    for word in text.split():
+    for word in map(short, text.split()):
         longer = f"{lines[-1]} {word}".strip()
         if lines[-1] and _inches(longer, size, "bold") > width:
             lines.append(word)
@@ -242,9 +245,14 @@ def _broken(text: str, width: float, size: float) -> list[str]:
     return lines
 
 
+def _printable(text: str) -> str:
+    """Characters that XML cannot hold would make a broken picture of the whole figure."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def short(name: str) -> str:
     """A name as long as a picture has room for; both ends stay, since that is where long names differ."""
-    plain = " ".join(name.split())
+    plain = _printable(" ".join(name.split()))
     return plain if len(plain) <= NAME else f"{plain[: NAME // 2]}…{plain[-(NAME // 2 - 1) :]}"
 
 
@@ -308,7 +316,9 @@ def _looks(view: View, attribute: str) -> dict[str, _Look]:
         levels = group.split(",") if len(names) > 1 else [group]
         first, last = single.get((names[0], levels[0])), single.get((names[-1], levels[-1]))
         plain = _Look(COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)])
-        found[group] = _Look(_shaded(last.colour, first.marker if len(names) > 1 else ""), first.marker) if first and last else plain
+        found[group] = (
+            _Look(_shaded(last.colour, first.marker if len(names) > 1 else ""), first.marker) if first and last else plain
+        )
     if len(set(found.values())) < len(groups):
         return {g: _Look(COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, g in enumerate(groups)}
     return found
@@ -319,7 +329,7 @@ def _shaded(colour: str, marker: str) -> str:
     step = MARKERS.index(marker) % 3 if marker else 0
     towards, part = {0: ("white", 0.0), 1: ("black", 0.4), 2: ("white", 0.5)}[step]
     mixed = np.array(to_rgb(colour)) * (1 - part) + np.array(to_rgb(towards)) * part
-    return to_hex(mixed)
+    return to_hex((float(mixed[0]), float(mixed[1]), float(mixed[2])))
 
 
 # Groups side by side: dots and bars
@@ -330,21 +340,19 @@ def _overview(view: View, attribute: str, names: _Names) -> Picture:
     table = tables.comparison_table(view, attribute, view.groups(attribute))
     title = _comparison_title(view, attribute)
     name = names("overview", "everyone" if attribute == EVERYONE else attribute)
-    caption = f"A dot is a group's rate, the line through it its {_per_cent(view)} interval."
+    caption = f"Dot: a group's rate; line: its {_per_cent(view)} interval. "
     if any(g.attribute == attribute for g in view.tested):
         caption += (
-            " The grey band is as wide as the gap that chance alone gives: where dots lie outside of it at both ends they are farther "
-            "apart than chance makes them, and q is given where that still holds among all the gaps tested."
+            "Grey band: as wide as chance alone makes the gap; dots outside of it at both ends are farther apart than that, "
+            "and where this holds among all the gaps tested, q is given. "
         )
-    caption += (
-        " Open dots rest on too few faces and are compared with nothing, – is not estimable. n: faces behind the TPR."
-        + _left_out(view, [(attribute, groups)])
-    )
+    caption += f"Open dot: too few faces, compared with nothing. {DASH}: not estimable. n: faces behind the TPR."
+    caption += _left_out(view, [(attribute, groups)])
     if len(groups) > BY_COLOUR:
         named = _finish(_lanes(view, attribute, groups, title, bars=False), name, "overview", title, caption, table)
         return replace(named, attribute=attribute)
     wide = _finish(_dots(view, attribute, groups, title), name, "overview", title, caption, table)
-    slim = _finish(_dots(view, attribute, groups, title, slim=True), f"{name}-narrow", "overview", title, caption, table)
+    slim = _finish(_dots(view, attribute, groups, title, slim=True), names(name, "narrow"), "overview", title, caption, table)
     return replace(wide, attribute=attribute, slim=slim)
 
 
@@ -355,7 +363,7 @@ def _bars(view: View, attribute: str, names: _Names) -> Picture:
     title = f"TPR and FPR by {view.noun}: {about}"
     caption = (
         f"Bars are rates, the thin lines their {_per_cent(view)} intervals. Pale hatched bars rest on too few faces; "
-        f"– is not estimable.{_left_out(view, [(attribute, groups)])}"
+        f"{DASH} is not estimable.{_left_out(view, [(attribute, groups)])}"
     )
     slot = _BAR * len(groups) + 0.3
     if len(groups) > BY_COLOUR or slot * len(view.labels) > _WIDEST:
@@ -490,7 +498,7 @@ def _marks(ax: Axes, found: Sequence[tuple[Rate, float]], look: _Look) -> None:
         )
     for r, y in found:
         if r.value is None:
-            ax.text(0, y, "–", ha="center", va="center", color=QUIET, size=7)
+            ax.text(0, y, DASH, ha="center", va="center", color=QUIET, size=7)
 
 
 def _band(ax: Axes, view: View, attribute: str, name: str, label: str, span: tuple[float, float]) -> None:
@@ -510,7 +518,7 @@ def _key(view: View, attribute: str, groups: Sequence[str], width: float) -> tup
     x += _inches(_heading(view, attribute), 7.5) + 0.15
     for group in groups:
         wide = _inches(short(group_words(group)), 7.5) + 0.36
-        if x + wide > width and x > 0.1:
+        if x + wide > width:
             x, y = 0.1, y + 0.19
         found.append((group, x, y))
         x += wide
@@ -599,7 +607,7 @@ def _upright(ax: Axes, found: Sequence[tuple[Rate, float]], look: _Look, bar: fl
         )
     for r, x in found:
         if r.value is None:
-            ax.text(x, 0, "–", ha="center", va="bottom", color=QUIET, size=7)
+            ax.text(x, 0, DASH, ha="center", va="bottom", color=QUIET, size=7)
 
 
 def _feet(labels: Sequence[str], slot: float) -> tuple[float, float]:
@@ -623,7 +631,7 @@ def _lanes(view: View, attribute: str, groups: list[str], title: str, *, bars: b
     high = lane * len(groups) + 0.1
     strip = high + 0.75
     sheet = _Sheet(left + column * min(len(view.labels), _ABREAST) + 0.15, 0.2 + strip * 2 * len(per_row), title)
-    sheet.text(0.1, 0.18, _heading(view, attribute), color=QUIET)
+    sheet.text(0.1, 0.18, _heading(view, attribute).rstrip(":"), color=QUIET)
     looks = _looks(view, attribute)
     strips = [(name, labels) for name in ("TPR", "FPR") for labels in per_row]
     for number, (name, labels) in enumerate(strips):
@@ -649,7 +657,7 @@ def _lanes(view: View, attribute: str, groups: list[str], title: str, *, bars: b
 
 def _level(ax: Axes, found: Rate, y: float, look: _Look, lane: float) -> None:
     if found.value is None:
-        ax.text(0, y, "–", ha="center", va="center", color=QUIET, size=7)
+        ax.text(0, y, DASH, ha="center", va="center", color=QUIET, size=7)
         return
     quiet = found.status == "small"
     paint: dict[str, Any] = {"color": FAINT, "edgecolor": look.colour, "hatch": "////"} if quiet else {"color": look.colour}
@@ -700,7 +708,7 @@ def _label_heatmaps(view: View, label: str, names: _Names) -> list[Picture]:
 
 def _cells(view: View) -> str:
     least = many(view.audit.settings.minimum, "face")
-    return f"Below each rate: how many of how many faces. Hatched: fewer than {least}. –: no face to estimate it from."
+    return f"Below each rate: how many of how many faces. Hatched: fewer than {least}. {DASH}: no face to estimate it from."
 
 
 def _by(blocks: Sequence[Block]) -> str:
@@ -768,7 +776,7 @@ def _heatmap(
     left = 0.25 + max(_inches(t, 8) for t in texts)
     wide, high = (0.78 if len(columns) > len(RATES) else 0.95), 0.33
     top, angle = _feet([short(c) for c in columns], wide)
-    left = max(left, 1.0)
+    left = max(left, 1.15)  # the scale's name stands there
     width = max(left + wide * len(columns) + 0.2 + (0.4 if angle else 0), 4.4)
     sheet = _Sheet(width, top + 0.12 + high * len(rows) + 0.62, title)
     ax = sheet.axes(left, top + 0.12, wide * len(columns), high * len(rows))
@@ -802,7 +810,7 @@ def _shade(found: Rate) -> float:
 def _cell(ax: Axes, x: int, y: int, found: Rate, colours: Callable[[float], tuple[float, float, float, float]]) -> None:
     if found.value is None:
         ax.add_patch(Rectangle((x + 0.03, y + 0.06), 0.94, 0.88, facecolor="white", edgecolor="#e2e2e2", linewidth=0.6))
-        ax.text(x + 0.5, y + 0.5, "–", ha="center", va="center", color=QUIET, size=8)
+        ax.text(x + 0.5, y + 0.5, DASH, ha="center", va="center", color=QUIET, size=8)
         return
     ink = INK
     if found.status == "small":
@@ -825,7 +833,7 @@ def _cell(ax: Axes, x: int, y: int, found: Rate, colours: Callable[[float], tupl
 
 
 def _scale(sheet: _Sheet, left: float, top: float, name: str) -> None:
-    """The colours from 0 to 1, and what hatched and – mean."""
+    """The colours from 0 to 1, and what is hatched or blank."""
     steps = 25
     ax = sheet.axes(left, top, 1.6, 0.1)
     ax.pcolormesh(np.linspace(0, 1, steps + 1), [0, 1], np.linspace(0, 1, steps)[None, :], cmap=MAP, vmin=0, vmax=1)
@@ -841,7 +849,7 @@ def _scale(sheet: _Sheet, left: float, top: float, name: str) -> None:
     )  # fmt: skip
     sheet.figure.add_artist(box)
     sheet.text(left + 2.07, top + 0.1, "too few", size=7, color=QUIET)
-    sheet.text(left + 2.07, top + 0.28, "none: –", size=7, color=QUIET)
+    sheet.text(left + 2.07, top + 0.28, f"none: {DASH}", size=7, color=QUIET)
 
 
 # Gaps, and who is in the data
@@ -881,8 +889,10 @@ def _gaps(view: View, names: _Names) -> list[Picture]:
     sheet.text(left, 0.12 + height + 0.36, "gap: highest minus lowest rate of a group", color=QUIET)
     caption = (
         "Dot: the gap seen. Grey bar: how wide chance alone makes it, with groups of these sizes. Filled: beyond chance, with q "
-        f"below .05.{f' The {_MOST_GAPS} farthest beyond chance; the table has all.' if len(view.tested) > len(shown) else ''}"
+        "below .05."
     )
+    if len(view.tested) > len(shown):
+        caption += f" At most {_MOST_GAPS} are shown, the farthest beyond chance, and none of 0; the table has all."
     return [_finish(sheet, names("gaps"), "gaps", title, caption, tables.gaps_table(view))]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import jinja2
@@ -19,8 +20,8 @@ from fairfer.report.view import RATES, View
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fairfer.audit import Audit
     from fairfer.report.figures import Picture
+    from fairfer.result import Audit
 
 MOST_CONFUSIONS = 24
 """Confusion tables of more groups than this stand only in ``tables/counts.csv``."""
@@ -28,15 +29,17 @@ MOST_CONFUSIONS = 24
 GLOSSARY: Mapping[str, tuple[str, str]] = {
     "tpr": (
         "TPR, true positive rate",
-        "Of the faces that show an emotion (or bear a label), the share that the model reads as it. Also recall, or sensitivity.",
+        "Of the faces that show an emotion (or bear a label), the share that the model reads as it. Also called recall.",
     ),
     "fpr": ("FPR, false positive rate", "Of the faces that show something else, the share that the model wrongly reads as it."),
     "tnr": ("TNR, true negative rate", "Of the faces that show something else, the share not read as it; 1 minus the FPR."),
     "fnr": ("FNR, false negative rate", "Of the faces that show an emotion, the share that the model misses; 1 minus the TPR."),
     "one-vs-rest": (
         "One against the rest",
-        "How a model with several answers gets the four rates: for each label in turn, every face either shows it or shows "
-        "something else, and was either read as it or not.",
+        (
+            "How a model with several answers gets the four rates: for each label in turn, every face either shows it or "
+            "shows something else, and was either read as it or not."
+        ),
     ),
     "support": ("n, support", "How many faces a rate is computed from. Every rate here shows it."),
     "coverage": (
@@ -49,20 +52,26 @@ GLOSSARY: Mapping[str, tuple[str, str]] = {
     ),
     "chance": (
         "Chance gap, beyond chance",
-        "The rates of any two groups differ somewhat, even when the model treats them alike. The chance gap is how far apart the "
-        "highest and the lowest are when the faces are dealt into groups of these sizes at random. A gap beyond it is "
-        "wider than chance makes it.",
+        (
+            "The rates of any two groups differ somewhat, even when the model treats them alike. The chance gap is how far "
+            "apart the highest and the lowest come when the faces are dealt into groups of these sizes at random: at most so "
+            "far in 95 of 100 deals, or in as many as the confidence under Settings says."
+        ),
     ),
     "q": (
         "p and q",
-        "p is how often chance alone makes a gap at least this wide. Many gaps are tested at once, so some p are small "
-        "by luck; q allows for that (Benjamini and Hochberg): of all gaps with q below .05, about one in twenty at most is a "
-        "false alarm.",
+        (
+            "p is how often chance alone makes a gap at least this wide. Many gaps are tested at once, so some p are small by "
+            "luck; q allows for that (Benjamini and Hochberg): of all gaps with q below .05, about one in twenty at most is "
+            "a false alarm."
+        ),
     ),
     "not-estimable": (
         "Not estimable, too few",
-        "A rate of no faces does not exist; it is shown as –, never as 0. A rate of very few faces is shown hatched and "
-        "compared with nothing.",
+        (
+            "A rate of no faces does not exist; it is shown as \N{EN DASH}, never as 0. A rate of very few faces is shown "
+            "hatched and compared with nothing."
+        ),
     ),
 }
 
@@ -92,6 +101,7 @@ class _Linker:
         self._pattern = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, words))})(?![\w-])")
 
     def __call__(self, text: str) -> Markup:
+        text = narrative.tied(text)
         done, position = Markup(), 0
         for match in self._pattern.finditer(text):
             target = _TERMS[match[0]]
@@ -115,7 +125,6 @@ def page(audit: Audit, pictures: Sequence[Picture]) -> str:
         Its figures, as `fairfer.report.figures.draw` makes them.
     """
     view = View(audit)
-    found = narrative.findings(view)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("fairfer.report"),
         autoescape=True,
@@ -130,9 +139,9 @@ def page(audit: Audit, pictures: Sequence[Picture]) -> str:
     return environment.get_template("report.html.j2").render(
         audit=audit,
         title=narrative.title(audit),
-        findings=found,
-        headline=narrative.headline(view) if found[0].gap else "",
-        care=narrative.care(view),
+        findings=narrative.findings(view),
+        headline=narrative.headline(view),
+        care=narrative.care(view) or [narrative.NO_CARE],
         overall=narrative.overall(view),
         first=first,
         sections=_sections(pictures, first),
@@ -155,7 +164,20 @@ def _source(picture: Picture) -> str:
     shown = f'width="{width}pt" height="{height}pt" viewBox="0 {picture.head:g} {width:g} {height:g}"'
     text = picture.svg.decode()
     text = re.sub(r'width="[^"]*" height="[^"]*" viewBox="[^"]*"', shown, text[text.index("<svg") :], count=1)
+    text = _slimmer(text)
     return "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()
+
+
+def _slimmer(svg: str) -> str:
+    """The same picture in half the bytes: styles that repeat become classes, spaces between elements go."""
+    styles = Counter(re.findall(r' style="([^"]*)"', svg))
+    names = {style: f"s{i}" for i, style in enumerate(s for s, n in styles.items() if n > 1)}
+    svg = re.sub(r' style="([^"]*)"', lambda m: f' class="{names[m[1]]}"' if m[1] in names else m[0], svg)
+    svg = re.sub(r' id="(?:text|patch|line2d|xtick|ytick|matplotlib\.axis|LineCollection|QuadMesh)_\d+"', "", svg)
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    rules = "".join(f".{name}{{{style}}}" for style, name in names.items())
+    svg = svg.replace("</style>", f"{rules}</style>", 1)
+    return re.sub(r">\s+<", "><", re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL))
 
 
 def _inner_size(picture: Picture) -> tuple[float, float]:
@@ -164,9 +186,9 @@ def _inner_size(picture: Picture) -> tuple[float, float]:
 
 
 def _pixels(picture: Picture) -> tuple[int, int]:
-    """The same in CSS pixels, so that the page does not jump while it is laid out."""
+    """The same in CSS pixels, a little larger than life; with it the page does not jump while it is laid out."""
     width, height = _inner_size(picture)
-    return round(width * 96 / 72), round(height * 96 / 72)
+    return round(1.5 * width), round(1.5 * height)
 
 
 def _first(view: View, pictures: Sequence[Picture]) -> Picture:

@@ -1,16 +1,17 @@
 """What an audit found, in sentences with numbers in them.
 
-Nothing here decides anything: a finding is a gap whose q is below `fairfer.report.view.ALPHA` and that is wider than chance makes
-it, and the sentence says which people fare worse, in which faces, by how much and how sure that is.
+Nothing here decides anything: a finding is a gap whose q is below `fairfer.report.view.ALPHA` and that is wider than chance
+makes it, and the sentence says which people fare worse, in which faces, by how much and how sure that is.
 """
 
 from __future__ import annotations
 
 import re
 import textwrap
+from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from fairfer.audit import Audit, Gap
 from fairfer.labels import canonical
 from fairfer.report.numerals import day, interval, listed, many, probability, rate, rates_apart, share, whole
 from fairfer.report.people import (
@@ -22,13 +23,23 @@ from fairfer.report.people import (
     faces,
     group_words,
     inferred_note,
+    known_attribute,
     people,
+    quoted,
 )
 from fairfer.report.view import View, subject
+
+if TYPE_CHECKING:
+    from fairfer.result import Audit, Gap
+
+_REASONS = {"(no_face)": "no face found", "(unreadable)": "picture unreadable", "(error)": "error"}
 
 MOST = 3
 """So many findings stand on the first screen."""
 
+NO_CARE = "The audit holds no remark on these data; that is no proof that there is nothing to know."
+
+_TIED = "\N{NO-BREAK SPACE}"
 _WIDTH = 100
 """Columns of the summary on a terminal."""
 
@@ -64,9 +75,21 @@ def title(audit: Audit) -> str:
 
 
 def findings(view: View) -> list[Finding]:
-    """At most `MOST` findings, the farthest beyond chance first; or one that says why there is none."""
-    found = [_finding(view, gap) for gap in view.found[:MOST]]
-    return found or [_nothing(view)]
+    """At most `MOST` findings, the farthest beyond chance first; or one that says why there is none.
+
+    A gap that shows by gender shows again by gender and race; of such repetitions only the farthest beyond chance is listed, so
+    that three lines say three things.
+    """
+    chosen: list[Gap] = []
+    for gap in view.found:
+        if not any(_repeats(gap, other) for other in chosen):
+            chosen.append(gap)
+    return [_finding(view, gap) for gap in chosen[:MOST]] or [_nothing(view)]
+
+
+def _repeats(gap: Gap, other: Gap) -> bool:
+    mine, others = set(gap.attribute.split(",")), set(other.attribute.split(","))
+    return (gap.label, gap.rate) == (other.label, other.rate) and (mine <= others or others <= mine)
 
 
 def sentence(view: View, gap: Gap) -> str:
@@ -93,31 +116,33 @@ def _clause(view: View, gap: Gap) -> str:
 
 
 def headline(view: View) -> str:
-    """Why there are so many findings as there are: how many gaps were tested, and how many are not shown."""
+    """How many gaps were tested and found; where none was, how wide chance alone makes them."""
     tested, found = len(view.tested), len(view.found)
     if not tested:
         return ""
-    said = f"{many(tested, 'gap was', 'gaps were')} tested; q allows for their number."
-    if found > MOST:
-        said += f" {found} are beyond chance; these are the {MOST} farthest beyond it."
-    return said
+    if not found:
+        return chance_sizes(view)
+    said = "one is" if found == 1 else f"{found} are"
+    return f"Of {many(tested, 'gap')} tested, {said} beyond chance; q allows for the number tested."
 
 
 def chance_sizes(view: View) -> str:
-    """How wide a gap chance alone makes, by rate: ``chance alone gives TPR gaps of .04 to .20``."""
+    """How wide a gap chance alone makes, by rate: ``chance alone makes TPR gaps of .04 to .20``."""
     said = []
     for name in ("TPR", "FPR"):
         sizes = [g.chance for g in view.tested if g.rate == name and g.chance]
         if sizes:
             low, high = rate(min(sizes)), rate(max(sizes))
-            said.append(f"{name} gaps of up to {high}" if low == high else f"{name} gaps of up to {low} to {high}")
+            said.append(
+                f"{name} gaps as wide as {high}" if low == high or "<" in low else f"{name} gaps as wide as {low} to {high}"
+            )
     if not said:
         return ""
-    return f"With groups of these sizes chance alone gives {listed(said)}, depending on the {view.noun} and the groups"
+    return f"With groups of these sizes chance alone makes {listed(said)}, depending on the {view.noun} and the groups."
 
 
 def overall(view: View) -> str:
-    """``Overall accuracy .72 (.71–.74) · worst group .70 (male) · answered 100 %``."""
+    """``Overall accuracy .72 (.71–.74) · worst group .70 (male) · answered 100 %``."""  # noqa: RUF002
     everyone = view.rate("accuracy")
     parts = [f"Overall accuracy {rate(everyone.value)}"]
     if between := interval(everyone.low, everyone.high):
@@ -128,7 +153,7 @@ def overall(view: View) -> str:
         for g in view.groups(a)
         if (r := view.rate("accuracy", attribute=a, group=g)).status == "ok" and UNANNOTATED not in g.split(",")
     ]
-    if known:
+    if len(known) > 1:
         worst = min(known, key=lambda r: r.value or 0.0)
         about = f"{attribute_words(worst.attribute)}: {group_words(worst.group)}"
         parts.append(f"worst group {rate(worst.value)} ({about}; {many(view.size(worst.attribute, worst.group), 'face')})")
@@ -154,24 +179,35 @@ def summary(audit: Audit) -> str:
     """The audit in about ten lines of plain text, for a terminal."""
     view = View(audit)
     lines = [f"fairfer audit · {title(audit)}", ""]
-    found = findings(view)
-    for number, finding in enumerate(found, 1):
-        if finding.gap:
-            lines += _wrapped(f"{number}. ", f"{finding.what}: {finding.where}, {finding.sure}")
-        else:
-            lines += _wrapped("", " ".join(f"{part}." for part in (finding.what, finding.where, finding.sure) if part))
-    if found[0].gap and (said := headline(view)):
-        lines += _wrapped("   ", said)
+    for number, finding in enumerate(findings(view), 1):
+        bullet = f"{number}. " if finding.gap else ""
+        said = ", ".join(part for part in (finding.where, finding.sure) if part)
+        between = ": " if finding.gap else ". "
+        lines += _wrapped(
+            bullet, f"{finding.what}{between}{said if finding.gap else capital(said)}" if said else f"{finding.what}."
+        )
+    lines += _wrapped("", headline(view))
     lines += ["", "Read with care"]
-    for line in care(view, short=True):
+    for line in care(view, short=True) or [NO_CARE]:
         lines += _wrapped("- ", line)
     return "\n".join([*lines, "", *_wrapped("", overall(view))]) + "\n"
 
 
+def tied(text: str) -> str:
+    """The text with numbers tied to their signs by no-break spaces, so that no line ends between ``q`` and ``.03``."""
+    return re.sub(r"\b([qvn]) (?=[.<\d])| (?=%)", lambda match: (match[1] or "") + _TIED, text)
+
+
 def _wrapped(bullet: str, text: str) -> list[str]:
-    return textwrap.wrap(
-        text, _WIDTH, initial_indent=bullet, subsequent_indent=" " * len(bullet), break_long_words=False, break_on_hyphens=False
+    lines = textwrap.wrap(
+        tied(text),
+        _WIDTH,
+        initial_indent=bullet,
+        subsequent_indent=" " * len(bullet),
+        break_long_words=False,
+        break_on_hyphens=False,
     )
+    return [line.replace(_TIED, " ") for line in lines]
 
 
 def _finding(view: View, gap: Gap) -> Finding:
@@ -197,30 +233,29 @@ def _fraction(above: int | None, below: int | None) -> str:
 def _nothing(view: View) -> Finding:
     """There is no finding: nothing to compare, nothing large enough to compare, or nothing beyond chance."""
     if not view.groupings:
-        what = "No groups were compared: the data say nothing of the people in them, or no attribute was asked for"
-        return Finding(what, "", "", "")
+        return Finding("No groups were compared: none was asked for, or the data say nothing of the people in them", "", "", "")
     if not view.tested:
         least = many(view.audit.settings.minimum, "face")
-        what = f"No gap could be tested: no rate has two groups with at least {least}"
-        return Finding(what, "", "", "")
-    nearest = view.tested[0]
+        return Finding(f"No gap could be tested: no rate has two groups with at least {least}", "", "", "")
+    nearest = next((g for g in view.tested if g.difference), None)
+    if nearest is None:
+        return Finding("No gap at all: the groups that could be compared have the same rates", "", "", "")
     like = _finding(view, nearest)
-    if not nearest.difference:
-        return Finding("No gap beyond what chance gives", "All groups that could be compared have the same rates", "", "")
     return Finding(
-        what="No gap beyond what chance gives",
-        where=f"The nearest to it: {_clause(view, nearest)}, {like.where}",
+        what=f"No gap beyond what chance gives, among the {len(view.tested):,} tested",
+        where=f"the nearest: {_clause(view, nearest)}, {like.where}",
         counts=like.counts,
-        sure=f"chance gives {rate(nearest.chance)}, {probability('q', nearest.q)}. {chance_sizes(view)}".rstrip(". "),
+        sure=f"chance alone makes {rate(nearest.chance)}, {probability('q', nearest.q)}",
     )
 
 
 def _provenance(name: str, source: str, by: str, note: str, *, short: bool) -> str:
+    called = attribute_words(name) if known_attribute(name) else quoted(name)
     told = {
-        "self-reported": f"{name} is self-reported",
-        "annotated": f"{name} is annotated, not said by the people themselves",
-        "inferred": f"{name} is inferred by a model, not said by the people themselves",
-        "unstated": f"where the {name} of these people comes from is not stated",
+        "self-reported": f"{called} is self-reported",
+        "annotated": f"{called} is annotated, not said by the people themselves",
+        "inferred": f"{called} is inferred by a model, not said by the people themselves",
+        "unstated": f"{called}: it is not stated who put people into these groups, or how",
     }
     text = capital(told[source] + (f": {by}" if by else "")).rstrip(".") + "."
     if note:
@@ -230,20 +265,18 @@ def _provenance(name: str, source: str, by: str, note: str, *, short: bool) -> s
 
 def _few(view: View) -> str:
     """How many of the shown rates rest on too few faces, or on none."""
-    parts = []
+    parts: list[str] = []
     for attribute in view.groupings:
         states = [view.rate("TPR", label, attribute, g).status for g in view.groups(attribute) for label in view.labels]
         bad = len([s for s in states if s != "ok"])
         none = len([s for s in states if s in ("not_estimable", "empty")])
         if bad:
-            parts.append(f"{bad} of {len(states)} by {attribute_words(attribute)}" + (f" ({none} with none)" if none else ""))
+            said = f"{bad} of {len(states)} TPR" if not parts else f"{bad} of {len(states)}"
+            parts.append(f"{said} by {attribute_words(attribute)}" + (f" ({none} with none)" if none else ""))
     if not parts:
         return ""
     least = many(view.audit.settings.minimum, "face")
-    return (
-        f"Fewer than {least} stand behind the TPR of {listed(parts)}: these are hatched, or blank where there is none, "
-        "and compared with nothing."
-    )
+    return f"Fewer than {least} stand behind {listed(parts)}; these are hatched or blank, and compared with nothing."
 
 
 def _labels(view: View) -> list[str]:
@@ -287,25 +320,23 @@ def _merges(audit: Audit) -> list[tuple[str, str]]:
 
 def _unanswered(view: View) -> str:
     """How many faces got no answer, why, and in which groups most."""
-    reasons: dict[str, int] = {}
+    reasons: Counter[str] = Counter()
     for count in view.audit.counts:
         if count.attribute == EVERYONE and count.predicted.startswith("("):
-            reason = count.predicted.strip("()").replace("_", " ")
-            reasons[reason] = reasons.get(reason, 0) + count.n
+            reasons[_REASONS.get(count.predicted, count.predicted.strip("()"))] += count.n
     total = sum(reasons.values())
     if not total:
         return ""
     why = listed([f"{reason} {n:,}" for reason, n in sorted(reasons.items())])
-    text = f"{many(total, 'face')} of {view.size():,} got no answer ({why}) and {'counts' if total == 1 else 'count'} as missed"
+    text = f"Of {view.size():,} faces {total:,} got no answer ({why}); {'it counts' if total == 1 else 'they count'} as missed"
     worst = []
     for attribute in view.groupings:
         known = [view.rate("coverage", attribute=attribute, group=g) for g in view.groups(attribute)]
         usable = [r for r in known if r.status == "ok" and r.value is not None]
         if len({r.value for r in usable}) > 1:
             least = min(usable, key=lambda r: r.value or 0.0)
-            missing = 1 - (least.value or 0.0)
-            worst.append(f"{group_words(least.group)} {share(missing)}")
-    return f"{text}; most often by group: {', '.join(worst)}." if worst else f"{text}."
+            worst.append(f"{group_words(least.group)} ({share(1 - (least.value or 0.0))})")
+    return f"{text}. Most often without an answer: {'; '.join(worst)}." if worst else f"{text}."
 
 
 def _selection(view: View) -> str:

@@ -1,7 +1,7 @@
 """How the report speaks of people and of their faces.
 
-An audit knows groups by the data's own names (``female,black`` of ``gender,race``); a sentence speaks of Black women. Only names
-whose meaning is certain from the attribute they belong to are put into words: ``white`` is a word for people when the
+An audit knows groups by the data's own names (``female,black`` of ``gender,race``); a sentence speaks of Black women. Only
+names whose meaning is certain from the attribute they belong to are put into words: ``white`` is a word for people when the
 attribute is race, and not when it is hair. Every other group keeps its name, in quotation marks.
 """
 
@@ -10,10 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from fairfer.audit import Audit
 from fairfer.labels import fold
-from fairfer.report.numerals import listed
+from fairfer.report.numerals import DASH, listed
+
+if TYPE_CHECKING:
+    from fairfer.result import Audit
 
 EVERYONE = "*"
 """How an audit names everyone together, as attribute and as group."""
@@ -76,7 +79,7 @@ class People:
     Attributes
     ----------
     plural
-        ``Black women``; ``people in group ‘left’ (hand)`` where the words are not known.
+        ``Black women``; ``people in group 'left' (hand)`` (in curly quotation marks) where the words are not known.
     again
         The same when it is named second in a sentence.
     possessive
@@ -95,7 +98,7 @@ def people(attribute: str, group: str) -> People:
     ("women's", 'Black men')
     >>> people("hand", "left").plural
     'people in group ‘left’ (hand)'
-    """
+    """  # noqa: RUF002
     names, levels = attribute.split(","), group.split(",")
     if len(names) != len(levels):  # the level of a single attribute may hold a comma
         names, levels = [attribute], [group]
@@ -103,7 +106,7 @@ def people(attribute: str, group: str) -> People:
     nouns = [w for kind, w in found if kind == "noun"]
     if any(kind == "" for kind, _ in found) or len(nouns) > 1:
         inner = ", ".join(levels)
-        return People(f"people in group ‘{inner}’ ({', '.join(names)})", f"people in group ‘{inner}’", None)
+        return People(f"people in group {quoted(inner)} ({', '.join(names)})", f"people in group {quoted(inner)}", None)
     before = [w for kind, w in found if kind == "before"]
     after = [w for kind, w in found if kind == "after"]
     # "older Black women", whatever the order of the attributes: age goes before race.
@@ -119,23 +122,29 @@ def _word(name: str, level: str) -> tuple[str, str]:
     words, key = set(fold(name).split()), fold(level)
     if words & {"gender", "sex"} and key in _GENDER:
         return "noun", _GENDER[key]
-    if words & {"race", "ethnicity"}:
-        if key in _RACE:
-            return "before", _RACE[key]
-        if key in ("other", "others"):
-            return "after", "of other races"
-    if "age" in words:
-        if key in _AGE:
-            return "before", _AGE[key]
-        if key in _CHILDREN:
-            return "noun", _CHILDREN[key]
-        years = re.fullmatch(r"(\d{1,3}) ?(?:[ –]|to) ?(\d{1,3})", key)
-        if years:
-            return "after", f"aged {years[1]}–{years[2]}"
-        over = re.fullmatch(r"(\d{1,3}) ?\+|(?:over|more than|>) ?(\d{1,3})", key)
-        if over:
-            return "after", f"aged {over[1]} and over" if over[1] else f"aged over {over[2]}"
-    return "", level
+    if words & {"race", "ethnicity"} and key in _RACE:
+        return "before", _RACE[key]
+    if words & {"race", "ethnicity"} and key in ("other", "others"):
+        return "after", "of other races"
+    return _age(key) if "age" in words else ("", level)
+
+
+def _age(key: str) -> tuple[str, str]:
+    """As `_word`, for a level of an age."""
+    if key in _AGE:
+        return "before", _AGE[key]
+    if key in _CHILDREN:
+        return "noun", _CHILDREN[key]
+    if years := re.fullmatch(rf"(\d{{1,3}}) ?(?:[ {DASH}]|to) ?(\d{{1,3}})", key):
+        return "after", f"aged {years[1]}{DASH}{years[2]}"
+    if over := re.fullmatch(r"(\d{1,3}) ?\+|(?:over|more than|>) ?(\d{1,3})", key):
+        return "after", f"aged {over[1]} and over" if over[1] else f"aged over {over[2]}"
+    return "", key
+
+
+def quoted(name: str) -> str:
+    """A name that is no word of the sentence it stands in, in quotation marks."""
+    return f"\N{LEFT SINGLE QUOTATION MARK}{name}\N{RIGHT SINGLE QUOTATION MARK}"
 
 
 def faces(label: str) -> str:
@@ -143,8 +152,8 @@ def faces(label: str) -> str:
 
     >>> faces("happiness"), faces("bored")
     ('smiles', 'faces labelled ‘bored’')
-    """
-    return _FACES[label][0] if label in _FACES else f"faces labelled ‘{label}’"
+    """  # noqa: RUF002
+    return _FACES[label][0] if label in _FACES else f"faces labelled {quoted(label)}"
 
 
 def adjective(label: str) -> str:
@@ -152,8 +161,8 @@ def adjective(label: str) -> str:
 
     >>> adjective("happiness"), adjective("bored")
     ('happy', '‘bored’')
-    """
-    return _FACES[label][1] if label in _FACES else f"‘{label}’"
+    """  # noqa: RUF002
+    return _FACES[label][1] if label in _FACES else quoted(label)
 
 
 def capital(text: str) -> str:
@@ -164,6 +173,11 @@ def capital(text: str) -> str:
 def attribute_words(attribute: str, last: str = "and") -> str:
     """``gender and race`` for ``gender,race``."""
     return "everyone" if attribute == EVERYONE else listed(attribute.split(","), last)
+
+
+def known_attribute(name: str) -> bool:
+    """Whether an attribute's name is a word of a sentence: ``gender`` is, ``cohort_b`` is a name."""
+    return fold(name) in ("gender", "sex", "race", "ethnicity", "age", "skin tone", "age group")
 
 
 def group_words(group: str) -> str:

@@ -7,10 +7,10 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from fairfer.audit import Audit, Count, Gap, Rate
 from fairfer.report.numerals import DASH, interval, rate, share, whole
 from fairfer.report.people import EVERYONE, group_words, with_source
 from fairfer.report.view import RATES, View
+from fairfer.result import Audit, Count, Gap, Rate
 
 RATE_COLUMNS = ("label", "attribute", "group", "rate", "value", "numerator", "denominator", "low", "high", "status")
 FACE_COLUMNS = ("attribute", "group", "label", "faces", "share_of_group", "share_of_label")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from fairfer.audit import Audit, Gap, Rate
 from fairfer.labels import canonical
 from fairfer.report.people import EVERYONE
+from fairfer.result import Audit, Gap, Rate
 
 ALPHA = 0.05
 """A gap whose q is below this is a finding."""

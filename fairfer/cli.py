@@ -83,14 +83,20 @@ LabelsOption = Annotated[
 SaysOption = Annotated[str | None, typer.Option("--says", help="Table: what the model can say, labels with commas.")]
 
 
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer passes the option's value so
+    if asked:
+        typer.echo(f"fairfer {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _root(
     *,
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+    ] = False,
 ) -> None:
-    if version:
-        typer.echo(f"fairfer {__version__}")
-        raise typer.Exit
+    del version  # its callback has answered
 
 
 @app.command()

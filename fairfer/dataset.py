@@ -189,8 +189,8 @@ class Dataset:
         raise DataError(message)
 
     def replace(self, **changes: Any) -> Dataset:  # noqa: ANN401 - dataclasses.replace's own signature
-        """A copy with some fields changed."""
-        return dataclasses.replace(self, **changes)
+        """A copy with some fields changed; its identity is computed anew."""
+        return dataclasses.replace(self, **({"identity": {}} | changes))
 
     def raw(self, sample_id: str) -> bytes:
         """Stored bytes of one picture (see `fairfer.images.Images.raw`)."""
@@ -233,7 +233,8 @@ class Dataset:
         if "images_digest" in self.identity:
             return self.identity["images_digest"]
         lines = zip(self.samples.index, self.image_digests, strict=True)
-        return digest_lines(f"{name}\t{image}" for name, image in lines)
+        answers = "" if self.recorded is None else self.recorded.version
+        return digest_lines([answers, *(f"{name}\t{image}" for name, image in lines)])
 
     @cached_property
     def digest(self) -> str:

@@ -285,6 +285,9 @@ def _join(
             f"(the first: {missing.index[missing][0]}); predict again"
         )
         raise RunError(message)
+    if dataset.images is None and predictions.images_digest != dataset.images_digest:
+        message = f"the predictions of {predictions.model} are not those of {dataset.name}; give the ones that came with it"
+        raise RunError(message)
     if dataset.images is not None:
         changed = answers["image"].fillna("") != dataset.image_digests
         if changed.any():

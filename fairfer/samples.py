@@ -61,7 +61,7 @@ def store_samples(run: Path, dataset: Dataset, attributes: Sequence[str], how: R
         "how": dataclasses.asdict(how),
     }
     table = pa.Table.from_pandas(dataset.samples[["label", *attributes]].reset_index(), preserve_index=False)
-    marked = table.replace_schema_metadata({"fairfer": json.dumps(about, sort_keys=True)})
+    marked = table.replace_schema_metadata({"fairfer": json.dumps(about)})
     write_into_place(run / SAMPLES, lambda temporary: pq.write_table(marked, temporary, compression="zstd"))
 
 

@@ -238,7 +238,8 @@ def test_predict_then_audit_asks_no_model_again(run, tmp_path, monkeypatch) -> N
         "    name, version = 'bright', '1'\n"
         "    labels = LabelSpace.of('mine', ['happy', 'neutral'])\n"
         "    def predict(self, images):\n"
-        "        open('asked', 'a').write('x' * len(images))\n"
+        "        with open('asked', 'a') as file:\n"
+        "            file.write('x' * len(images))\n"
         "        return [Prediction('ok', np.array([i.mean(), 128.0])) for i in images]\n",
         encoding="utf-8",
     )

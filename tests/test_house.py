@@ -39,7 +39,7 @@ HOMES = {
     "deepface": {"adapters/deepface.py"},
     "cv2": {"adapters/deepface.py", "adapters/onnx.py"},
     "tensorflow": {"adapters/deepface.py"},
-    "onnxruntime": {"adapters/onnx.py", "adapters/deepface.py"},
+    "onnxruntime": {"adapters/onnx.py", "adapters/deepface.py", "baseline/export.py"},
     "torch": {"adapters/deepface.py", "baseline/train.py", "baseline/export.py"},
     "typer": {"cli.py"},
     "tqdm": {"cli.py"},

@@ -160,7 +160,8 @@ def _attribute(column: str, levels: tuple[str, ...], about: Mapping[str, Any], t
                 "mend the table or its .toml"
             )
             raise DataError(message)
-        levels = (*(n for n in stated if n in levels and n != UNANNOTATED), *(n for n in levels if n == UNANNOTATED))
+        # A stated level that nobody has stays: an audit lists it as empty instead of forgetting that it was asked about.
+        levels = (*(n for n in stated if n != UNANNOTATED), *(n for n in levels if n == UNANNOTATED))
     return Attribute(
         column,
         levels,

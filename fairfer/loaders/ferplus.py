@@ -148,7 +148,7 @@ class _Rows:
 def _read_label_csv(path: Path) -> _Rows:
     names, votes = [], []
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             for number, row in enumerate(csv.reader(file), 1):
                 names.append(_picture(row, path, number))
                 votes.append(_votes(row[2:], path, number))
@@ -168,23 +168,25 @@ def _picture(row: list[str], path: Path, number: int) -> str:
 
 
 def _votes(cells: list[str], path: Path, number: int) -> list[int]:
-    if not all(c.strip().isdigit() for c in cells):
+    if not all(c.strip().isdecimal() for c in cells):
         message = f"{path}, line {number}: votes must be whole numbers, not {','.join(cells)}; copy the file again"
         raise DataError(message)
     return [int(c) for c in cells]
 
 
 def _read_new_csv(path: Path, usage: str) -> _Rows:
-    table = read_table(path)
+    table = read_table(path, text=("Image name",))
     missing = [c for c in _NEW_HEADER if c not in table.columns]
     if missing:
         message = f"{path} lacks the column {missing[0]!r}; give fer2013new.csv of microsoft/FERPlus"
         raise DataError(message)
     rows = table[table["Usage"] == usage]
     named = rows["Image name"].notna()
-    numbers = rows.loc[named, _NEW_HEADER[2:]].apply(pd.to_numeric, errors="coerce")
-    if bool(numbers.isna().any(axis=None)):
-        line = int(numbers.index[numbers.isna().any(axis=1)][0]) + 2
+    columns = {c: pd.to_numeric(rows.loc[named, c], errors="coerce").astype("float64") for c in _NEW_HEADER[2:]}
+    numbers = pd.DataFrame(columns)
+    wrong = (numbers.isna() | (numbers < 0) | (numbers % 1 != 0)).any(axis=1)
+    if wrong.any():
+        line = int(wrong.index[wrong][0]) + 2
         message = f"{path}, line {line}: votes must be whole numbers; copy the file again from microsoft/FERPlus"
         raise DataError(message)
     names = [str(n) for n in rows.loc[named, "Image name"]]

@@ -888,8 +888,8 @@ def _gaps(view: View, names: _Names) -> list[Picture]:
         sheet.text(width - 0.1, 0.12 + y + 0.035, probability("q", gap.q), ha="right", weight="bold" if sure else "normal")
     sheet.text(left, 0.12 + height + 0.36, "gap: highest minus lowest rate of a group", color=QUIET)
     caption = (
-        "Dot: the gap seen. Grey bar: how wide chance alone makes it, with groups of these sizes. Filled: beyond chance, with q "
-        "below .05."
+        "Dot: the gap seen. Grey bar: how wide chance alone makes it, with groups of these sizes. Filled: beyond chance, with "
+        "q below .05."
     )
     if len(view.tested) > len(shown):
         caption += f" At most {_MOST_GAPS} are shown, the farthest beyond chance, and none of 0; the table has all."

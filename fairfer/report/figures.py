@@ -19,6 +19,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import matplotlib.style
@@ -52,6 +53,7 @@ STYLE: dict[str, Any] = {
     "font.size": 8,
     "svg.fonttype": "none",
     "svg.hashsalt": "fairfer",
+    "text.hinting": "none",
     "text.parse_math": False,
     "axes.edgecolor": "#8a8a8a",
     "axes.labelcolor": "#333333",
@@ -227,6 +229,7 @@ def _finish(sheet: _Sheet, name: str, section: Section, title: str, caption: str
     return Picture(name, section, title, caption, table, svg, png, (72 * sheet.width, 72 * sheet.height), 72 * sheet.head)
 
 
+@cache
 def _inches(text: str, size: float, weight: str = "normal") -> float:
     width, _, _ = text_to_path.get_text_width_height_descent(
         text, FontProperties(family=[FAMILY], size=size, weight=weight), ismath=False

@@ -55,6 +55,7 @@ class View:
         for found in audit.rates:
             self._groups.setdefault(found.attribute, {})[found.group] = None
         self._tested = sorted((g for g in audit.gaps if g.difference is not None), key=lambda g: -beyond(g))
+        self._gaps = {(g.rate, g.label, g.attribute): g for g in self._tested}
         self._sizes: Counter[tuple[str, str]] = Counter()
         self._supports: Counter[tuple[str, str, str]] = Counter()
         for count in audit.counts:
@@ -91,10 +92,7 @@ class View:
 
     def gap(self, rate: str, label: str, attribute: str) -> Gap | None:
         """The gap of a rate between the groups of an attribute, when it was estimated."""
-        return next(
-            (g for g in self.tested if (g.rate, g.label, g.attribute) == (rate, label, attribute)),
-            None,
-        )
+        return self._gaps.get((rate, label, attribute))
 
     @property
     def noun(self) -> str:

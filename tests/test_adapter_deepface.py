@@ -104,7 +104,7 @@ def model(home):
 @pytest.fixture
 def serve(monkeypatch):
     """Serve bytes under the address from which DeepFace would fetch its network."""
-    from deepface.models.demography.onnx import Emotion  # noqa: PLC0415 - heavy
+    from deepface.models.demography.onnx import Emotion
 
     servers = []
 
@@ -152,7 +152,7 @@ def pictures(count=6, shape=(48, 48, 3), seed=5):
 def compare(backend, home, *, files=(), shapes=()):
     environment = {**os.environ, "DEEPFACE_HOME": str(home), "CUDA_VISIBLE_DEVICES": ""}
     command = [sys.executable, "-c", COMPARE, backend, json.dumps([str(f) for f in files]), json.dumps(shapes)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - our own code
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -170,7 +170,7 @@ SHAPES = [
 def test_every_kind_of_picture_is_answered_as_analyze_does(home, backend):
     if backend == "torch":
         torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-        from deepface.models.demography.pytorch.Emotion import EmotionModel  # noqa: PLC0415 - heavy
+        from deepface.models.demography.pytorch.Emotion import EmotionModel
 
         torch.manual_seed(0)
         torch.save(EmotionModel().state_dict(), home / ".deepface" / "weights" / FILE.replace(".onnx", ".pth"))
@@ -266,14 +266,14 @@ def test_a_fresh_process_stays_as_it_was():
         "assert warnings.filters == filters\n"
         "assert 'deepface.DeepFace' not in sys.modules and 'torch' not in sys.modules\n"
     )
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)  # noqa: S603 - our own code
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
 
 
 @pytest.mark.usefixtures("home")
 def test_the_default_back_end_is_deepfaces_own(monkeypatch):
-    from deepface.commons import backend_utils  # noqa: PLC0415 - heavy
+    from deepface.commons import backend_utils
 
     monkeypatch.setattr(backend_utils, "_backend_engine", None)
     monkeypatch.setenv("DEEPFACE_BACKEND_ENGINE", "onnx")
@@ -383,7 +383,7 @@ class Detector:
         self.regions, self.fails = regions, fails
 
     def detect_faces(self, img):
-        from deepface.models.Detector import FacialAreaRegion  # noqa: PLC0415 - heavy
+        from deepface.models.Detector import FacialAreaRegion
 
         if self.fails:
             raise ValueError(self.fails)
@@ -396,7 +396,7 @@ def detecting(home, monkeypatch):
     assert home
 
     def load(*regions, **options):
-        from deepface.modules import modeling  # noqa: PLC0415 - heavy
+        from deepface.modules import modeling
 
         found = {"face_detector": {"opencv": Detector(*regions, **options)}}
         monkeypatch.setattr(modeling, "cached_models", found, raising=False)
@@ -428,7 +428,7 @@ def test_a_detector_that_fails_on_a_picture_is_an_error_of_that_picture(detectin
 
 @pytest.mark.usefixtures("home")
 def test_a_detector_fetches_nothing_unless_asked(monkeypatch):
-    from deepface.modules import modeling  # noqa: PLC0415 - heavy
+    from deepface.modules import modeling
 
     def fetch(**_):
         return socket.create_connection(("detector.example", 443))

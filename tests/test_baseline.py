@@ -75,7 +75,7 @@ def test_importing_it_imports_nothing_heavy():
     code = (
         "import sys, fairfer.baseline; sys.exit(bool({'onnxruntime', 'torch', 'PIL', 'onnx', 'pydantic'} & set(sys.modules)))"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 - our own code
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.fixture
@@ -101,14 +101,14 @@ def ferplus(tmp_path):
 def train():
     pytest.importorskip("torch", reason="PyTorch is not installed")
     pytest.importorskip("onnx", reason="the package onnx is not installed")
-    from fairfer.baseline import train  # noqa: PLC0415 - heavy
+    from fairfer.baseline import train
 
     return train
 
 
 def test_from_photographs_to_a_graph(ferplus, tmp_path, train, capsys):
-    from fairfer.adapters import onnx as adapter  # noqa: PLC0415 - only here
-    from fairfer.baseline import export  # noqa: PLC0415 - heavy
+    from fairfer.adapters import onnx as adapter
+    from fairfer.baseline import export
 
     out, graphs = tmp_path / "out", tmp_path / "graphs"
     graphs.mkdir()
@@ -130,7 +130,7 @@ def test_from_photographs_to_a_graph(ferplus, tmp_path, train, capsys):
 
 
 def test_training_again_gives_the_same_weights(ferplus, tmp_path, train):
-    import torch  # noqa: PLC0415 - heavy
+    import torch
 
     torch.set_num_threads(1)
     settings = train.Settings(epochs=1, batch=8, holdout=0)
@@ -141,7 +141,7 @@ def test_training_again_gives_the_same_weights(ferplus, tmp_path, train):
 
 
 def test_pictures_of_test_are_not_trained_on(ferplus, tmp_path, train):
-    from fairfer.errors import DataError  # noqa: PLC0415 - beside its use
+    from fairfer.errors import DataError
 
     # Of 20 faces one is a twin of a Test face, so that a batch of 20 cannot be filled.
     with pytest.raises(DataError, match="19 usable training faces are fewer than one batch of 20"):
@@ -176,9 +176,9 @@ def test_data_that_is_not_ferplus_is_one_line(ferplus, tmp_path, train, capsys, 
 
 @pytest.mark.parametrize("raw", [None, b"", b"no checkpoint", "other"])
 def test_a_checkpoint_that_is_none_is_one_line(tmp_path, train, capsys, raw):
-    import torch  # noqa: PLC0415 - heavy
+    import torch
 
-    from fairfer.baseline import export  # noqa: PLC0415 - heavy
+    from fairfer.baseline import export
 
     assert train
     path = tmp_path / "checkpoint.pt"

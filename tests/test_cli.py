@@ -70,7 +70,18 @@ def test_audit_of_a_table_writes_everything(run, table, tmp_path) -> None:
     assert (out / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>".upper()[:2])
     with (out / "tables" / "rates.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == "label,attribute,group,rate,value,numerator,denominator,low,high,status".split(",")
+    assert list(rows[0]) == [
+        "label",
+        "attribute",
+        "group",
+        "rate",
+        "value",
+        "numerator",
+        "denominator",
+        "low",
+        "high",
+        "status",
+    ]
     missed = next(r for r in rows if (r["label"], r["group"], r["rate"]) == ("sadness", "male", "TPR"))
     assert (missed["numerator"], missed["denominator"], missed["status"]) == ("0", "1", "small")
     assert any(r["attribute"] == "gender,race" and r["group"] == "female,black" for r in rows)
@@ -155,8 +166,9 @@ BAD = [
 ]
 
 
+@pytest.mark.usefixtures("table")
 @pytest.mark.parametrize(("arguments", "says"), BAD, ids=[" ".join(a) for a, _ in BAD])
-def test_bad_input_is_one_line_and_exit_2(run, table, tmp_path, arguments, says) -> None:
+def test_bad_input_is_one_line_and_exit_2(run, tmp_path, arguments, says) -> None:
     """Bad input: one line on stderr saying what, where and how to mend it, exit 2, nothing written."""
     before = _files(tmp_path)
     done = run(*arguments)
@@ -222,14 +234,14 @@ def test_models_and_datasets_are_listed(run) -> None:
     assert all(name in listed for name in ("ferplus", "fer2013", "table", "folder", "sample"))
 
 
-def test_every_command_is_in_the_readme(run) -> None:
+def test_every_command_is_in_the_readme() -> None:
     """The README shows each command."""
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
     for command in ("audit", "predict", "report", "models", "datasets"):
         assert f"fairfer {command}" in readme
 
 
-def test_predict_then_audit_asks_no_model_again(run, tmp_path, monkeypatch) -> None:
+def test_predict_then_audit_asks_no_model_again(run, tmp_path) -> None:
     """``fairfer predict`` keeps the answers; the audit in the same folder needs no inference."""
     (tmp_path / "mymodel.py").write_text(
         "import numpy as np\n"
@@ -255,17 +267,15 @@ def test_predict_then_audit_asks_no_model_again(run, tmp_path, monkeypatch) -> N
 
 
 @pytest.mark.skipif(os.environ.get("FAIRFER_SHARED") is None, reason="FAIRFER_SHARED is not set: no FER+ here")
-def test_ferplus_with_deepface(run, tmp_path, monkeypatch) -> None:
+def test_ferplus_with_deepface(tmp_path, monkeypatch) -> None:
     """The main job on real data: 3,137 faces, the 15 of contempt dropped for DeepFace, and said so."""
     shared = Path(os.environ["FAIRFER_SHARED"]).resolve()
     monkeypatch.setenv("DEEPFACE_HOME", str(shared / "data" / "deepface"))
     ferplus = shared / "data" / "ferplus"
-    command = [str(Path(sys.executable).parent / "fairfer")]
-    done = subprocess.run(
-        [*command, "audit", str(ferplus), "--split", "test", "--demographics", str(ferplus / "demographics.csv"), "--model", "deepface",
-         "--by", "gender", "--by", "race", "--by", "gender,race", "--out", str(tmp_path / "out")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    people = ["--split", "test", "--demographics", str(ferplus / "demographics.csv")]
+    groups = ["--by", "gender", "--by", "race", "--by", "gender,race"]
+    command = [str(Path(sys.executable).parent / "fairfer"), "audit", str(ferplus), *people, "--model", "deepface", *groups]
+    done = subprocess.run([*command, "--out", str(tmp_path / "out")], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = fairfer.Audit.read(tmp_path / "out")
     assert found.data.samples == 3137

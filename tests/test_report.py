@@ -6,7 +6,10 @@ import csv
 import html.parser
 import io
 import itertools
+import os
 import re
+import subprocess
+import sys
 import warnings
 import xml.etree.ElementTree as ET
 from functools import cache
@@ -88,9 +91,12 @@ AUDITS = {
     "two groupings and their intersection": lambda: made(
         {**GENDER, **RACE}, by=BOTH, n=900, worse={("gender", "male", "happiness"): 0.2}
     ),
+    "two labels": lambda: made({**GENDER, **RACE}, by=BOTH, labels=THREE[:2], silent=0.05),
     "no attributes": lambda: made({}),
     "one group": lambda: made({"gender": ["female"]}),
-    "twelve groups": lambda: made({"age": [f"{10 * i}-{10 * i + 9}" for i in range(12)]}, n=1500),
+    "twelve groups": lambda: made(
+        {"age": [f"{10 * i}-{10 * i + 9}" for i in range(12)]}, n=1500, worse={("age", "0-9", "fear"): 0}, nobody=("110-119",)
+    ),
     "own labels": lambda: made({"hand": ["left", "right"]}, labels=("bored", "eager"), source="unstated"),
     "many labels": lambda: made({"hand": ["left", "right"]}, labels=[f"label {i} of them" for i in range(12)], n=600),
     "labels kept": lambda: made(labels=EMOTIONS, says=EMOTIONS[:7], unsayable="keep"),
@@ -299,10 +305,15 @@ def test_long_names_stay_apart_in_pictures():
 
 
 def test_a_report_is_written_whole_and_the_same_every_time(tmp_path):
-    found = of(FIRST)
+    found = of("two labels")
     first = write_report(found, tmp_path / "one" / "deep")
     assert first == tmp_path / "one" / "deep" / "report.html"
-    write_report(type(found).from_json(found.to_json()), tmp_path / "two")
+    again = (
+        "import sys, pathlib, fairfer; a, b = map(pathlib.Path, sys.argv[1:]); fairfer.write_report(fairfer.Audit.read(a), b)"
+    )
+    arguments = [sys.executable, "-W", "error", "-c", again, str(first.parent), str(tmp_path / "two")]
+    # Another process with another hash seed: no order of a set may show.
+    subprocess.run(arguments, check=True, env={**os.environ, "PYTHONHASHSEED": "7", "MPLBACKEND": "svg"})
     one, two = (
         {p.relative_to(root): p.read_bytes() for p in root.rglob("*") if p.is_file()}
         for root in (first.parent, tmp_path / "two")
@@ -311,7 +322,9 @@ def test_a_report_is_written_whole_and_the_same_every_time(tmp_path):
     names = {str(n.as_posix()) for n in one}
     assert {"audit.json", "report.html", *(f"tables/{n}.csv" for n in ("rates", "gaps", "counts", "faces"))} <= names
     pictures = {n for n in names if n.startswith("figures/")}
-    assert pictures == {f"figures/{q.name}.{kind}" for p in drawn(FIRST) for q in (p, p.slim) if q for kind in ("svg", "png")}
+    assert pictures == {
+        f"figures/{q.name}.{kind}" for p in drawn("two labels") for q in (p, p.slim) if q for kind in ("svg", "png")
+    }
     assert len(one) == 6 + len(pictures)
     assert type(found).read(tmp_path / "two") == found
 
@@ -539,7 +552,10 @@ def gap_of(view, **changes):
         ),
         (
             {"label": "bored", "rate": "TPR", "attribute": "hand", "worst": "left", "best": "right"},
-            "Faces labelled 'bored' of people in group 'right' (hand) are found more often than those of people in group 'left'",
+            (
+                "Faces labelled 'bored' of people in group 'right' (hand) are found more often "
+                "than those of people in group 'left'"
+            ),
         ),
         (
             {"label": "bored", "rate": "FPR", "attribute": "hand", "worst": "left", "best": "right"},
@@ -555,7 +571,7 @@ def test_a_gap_as_a_sentence(changes, expected):
 
 @pytest.mark.parametrize("source", ["self-reported", "annotated", "unstated"])
 def test_only_what_a_model_inferred_is_called_inferred(source):
-    found = made({**GENDER, **RACE}, by=BOTH, n=900, worse={("gender", "male", "happiness"): 0.2}, source=source)
+    found = made({**GENDER, **RACE}, by=["gender,race"], n=900, worse={("gender", "male", "happiness"): 0.2}, source=source)
     text = summary(found) + page(found, draw(found))
     assert not re.search(r"\binferred\b", text.partition('id="glossary"')[0])
     assert re.search({"unstated": "not stated"}.get(source, source), text)
@@ -667,6 +683,17 @@ def test_how_faces_were_chosen():
     steps = [Step("rows in label.csv: 3,573"), Step("unknown by the rule 'majority'", 436), Step("voted not a face", 0)]
     (line,) = [s for s in care(View(made(steps=steps))) if s.startswith("How")]
     assert line == "How the faces were chosen: rows in label.csv: 3,573; 436 left out (unknown by the rule 'majority')."
+
+
+def test_too_few_draws_for_so_many_gaps_are_said():
+    found = of(FIRST)
+    few = found.model_copy(update={"settings": found.settings.model_copy(update={"draws": 100})})
+    tested = len(View(found).tested)
+    assert tested / 101 > 0.05 > tested / 1001
+    (line,) = [s for s in care(View(few)) if "draws" in s]
+    assert line.endswith(f"Audit again with at least {20 * tested} draws.")
+    enough = found.model_copy(update={"settings": found.settings.model_copy(update={"draws": 20 * tested})})
+    assert not any("draws" in s for s in care(View(enough)))
 
 
 def test_no_remark_is_no_proof():

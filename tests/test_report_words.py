@@ -50,7 +50,7 @@ def test_a_q_keeps_its_side_of_the_line(value, text):
 
 def test_rates_that_differ_look_different():
     assert numerals.rates_apart([0.5, 0.5]) == [".50", ".50"]
-    assert numerals.rates_apart([0.8441, 0.8449]) == [".8441", ".8449"]
+    assert numerals.rates_apart([0.8441, 0.8449]) == [".844", ".845"]
     assert numerals.rates_apart([0.5, 0.500001]) == [".5000", ".5000"], "four decimals are enough for anyone"
 
 

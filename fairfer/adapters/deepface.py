@@ -94,8 +94,10 @@ class DeepFaceModel:
     ) -> None:
         self.version = version
         self.options = options
-        # A detector reads whole photographs one by one; crops are small and the network likes them many at a time.
-        self.batch_size = 128 if options["detector"] == "skip" else 16
+        # A detector reads whole photographs one by one; crops are small and the network likes them many at a time,
+        # TensorFlow's graph, which costs more to enter, more of them than the others.
+        crops = 256 if options["backend"] == "tensorflow" else 128
+        self.batch_size = crops if options["detector"] == "skip" else 16
         self._client = client
         self._network = network
         self._download = download

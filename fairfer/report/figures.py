@@ -349,7 +349,8 @@ def _overview(view: View, attribute: str, names: _Names) -> Picture:
             "Grey band: as wide as chance alone makes the gap; dots outside of it at both ends are farther apart than that, "
             "and where this holds among all the gaps tested, q is given. "
         )
-    caption += f"Open dot: too few faces, compared with nothing. {DASH}: not estimable. n: faces behind the TPR."
+    caption += f"Open dot: too few faces, compared with nothing. {DASH}: not estimable. "
+    caption += "In brackets: all faces of the group." if len(groups) > BY_COLOUR else "n: faces behind the TPR."
     caption += _left_out(view, [(attribute, groups)])
     if len(groups) > BY_COLOUR:
         named = _finish(_lanes(view, attribute, groups, title, bars=False), name, "overview", title, caption, table)
@@ -362,8 +363,7 @@ def _overview(view: View, attribute: str, names: _Names) -> Picture:
 def _bars(view: View, attribute: str, names: _Names) -> Picture:
     groups = _shown(view, attribute)
     table = tables.comparison_table(view, attribute, view.groups(attribute))
-    about = "everyone" if attribute == EVERYONE else with_source(view.audit, attribute)
-    title = f"TPR and FPR by {view.noun}: {about}"
+    title = _widest(view, attribute)
     caption = (
         f"Bars are rates, the thin lines their {_per_cent(view)} intervals. Pale hatched bars rest on too few faces; "
         f"{DASH} is not estimable.{_left_out(view, [(attribute, groups)])}"
@@ -374,6 +374,26 @@ def _bars(view: View, attribute: str, names: _Names) -> Picture:
     else:
         sheet = _columns(view, attribute, groups, title, slot)
     return _finish(sheet, names("bars", "everyone" if attribute == EVERYONE else attribute), "bars", title, caption, table)
+
+
+def _widest(view: View, attribute: str) -> str:
+    """For which label the groups' TPR and FPR are farthest apart; for everyone together, the extremes."""
+    if attribute == EVERYONE:
+        return f"TPR: {_extremes(view, 'TPR')}; FPR: {_extremes(view, 'FPR')}"
+    parts = []
+    for name in ("TPR", "FPR"):
+        spans = []
+        for label in view.labels:
+            known = [
+                r.value or 0.0 for g in view.groups(attribute) if (r := view.rate(name, label, attribute, g)).status == "ok"
+            ]
+            if len(known) > 1:
+                spans.append((max(known) - min(known), label, f"{rate(min(known))} to {rate(max(known))}"))
+        if spans:
+            _, label, texts = max(spans, key=lambda s: s[0])
+            parts.append(f"{name} differs most for {label} ({texts})")
+    about = with_source(view.audit, attribute)
+    return f"By {about} {', '.join(parts)}" if parts else f"TPR and FPR by {about}: too few faces to compare groups"
 
 
 def _per_cent(view: View) -> str:
@@ -627,20 +647,20 @@ def _folded(label: str, slot: float, angle: float) -> str:
 
 def _lanes(view: View, attribute: str, groups: list[str], title: str, *, bars: bool) -> _Sheet:
     """For many groups: each has its own line, named at the left; a column per label; TPR above FPR."""
-    names = [short(group_words(g)) for g in groups]
+    names = [f"{short(group_words(g))} ({view.size(attribute, g):,})" for g in groups]
     left = 0.25 + max(_inches(n, 7.5) for n in names)
     per_row = [view.labels[i : i + _ABREAST] for i in range(0, len(view.labels), _ABREAST)]
     column, lane = 0.98, 0.17
     high = lane * len(groups) + 0.1
-    strip = high + 0.75
+    strip = high + 0.85
     sheet = _Sheet(left + column * min(len(view.labels), _ABREAST) + 0.15, 0.2 + strip * 2 * len(per_row), title)
     sheet.text(0.1, 0.18, _heading(view, attribute).rstrip(":"), color=QUIET)
     looks = _looks(view, attribute)
     strips = [(name, labels) for name in ("TPR", "FPR") for labels in per_row]
     for number, (name, labels) in enumerate(strips):
-        top = 0.2 + strip * number + 0.45
+        top = 0.2 + strip * number + 0.55
         end = _end(view, attribute, groups, name)
-        sheet.text(left, top - 0.28, f"{_PANELS[name]}", color=QUIET)
+        sheet.text(left, top - 0.36, f"{_PANELS[name]}", color=QUIET)
         for i, text in enumerate(names):
             sheet.text(left - 0.1, top + 0.05 + lane * (i + 0.5) + 0.035, text, ha="right")
         for k, label in enumerate(labels):
@@ -648,7 +668,11 @@ def _lanes(view: View, attribute: str, groups: list[str], title: str, *, bars: b
             ax.set_ylim(high, 0)
             _axis(ax, end, 2)
             sheet.text(left + column * k, top - 0.07, _cut(label, column - 0.1), weight="bold")
-            _band(ax, view, attribute, name, label, (0, high))
+            gap = None if bars else view.gap(name, label, attribute)
+            if gap:
+                _band(ax, view, attribute, name, label, (0, high))
+            if gap and is_found(gap):
+                sheet.text(left + column * k, top - 0.2, probability("q", gap.q), weight="bold")
             for i, group in enumerate(groups):
                 y, found = 0.05 + lane * (i + 0.5), view.rate(name, label, attribute, group)
                 if bars:
@@ -821,7 +845,9 @@ def _cell(ax: Axes, x: int, y: int, found: Rate, colours: Callable[[float], tupl
         ax.add_patch(Rectangle((x + 0.2, y + 0.14), 0.6, 0.72, facecolor="white", edgecolor="none"))
     else:
         red, green, blue, _ = colours(found.value)
-        ink = INK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"  # noqa: PLR2004 - half way to white
+        light = np.array([red, green, blue])
+        luminance = np.where(light > 0.04045, ((light + 0.055) / 1.055) ** 2.4, light / 12.92) @ [0.2126, 0.7152, 0.0722]  # noqa: PLR2004
+        ink = "black" if luminance > 0.179 else "white"  # noqa: PLR2004 - where both have a contrast of 4.6, the least there is
     ax.text(x + 0.5, y + 0.36, rate(found.value), ha="center", va="center", color=ink, size=8)
     if found.denominator is not None:
         ax.text(
@@ -870,7 +896,7 @@ def _gaps(view: View, names: _Names) -> list[Picture]:
         else (f"Of {many(len(view.tested), 'gap')} tested none is beyond chance")
     )
     texts = [f"{short(g.label)} {g.rate}, {short(g.attribute.replace(',', ' and '))}" for g in shown]
-    left = 0.25 + max(_inches(t, 7.5) for t in texts)
+    left = 0.25 + max(_inches(t, 7.5, "bold") for t in texts)
     lane, width = 0.2, left + 4.4
     height = lane * len(shown) + 0.1
     sheet = _Sheet(width, height + 0.65, title)

@@ -27,7 +27,7 @@ from fairfer.report.people import (
     people,
     quoted,
 )
-from fairfer.report.view import View, subject
+from fairfer.report.view import ALPHA, View, subject
 
 if TYPE_CHECKING:
     from fairfer.result import Audit, Gap
@@ -172,7 +172,7 @@ def care(view: View, *, short: bool = False) -> list[str]:
         Only the first sentence of each annotator's note, for a terminal.
     """
     lines = [_provenance(a.name, a.source, a.by, a.note, short=short) for a in view.audit.data.attributes]
-    return [line for line in (*lines, _few(view), *_labels(view), _unanswered(view), _selection(view)) if line]
+    return [line for line in (*lines, _few(view), _coarse(view), *_labels(view), _unanswered(view), _selection(view)) if line]
 
 
 def summary(audit: Audit) -> str:
@@ -277,6 +277,17 @@ def _few(view: View) -> str:
         return ""
     least = many(view.audit.settings.minimum, "face")
     return f"Fewer than {least} stand behind {listed(parts)}; these are hatched or blank, and compared with nothing."
+
+
+def _coarse(view: View) -> str:
+    """Whether so few draws were made for so many gaps that even the widest of all could not have a q below the line."""
+    tested, draws = len(view.tested), view.audit.settings.draws
+    if tested / (draws + 1) < ALPHA:
+        return ""
+    return (
+        f"With {tested:,} gaps tested, {draws:,} draws are too few: a single gap, however wide, could not be told from chance. "
+        f"Audit again with at least {-(-tested // ALPHA):,.0f} draws."
+    )
 
 
 def _labels(view: View) -> list[str]:

@@ -34,7 +34,7 @@ def bench(backend: str, shared: Path, faces: int) -> None:
     """Print one line for one back end."""
     os.environ["DEEPFACE_HOME"] = str(shared / "data" / "deepface")
     os.environ["DEEPFACE_BACKEND_ENGINE"] = adapter.BACKENDS[backend].deepface
-    from deepface import DeepFace  # noqa: PLC0415 - the environment must be set first
+    from deepface import DeepFace
 
     folder = shared / "data" / "ferplus" / "data" / "FER2013Test"
     files = sorted(p.name for p in folder.glob("*.png"))[:faces]
@@ -92,7 +92,7 @@ def main() -> None:
             sys.stdout.write(f"{backend:10}  not installed\n")
         else:
             command = [sys.executable, __file__, "--here", "--backends", backend, "--faces", str(given.faces)]
-            subprocess.run(command, check=True)  # noqa: S603 - this very file
+            subprocess.run(command, check=True)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python tests/bench/bench_rates.py [--rows 1000000]
 
-One million rows, seven labels, eight groups, TPR, FNR, FPR and TNR one-vs-rest. Both sides run in this one process; only the ratio
-is worth quoting.
+One million rows, seven labels, eight groups, TPR, FNR, FPR and TNR one-vs-rest. Both sides run in this one process; only the
+ratio is worth quoting.
 """
 
 from __future__ import annotations

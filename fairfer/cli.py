@@ -119,7 +119,7 @@ def audit(
     ] = "drop",
     minimum: Annotated[int, typer.Option("--minimum", help="Smallest denominator of a rate that is compared.")] = 20,
     confidence: Annotated[float, typer.Option("--confidence", help="Of every interval.")] = 0.95,
-    draws: Annotated[int, typer.Option("--draws", help="Permutations behind each chance gap.")] = 2000,
+    draws: Annotated[int, typer.Option("--draws", help="Permutations behind each chance gap.")] = 10_000,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the permutations.")] = 0,
     loader: LoaderOption = None,
     name: NameOption = None,

@@ -671,11 +671,11 @@ def test_a_merge_with_nothing_to_merge_is_not_mentioned():
     assert not any("cannot be said" in line for line in care(View(made(unsayable="merge=neutral"))))
 
 
-def test_a_note_is_whole_on_the_page_and_begun_on_the_terminal():
+def test_a_note_is_whole_on_the_page_and_named_on_the_terminal():
     found = made(whom="a network", note="weak: a third is wrong. Do not conclude anything from it.")
     said = "Gender is inferred by a model, not said by the people themselves: a network. Weak: a third is wrong."
     assert care(View(found))[0] == f"{said} Do not conclude anything from it."
-    assert care(View(found), short=True)[0] == said
+    assert "gender is inferred by a model" in " ".join(summary(found).split())
     assert "Do not conclude" not in summary(found)
 
 

@@ -161,22 +161,14 @@ def overall(view: View) -> str:
     return " · ".join(parts)
 
 
-def care(view: View, *, short: bool = False) -> list[str]:
-    """What a reader must know before relying on the findings, as sentences.
-
-    Parameters
-    ----------
-    view
-        The audit.
-    short
-        Only the first sentence of each annotator's note, for a terminal.
-    """
-    lines = [_provenance(a.name, a.source, a.by, a.note, short=short) for a in view.audit.data.attributes]
+def care(view: View) -> list[str]:
+    """What a reader must know before relying on the findings, as sentences."""
+    lines = [_provenance(a.name, a.source, a.by, a.note) for a in view.audit.data.attributes]
     return [line for line in (*lines, _few(view), _coarse(view), *_labels(view), _unanswered(view), _selection(view)) if line]
 
 
 def summary(audit: Audit) -> str:
-    """The audit in about ten lines of plain text, for a terminal."""
+    """The audit in about ten lines of plain text, for a terminal: what was audited, the findings, how sure, what to mind."""
     view = View(audit)
     lines = [f"fairfer audit · {title(audit)}", ""]
     for number, finding in enumerate(findings(view), 1):
@@ -187,10 +179,29 @@ def summary(audit: Audit) -> str:
             bullet, f"{finding.what}{between}{said if finding.gap else capital(said)}" if said else f"{finding.what}."
         )
     lines += _wrapped("", headline(view))
-    lines += ["", "Read with care"]
-    for line in care(view, short=True) or [NO_CARE]:
-        lines += _wrapped("- ", line)
-    return "\n".join([*lines, "", *_wrapped("", overall(view))]) + "\n"
+    lines += _wrapped("", overall(view))
+    return "\n".join([*lines, *_wrapped("", f"Read with care: {brief(view)}")]) + "\n"
+
+
+def brief(view: View) -> str:
+    """`care` in one line, for a terminal: who put people into groups, how much rests on too few faces, what was left out."""
+    by_source: dict[str, list[str]] = {}
+    for attribute in view.audit.data.attributes:
+        name = attribute_words(attribute.name) if known_attribute(attribute.name) else quoted(attribute.name)
+        by_source.setdefault(attribute.source, []).append(name)
+    told = {
+        "self-reported": "self-reported",
+        "annotated": "annotated by others",
+        "inferred": "inferred by a model",
+        "unstated": "of unstated source",
+    }
+    parts = [f"{listed(names)} {'is' if len(names) == 1 else 'are'} {told[source]}" for source, names in by_source.items()]
+    states = [view.rate("TPR", label, a, g).status for a in view.groupings for g in view.groups(a) for label in view.labels]
+    bad = len([s for s in states if s != "ok"])
+    if bad:
+        parts.append(f"{bad} of {len(states)} TPR of groups rest on fewer than {many(view.audit.settings.minimum, 'face')}")
+    parts += [line.rstrip(".") for line in (*_labels(view), _unanswered(view), _coarse(view)) if line]
+    return " · ".join([*parts, "more in the report"]) if parts else NO_CARE
 
 
 def tied(text: str) -> str:
@@ -249,7 +260,7 @@ def _nothing(view: View) -> Finding:
     )
 
 
-def _provenance(name: str, source: str, by: str, note: str, *, short: bool) -> str:
+def _provenance(name: str, source: str, by: str, note: str) -> str:
     called = attribute_words(name) if known_attribute(name) else quoted(name)
     told = {
         "self-reported": f"{called} is self-reported",
@@ -259,7 +270,7 @@ def _provenance(name: str, source: str, by: str, note: str, *, short: bool) -> s
     }
     text = capital(told[source] + (f": {by}" if by else "")).rstrip(".") + "."
     if note:
-        text += " " + capital(re.split(r"(?<=[.!?])\s+(?=[A-Z])", note.strip())[0] if short else note.strip())
+        text += " " + capital(note.strip())
     return text
 
 

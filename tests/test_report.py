@@ -24,8 +24,11 @@ from fairfer.errors import UsageError
 from fairfer.labels import FERPLUS, LabelSpace
 from fairfer.measure import audit
 from fairfer.predictions import Predictions
-from fairfer.report import figures, tables, write_report
-from fairfer.report.figures import draw
+from fairfer.report import tables, write_report
+from fairfer.report.figures import draw, heatmap
+from fairfer.report.figures.lettering import NAME, short
+from fairfer.report.figures.selection import MOST_GROUPS, shown_groups
+from fairfer.report.figures.style import COLOURS, looks_of
 from fairfer.report.html import page
 from fairfer.report.narrative import NO_CARE, care, findings, headline, overall, sentence, summary
 from fairfer.report.view import RATES, View, is_found
@@ -296,9 +299,9 @@ def test_names_from_data_are_inert():
 
 def test_long_names_stay_apart_in_pictures():
     names = ["b" * 80 + "1", "b" * 80 + "2"]
-    assert len({figures.short(n) for n in names}) == 2
-    assert all(len(figures.short(n)) <= figures.NAME for n in names)
-    assert figures.short("as it is") == "as it is"
+    assert len({short(n) for n in names}) == 2
+    assert all(len(short(n)) <= NAME for n in names)
+    assert short("as it is") == "as it is"
 
 
 # What is written
@@ -430,9 +433,9 @@ def test_unanswered_faces_stand_in_the_counts():
 
 def test_cells_without_enough_faces_are_never_coloured(monkeypatch):
     seen = []
-    original = figures.sns.heatmap
+    original = heatmap.sns.heatmap
     monkeypatch.setattr(
-        figures.sns, "heatmap", lambda frame, **style: (seen.append((frame, style)), original(frame, **style))[1]
+        heatmap.sns, "heatmap", lambda frame, **style: (seen.append((frame, style)), original(frame, **style))[1]
     )
     found = of("small and empty cells")
     view = View(found)
@@ -455,23 +458,23 @@ def test_cells_without_enough_faces_are_never_coloured(monkeypatch):
 @pytest.mark.parametrize(("status", "value"), [("small", 0.0), ("small", 0.7), ("not_estimable", None), ("empty", None)])
 def test_what_is_not_compared_has_no_shade(status, value):
     rate = View(of(FIRST)).rate("TPR", "fear").model_copy(update={"status": status, "value": value})
-    assert np.isnan(figures._shade(rate))
+    assert np.isnan(heatmap._shade(rate))
 
 
 def test_a_group_looks_the_same_everywhere_and_no_two_groups_look_alike():
     view = View(of(FIRST))
-    gender, crossed = figures._looks(view, "gender"), figures._looks(view, "gender,race")
-    race = figures._looks(view, "race")
+    gender, crossed = looks_of(view, "gender"), looks_of(view, "gender,race")
+    race = looks_of(view, "race")
     assert len({look.colour for look in (*gender.values(), *race.values())}) == 4
     assert crossed["female,white"].marker == gender["female"].marker
     assert crossed["female,white"].colour == race["white"].colour
     assert len({look.colour for look in crossed.values()}) == 4, "bars have no markers, so colours alone must do"
-    many = figures._looks(View(of("twelve groups")), "age")
+    many = looks_of(View(of("twelve groups")), "age")
     assert len(set(many.values())) == 12
 
 
 def test_no_group_is_red_where_another_is_green():
-    reds = [c for c in figures.COLOURS if int(c[1:3], 16) > 0xC0 and int(c[3:5], 16) < 0x70]
+    reds = [c for c in COLOURS if int(c[1:3], 16) > 0xC0 and int(c[3:5], 16) < 0x70]
     assert not reds
 
 
@@ -494,11 +497,9 @@ def test_of_very_many_groups_the_largest_are_drawn_and_said():
     case = "very many groups"
     view = View(of(case))
     assert len(view.groups("a,b")) == 48
-    shown_groups = figures._shown(view, "a,b")
-    assert len(shown_groups) == figures.MOST_GROUPS
-    assert min(view.size("a,b", g) for g in shown_groups) >= max(
-        view.size("a,b", g) for g in view.groups("a,b") if g not in shown_groups
-    )
+    largest = shown_groups(view, "a,b")
+    assert len(largest) == MOST_GROUPS
+    assert min(view.size("a,b", g) for g in largest) >= max(view.size("a,b", g) for g in view.groups("a,b") if g not in largest)
     overview = next(p for p in drawn(case) if p.section == "overview" and p.attribute == "a,b")
     assert "Of 48 groups by a,b the 36 largest are shown" in overview.caption
     pages = [p for p in drawn(case) if p.name.startswith("rate-tpr")]

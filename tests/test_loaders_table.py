@@ -311,7 +311,6 @@ def test_a_column_named_like_the_aggregate_cannot_overwrite_it(tmp_path, column)
             UsageError,
             "neither a column called predicted.*nor scores",
         ),
-        ("id,label,emotion,predicted\n1,a,b,a\n", {"truth": "emotion"}, DataError, "may not be called 'label'; rename it"),
         ("id,label,predicted,status\n1,a,a,married\n", {}, DataError, "row '1': status 'married' is none of ok, no_face"),
         ("id,label,predicted,status\n1,a,,ok\n", {}, DataError, "row '1': status is ok but there is no prediction"),
     ],
@@ -417,3 +416,16 @@ def test_cells_of_text_come_back_as_they_were_written(tmp_path_factory, rows, se
     found = read_table(path, text=("id", "TEXT"))
     assert found["id"].fillna("").tolist() == frame["id"].tolist()
     assert found["text"].fillna("").tolist() == frame["text"].tolist()
+
+
+def test_columns_that_mean_something_else_stay_out_of_the_way(tmp_path):
+    """A ``label`` that is not the truth groups nobody, and ``score_quality`` beside a prediction is no label's score."""
+    path = tmp_path / "t.csv"
+    path.write_text(
+        "id,label,emotion,predicted,score_quality,gender\n1,7,happy,happy,.9,f\n2,8,sad,happy,.8,m\n", encoding="utf-8"
+    )
+    found = load_dataset(path, truth="emotion")
+    assert found.samples["label"].tolist() == ["happiness", "sadness"]
+    assert [a.name for a in found.attributes] == ["score_quality", "gender"]
+    assert found.recorded is not None
+    assert found.recorded.frame["predicted"].tolist() == ["happiness", "happiness"]

@@ -19,7 +19,7 @@ import pandas as pd
 
 from fairfer.dataset import Dataset, Recorded, Step, digest_lines
 from fairfer.errors import DataError, LabelError, UsageError
-from fairfer.labels import SPACES, LabelSpace
+from fairfer.labels import SPACES, LabelSpace, canonical, fold
 from fairfer.loaders import Loader
 from fairfer.loaders.annotations import KEYS, read_attributes
 from fairfer.loaders.tables import SUFFIXES, find_column, read_table, show
@@ -76,7 +76,7 @@ def load(
         message = f"{path} has no column called {show(TRUTH)}; name the true label's with --truth"
         raise UsageError(message)
     predicted_column = find_column(table, predicted, PREDICTED, path, "the predicted label; name it with --predicted")
-    score_columns = _score_columns(table, scores, predicted, path)
+    score_columns = _score_columns(table, scores, predicted, truth_column, path)
     if predicted_column is None and not score_columns:
         message = f"{path} has neither a column called {show(PREDICTED)} nor scores; name one with --predicted or --scores"
         raise UsageError(message)
@@ -98,11 +98,8 @@ def load(
     samples = pd.DataFrame({"label": to_labels(table[truth_column], space, where)})
     recorded = _recorded(table, path, space, predicted_column, score_columns, says)
     used = {truth_column, predicted_column, id_column, "status", "detail", *score_columns.values()}
-    columns = [str(c) for c in table.columns if c not in used]
-    clash = [c for c in columns if c == "label"]
-    if clash:
-        message = f"{path}: a group column may not be called {clash[0]!r}; rename it"
-        raise DataError(message)
+    # A column called label that is not the truth would stand in the truth's place; it groups nobody either.
+    columns = [str(c) for c in table.columns if c not in used and c != "label"]
     attributes, refused, groups = read_attributes(table[columns], columns, path)
     return Dataset(
         name=path.stem,
@@ -124,9 +121,10 @@ def load(
     )
 
 
-def _score_columns(table: pd.DataFrame, prefix: str | None, predicted: str | None, path: Path) -> dict[str, str]:
-    """For each label, as it is spelled, its column of scores."""
+def _score_columns(table: pd.DataFrame, prefix: str | None, predicted: str | None, truth: str, path: Path) -> dict[str, str]:
+    """For each label, as it is spelled, its column of scores; unasked, only if one is named like a label."""
     start = "score" if prefix is None else prefix
+    labels = {fold(v) for v in as_text(table[truth]).dropna().unique()}
     found: dict[str, str] = {}
     for column in map(str, table.columns):
         spelling = column[len(start) :].strip(" _:.-")
@@ -139,7 +137,9 @@ def _score_columns(table: pd.DataFrame, prefix: str | None, predicted: str | Non
     if prefix is not None and not found:
         message = f"{path} has no column that starts with {prefix!r}; give what its score columns start with"
         raise UsageError(message)
-    return {} if prefix is None and predicted is not None else found
+    if prefix is None and (predicted is not None or not any(canonical(s) or fold(s) in labels for s in found)):
+        return {}  # columns such as score_quality are about something else
+    return found
 
 
 def _recorded(

@@ -39,7 +39,7 @@ app = typer.Typer(
 )
 
 DatasetArgument = Annotated[
-    str, typer.Argument(metavar="[DATASET]", help="A folder, a table of predictions, or 'sample' (the bundled one).")
+    str, typer.Argument(metavar="DATASET", help="A folder, a table of predictions, or 'sample' (the bundled one).")
 ]
 ModelOption = Annotated[
     str | None,

@@ -273,7 +273,7 @@ def as_groups(values: pd.Series, where: str) -> tuple[pd.Series, tuple[str, ...]
     Returns
     -------
     groups, levels
-        The column as text, and its levels alphabetically with `UNANNOTATED` last.
+        The column as text, and its levels (numbers by size, text alphabetically) with `UNANNOTATED` last.
 
     Raises
     ------
@@ -284,9 +284,11 @@ def as_groups(values: pd.Series, where: str) -> tuple[pd.Series, tuple[str, ...]
         values = values.astype("Int64")
     text = values.astype("str").str.strip()
     text = text.mask(values.isna().to_numpy() | (text == "").to_numpy(), UNANNOTATED)
-    levels = sorted(set(text) - {UNANNOTATED})
+    named = set(text) - {UNANNOTATED}
+    numbers = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    levels = sorted(named, key=float) if numbers else sorted(named)
     if len(levels) > MAX_LEVELS:
-        how = "cut it into bands first (--bands COLUMN=20,40,60)" if pd.api.types.is_numeric_dtype(values) else "group it first"
+        how = "cut it into bands first (--bands COLUMN=20,40,60)" if numbers else "group it first"
         message = f"{where} has {len(levels):,} different values, more than {MAX_LEVELS}; {how}"
         raise DataError(message)
     present = [UNANNOTATED] if bool((text == UNANNOTATED).any()) else []

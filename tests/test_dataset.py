@@ -170,7 +170,7 @@ def test_a_data_set_cannot_be_changed_in_place():
         (["NA", " f ", ""], ["NA", "f", UNANNOTATED], ("NA", "f", UNANNOTATED)),
         (["nan", "None", "<NA>"], ["nan", "None", "<NA>"], ("<NA>", "None", "nan")),
         ([None, None, None], [UNANNOTATED] * 3, (UNANNOTATED,)),
-        ([7, 8, 9], ["7", "8", "9"], ("7", "8", "9")),
+        ([10, 8, 9], ["10", "8", "9"], ("8", "9", "10")),
     ],
 )
 def test_any_column_becomes_named_groups(values, groups, levels):

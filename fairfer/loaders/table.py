@@ -180,7 +180,8 @@ def _recorded(
     frame.insert(0, "predicted", said.where(status == "ok").astype("str"))
     frame.insert(0, "status", status)
     rows = pd.util.hash_pandas_object(frame, index=True).to_numpy()
-    return Recorded(path.stem, model_labels, frame, digest_lines([",".join(model_labels.labels), rows.tobytes().hex()])[:12])
+    asked = predicted or "the highest score"  # of several models' answers in one table, each is audited under its column's name
+    return Recorded(asked, model_labels, frame, digest_lines([",".join(model_labels.labels), rows.tobytes().hex()])[:12])
 
 
 def _check_agreement(named: pd.Series, said: pd.Series, values: np.ndarray, labels: LabelSpace, path: Path) -> None:

@@ -9,14 +9,13 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from fairfer.counts import EVERYONE, Grouping, confusion, grouping_name, one_vs_rest, unanswered
-from fairfer.dataset import UNANNOTATED, Attribute, Dataset
 from fairfer.errors import DataError, RunError, UsageError
+from fairfer.gaps import find_gaps
 from fairfer.labels import LabelSpace, Reconciliation, reconcile
 from fairfer.predictions import Predictions
 from fairfer.rates import group_rates, label_rates
@@ -25,7 +24,6 @@ from fairfer.result import (
     Audit,
     Count,
     DataInfo,
-    Gap,
     LabelInfo,
     ModelInfo,
     Rate,
@@ -33,7 +31,9 @@ from fairfer.result import (
     StepInfo,
 )
 from fairfer.samples import SAMPLES, Reopened, read_samples, store_samples
-from fairfer.uncertainty import benjamini_hochberg, chance_gap
+
+if TYPE_CHECKING:
+    from fairfer.dataset import Attribute, Dataset
 
 MINIMUM = 20
 """Default smallest denominator of a rate that is compared between groups."""
@@ -43,9 +43,6 @@ DRAWS = 10_000
 
 MAX_GROUPS = 400
 """More groups than this in one intersection are not a table that anyone reads."""
-
-GAP_RATES = (("TPR", 1), ("FPR", -1))
-"""Rates whose gaps are tested, and the direction that is favourable. FNR and TNR are their mirror images."""
 
 _PACKAGES = ("fairfer", "deepface", "duckdb", "fairlearn", "numpy", "onnxruntime", "pandas", "pillow", "scikit-learn", "scipy")
 
@@ -151,7 +148,7 @@ def audit(
         versions=_versions(),
         counts=[Count.model_validate(_plain(r)) for r in counts.to_dict("records")],
         rates=rows,
-        gaps=_gaps(rows, [grouping_name(g) for g in groupings], settings),
+        gaps=find_gaps(rows, [grouping_name(g) for g in groupings], settings),
     )
 
 
@@ -310,61 +307,6 @@ def _cross(grouping: Grouping, attributes: dict[str, Attribute]) -> list[str]:
         message = f"--by {grouping_name(grouping)} makes {len(groups):,} groups, more than {MAX_GROUPS}; cross fewer attributes"
         raise UsageError(message)
     return groups
-
-
-def _gaps(rates: Sequence[Rate], groupings: Sequence[str], settings: Settings) -> list[Gap]:
-    """Gaps of TPR and FPR per label, and of accuracy and coverage, over each grouping."""
-    wanted = (*GAP_RATES, ("accuracy", 1), ("coverage", 1))
-    gaps: list[Gap] = []
-    by_key: dict[tuple[str, str, str], list[Rate]] = {}
-    for found in rates:
-        by_key.setdefault((found.rate, found.label, found.attribute), []).append(found)
-    labels = list(dict.fromkeys(r.label for r in rates))
-    # Each gap draws from its own stream, so that adding a grouping or a label changes no other gap.
-    for attribute in groupings:
-        for label in labels:
-            for rate, sign in wanted:
-                members = by_key.get((rate, label, attribute))
-                if members:
-                    gaps.append(_gap(members, sign, settings))
-    tested = [i for i, g in enumerate(gaps) if g.p is not None]
-    q = benjamini_hochberg([p for g in gaps if (p := g.p) is not None])
-    for i, value in zip(tested, q, strict=True):
-        gaps[i] = gaps[i].model_copy(update={"q": float(value)})
-    return gaps
-
-
-def _gap(members: Sequence[Rate], sign: int, settings: Settings) -> Gap:
-    first = members[0]
-    usable = [m for m in members if m.status == "ok" and UNANNOTATED not in m.group.split(",")]
-    left_out = [m.group for m in members if m not in usable and m.status != "empty"]
-    about: dict[str, Any] = {
-        "label": first.label,
-        "attribute": first.attribute,
-        "rate": first.rate,
-        "groups": len(usable),
-        "left_out": left_out,
-    }
-    nothing = dict.fromkeys(("worst", "best", "difference", "ratio", "chance", "p", "q"))
-    if len(usable) < 2:  # noqa: PLR2004 - a gap is between two
-        return Gap.model_validate({**about, **nothing, "status": "too_few_groups"})
-    hits, trials = [m.numerator or 0 for m in usable], [m.denominator or 0 for m in usable]
-    value = np.array(hits) / np.array(trials)
-    worst, best = int(np.argmin(sign * value)), int(np.argmax(sign * value))
-    stream = f"{settings.seed}/{first.attribute}/{first.label}/{first.rate}"
-    generator = np.random.default_rng(list(stream.encode()))
-    chance = chance_gap(hits, trials, draws=settings.draws, generator=generator, confidence=settings.confidence)
-    return Gap(
-        **about,
-        worst=usable[worst].group,
-        best=usable[best].group,
-        difference=float(np.ptp(value)),
-        ratio=float(value.min() / value.max()) if value.max() > 0 else None,
-        chance=chance.gap,
-        p=chance.p,
-        q=None,
-        status="ok",
-    )
 
 
 def _data_info(dataset: Dataset, attributes: Iterable[Attribute]) -> DataInfo:

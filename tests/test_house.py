@@ -22,6 +22,7 @@ FLOORS = [
     {"loaders", "adapters", "baseline", "predictions"},
     {"samples", "counts", "uncertainty"},
     {"rates", "result"},
+    {"gaps"},
     {"measure"},
     {"report"},
     {"testing"},

@@ -38,6 +38,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own habit
 
 from fairfer.errors import DataError, FairferError
+from fairfer.loaders.ferplus import majority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,9 +173,9 @@ def vote_targets(votes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def official_majority(votes: np.ndarray) -> np.ndarray:
     """FER+'s official majority label of each row; 8 where it is unknown or not a face."""
-    kept = np.where(votes <= 1, 0, votes)
-    top = kept.argmax(1)
-    return np.where((2 * kept.max(1) > kept.sum(1)) & (top < EMOTIONS), top, EMOTIONS)
+    weights = majority(votes)
+    winner = weights.argmax(1)
+    return np.where((weights.sum(1) > 0) & (winner < EMOTIONS), winner, EMOTIONS)
 
 
 def augment(x: Tensor, generator: torch.Generator) -> Tensor:

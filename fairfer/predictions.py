@@ -1,8 +1,8 @@
 """Run a model over a data set and keep what it said: the first joint of fairfer.
 
 A run folder holds ``run.json`` (who was asked, about which pictures) and ``predictions/part-00000.parquet``, … of
-`PART` samples each. Every part is moved into place whole, so a run killed at any moment is taken up again with at most one
-part redone, and ends in the same bytes as one that was never interrupted.
+`fairfer.runs.PART` samples each. Every part is moved into place whole, so a run killed at any moment is taken up again with
+at most one part redone, and ends in the same bytes as one that was never interrupted.
 
 Predictions hold only what the model said. Truth and groups are joined when they are audited, so a corrected annotation needs
 no new inference. They belong to the pictures (digest) and to the model (name, version, options): anything else is refused.
@@ -20,7 +20,6 @@ Columns of a part::
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,34 +30,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from fairfer import runs
 from fairfer.dataset import Dataset, digest_lines
 from fairfer.errors import DataError, ModelError, RunError, UsageError
-from fairfer.files import dump_json, write_into_place, write_text
 from fairfer.images import Picture, UnreadableImageError, digest_bytes
 from fairfer.labels import LabelSpace
 from fairfer.model import STATUSES, Model, Prediction
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-PART = 512
-"""Samples per part. Part boundaries are part of the result's bytes, so this is a constant and no option."""
-
-FORMAT = 1
-"""Version of the run folder. 1: the first."""
-
-_KINDS: dict[str, type] = {
-    "model": str,
-    "version": str,
-    "options": dict,
-    "label_space": str,
-    "labels": list,
-    "spellings": list,
-    "images_digest": str,
-    "samples": int,
-}
 
 
 @dataclass(frozen=True)
@@ -118,16 +99,16 @@ class Predictions:
         RunError
             When the folder is no run, is unfinished, damaged, or of another format version.
         """
-        about = read_about(run)
-        parts = [_part_path(run, i) for i in range(_part_count(about["samples"]))]
+        about = runs.read_about(run)
+        parts = [runs.part_path(run, i) for i in range(runs.part_count(about["samples"]))]
         missing = [p.name for p in parts if not p.is_file()]
         if missing:
             message = f"{run} is unfinished: {len(missing)} of {len(parts)} parts are missing; run the same predict again"
             raise RunError(message)
-        identity = _identity(about)
+        identity = runs.identity(about)
         tables = []
         for part in parts:
-            table = _read_part(part, identity)
+            table = runs.read_part(part, identity)
             if table is None:
                 message = f"{part} is damaged or belongs to another run; delete it and run the same predict again"
                 raise RunError(message)
@@ -162,11 +143,13 @@ class Predictions:
             When the folder holds another run and `overwrite` is not given.
         """
         about = self.about()
-        _open_run(run, about, overwrite=overwrite)
-        identity = _identity(about)
-        for index, start in enumerate(range(0, len(self.frame), PART)):
-            rows = self.frame.iloc[start : start + PART]
-            _write_part(_part_path(run, index), pa.Table.from_pandas(rows.reset_index(), preserve_index=False), identity)
+        runs.open_run(run, about, overwrite=overwrite)
+        identity = runs.identity(about)
+        for index, start in enumerate(range(0, len(self.frame), runs.PART)):
+            rows = self.frame.iloc[start : start + runs.PART]
+            runs.write_part(
+                runs.part_path(run, index), pa.Table.from_pandas(rows.reset_index(), preserve_index=False), identity
+            )
 
 
 def predict(
@@ -215,19 +198,19 @@ def predict(
         message = f"{dataset.name} is a table without pictures, so {model.name} cannot be asked; leave the model out"
         raise UsageError(message)
     about = _about(model, dataset.images_digest, len(dataset))
-    identity = _identity(about)
+    identity = runs.identity(about)
     if run is not None:
-        _open_run(run, about, overwrite=overwrite)
+        runs.open_run(run, about, overwrite=overwrite)
     tables = []
     ids = [str(i) for i in dataset.samples.index]
-    for index in progress(range(_part_count(len(dataset)))):
-        wanted = ids[index * PART : (index + 1) * PART]
-        path = None if run is None else _part_path(run, index)
-        table = None if path is None else _read_part(path, identity)
+    for index in progress(range(runs.part_count(len(dataset)))):
+        wanted = ids[index * runs.PART : (index + 1) * runs.PART]
+        path = None if run is None else runs.part_path(run, index)
+        table = None if path is None else runs.read_part(path, identity)
         if table is None or table.column("sample_id").to_pylist() != wanted:
             table = _predict_part(dataset, model, wanted)
             if path is not None:
-                _write_part(path, table, identity)
+                runs.write_part(path, table, identity)
         tables.append(table)
     return _assemble(about, tables)
 
@@ -238,37 +221,9 @@ def _from_table(dataset: Dataset, run: Path | None, *, overwrite: bool) -> Predi
         return found
     # What came from a table costs nothing to store again, so a table that was corrected simply replaces what it gave before.
     path = run / "run.json"
-    again = path.exists() and read_about(run).get("options") == found.options
-    found.write(run, overwrite=overwrite or (again and read_about(run) != found.about()))
+    again = path.exists() and runs.read_about(run).get("options") == found.options
+    found.write(run, overwrite=overwrite or (again and runs.read_about(run) != found.about()))
     return Predictions.read(run)
-
-
-def read_about(run: Path) -> dict[str, Any]:
-    """What ``run.json`` of a run folder says, checked.
-
-    Raises
-    ------
-    RunError
-        When there is none, or it is damaged or of another format version.
-    """
-    path = run / "run.json"
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        message = f"{run} holds no run.json, so it is no run; give the folder that fairfer predict or audit wrote"
-        raise RunError(message) from error
-    except (OSError, ValueError) as error:
-        message = f"{path} cannot be read ({error}); delete the folder and predict again"
-        raise RunError(message) from error
-    version = about.get("format") if isinstance(about, dict) else None
-    if version != FORMAT:
-        message = f"{path} has format {version!r}, this fairfer reads {FORMAT}; predict again, or use the fairfer that wrote it"
-        raise RunError(message)
-    wrong = [k for k, kind in _KINDS.items() if not isinstance(about.get(k), kind)]
-    if wrong:
-        message = f"{path} does not say its {wrong[0]!r}; it was damaged or edited, delete the folder and predict again"
-        raise RunError(message)
-    return dict(about)
 
 
 def _about(model: Model | Predictions, images_digest: str, samples: int) -> dict[str, Any]:
@@ -277,7 +232,7 @@ def _about(model: Model | Predictions, images_digest: str, samples: int) -> dict
     if not isinstance(model, Predictions):
         options |= _code(model)
     return {
-        "format": FORMAT,
+        "format": runs.FORMAT,
         "model": name,
         "version": model.version,
         "options": dict(sorted(options.items())),
@@ -296,72 +251,6 @@ def _code(model: Model) -> dict[str, str]:
         return {"code": digest_bytes(Path(file).read_bytes())[:16]} if file else {}
     except OSError:  # a module from a zip archive, say: then the model's own version has to do
         return {}
-
-
-def _identity(about: dict[str, Any]) -> str:
-    return digest_lines([json.dumps(about, sort_keys=True)])
-
-
-def _open_run(run: Path, about: dict[str, Any], *, overwrite: bool) -> None:
-    path = run / "run.json"
-    for half_written in (run / "predictions").glob(".part-*.parquet"):  # by a process that was killed
-        half_written.unlink(missing_ok=True)
-    if path.exists() and not overwrite:
-        try:
-            found = read_about(run)
-        except RunError as error:
-            message = f"{error} (or discard it with --overwrite)"
-            raise RunError(message) from error
-        differing = [k for k in about if found.get(k) != about[k]]
-        if differing:
-            field = differing[0]
-            what, then, now = field.replace("_", " "), found[field], about[field]
-            if field == "options":
-                option = min(k for k in {**then, **now} if then.get(k) != now.get(k))
-                what, then, now = f"option {option}", then.get(option), now.get(option)
-            message = (
-                f"{run} holds predictions with another {what} ({_short(then)}, now {_short(now)}); "
-                "choose another --out, or discard them with --overwrite"
-            )
-            raise RunError(message)
-        return
-    # The order matters to a kill between the steps: parts of another run must be gone before run.json names this one.
-    for stale in sorted((run / "predictions").glob("part-*.parquet")):
-        stale.unlink()
-    write_text(path, dump_json(about))
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else text[:12] + "…"  # noqa: PLR2004 - a digest is shown by its beginning
-
-
-def _part_count(samples: int) -> int:
-    return math.ceil(samples / PART)
-
-
-def _part_path(run: Path, index: int) -> Path:
-    return run / "predictions" / f"part-{index:05d}.parquet"
-
-
-def _read_part(path: Path, identity: str) -> pa.Table | None:
-    """A part that is whole and belongs to this run, else nothing: it is then made again."""
-    try:
-        table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
-    except (OSError, pa.ArrowException):
-        return None
-    metadata = table.schema.metadata or {}
-    return table.replace_schema_metadata() if metadata.get(b"fairfer") == identity.encode() else None
-
-
-def _write_part(path: Path, table: pa.Table, identity: str) -> None:
-    marked = table.replace_schema_metadata({"fairfer": identity})
-    write_into_place(path, lambda temporary: _write_table(marked, temporary))
-
-
-def _write_table(table: pa.Table, path: Path) -> None:
-    """With a checksum per page, so that a flipped bit is a damaged part and not another answer."""
-    pq.write_table(table, path, compression="zstd", write_page_checksum=True)
 
 
 def _predict_part(dataset: Dataset, model: Model, ids: Sequence[str]) -> pa.Table:

@@ -19,7 +19,7 @@ FLOORS = [
     {"errors"},
     {"labels", "files", "images"},
     {"dataset", "model"},
-    {"loaders", "adapters", "baseline", "predictions"},
+    {"loaders", "adapters", "baseline", "runs", "predictions"},
     {"samples", "counts", "uncertainty"},
     {"rates", "result"},
     {"gaps"},

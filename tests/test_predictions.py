@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fairfer import predictions as module
+from fairfer import runs as module
 from fairfer.dataset import Attribute, Dataset
 from fairfer.errors import DataError, FairferError, ModelError, RunError, UsageError
 from fairfer.images import FileImages
@@ -24,7 +24,8 @@ from fairfer.labels import FERPLUS, LabelSpace
 from fairfer.loaders import load_dataset
 from fairfer.measure import audit
 from fairfer.model import load_model
-from fairfer.predictions import PART, Predictions, predict, read_about
+from fairfer.predictions import Predictions, predict
+from fairfer.runs import PART, read_about
 from fairfer.testing import FakeModel
 
 LABELS = FERPLUS.labels
@@ -234,10 +235,10 @@ def test_a_flipped_bit_anywhere_in_a_part_is_never_another_answer(toy, tmp_path)
 SLOW_RUN = """
 import sys
 from pathlib import Path
-from fairfer import predictions
+from fairfer import predictions, runs
 from fairfer.loaders import load_dataset
 from fairfer.testing import FakeModel
-predictions.PART = 4
+runs.PART = 4
 predictions.predict(load_dataset(sys.argv[1]), FakeModel(delay=0.02), Path(sys.argv[2]))
 """
 

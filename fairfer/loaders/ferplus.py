@@ -37,6 +37,8 @@ VOTES = (*FERPLUS.labels, "unknown", "not a face")
 
 FOLDERS = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}
 LABEL_FILES = ("label.csv", "fer2013new.csv")
+ORDER = "the vote rule sees all ten columns; faces whose label a model cannot say are left out after it"
+"""Dropping a column of votes first would change which faces pass the rule, so reports state which came first."""
 _EMOTIONS = len(FERPLUS)
 _NEW_HEADER = [
     "Usage",
@@ -273,7 +275,14 @@ def load(
         images=images,
         votes=pd.DataFrame(votes, index=index, columns=list(VOTES))[is_emotion],
         steps=_steps(chosen, votes_from, rule, label, is_emotion),
-        card={"layout": "ferplus", "split": split, "vote rule": rule, "votes from": votes_from, "source": path.name},
+        card={
+            "layout": "ferplus",
+            "split": split,
+            "vote rule": rule,
+            "votes from": votes_from,
+            "order": ORDER,
+            "source": path.name,
+        },
     )
     elsewhere = ", ".join(s for s in present if s not in chosen)
     return report_twins(dataset, images if others else None, others, elsewhere, dedupe=dedupe)

@@ -211,7 +211,7 @@ def models() -> None:
 
     for name, about in describe_models().items():
         typer.echo(f"{name:<12}{about}")
-    typer.echo(f"{'PACKAGE.MODULE:ATTRIBUTE':<12}  your own, see fairfer.Model")
+    typer.echo("PACKAGE.MODULE:ATTRIBUTE  your own: an object with name, version, labels and predict(images)")
 
 
 @app.command()

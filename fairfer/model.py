@@ -118,15 +118,21 @@ def registered_models() -> dict[str, str]:
 
 
 def describe_models() -> dict[str, str]:
-    """Registered names and schemes, each with the first line of what its factory says of itself."""
+    """Registered names and schemes, each with the first line of what its factory says of itself.
+
+    Where the factory's module has a function ``readiness``, what it says of this machine follows in brackets.
+    """
     found = {}
     for group, end in ((MODELS, ""), (SCHEMES, ":")):
         for name, point in _registered(group).items():
             try:
-                said = _load(point).__doc__ or point.value
+                factory = _load(point)
             except ModelError as error:  # one broken plugin must not hide the others
-                said = str(error)
-            found[name + end] = said.strip().partition("\n")[0]
+                found[name + end] = str(error)
+                continue
+            said = (factory.__doc__ or point.value).strip().partition("\n")[0]
+            ready = getattr(sys.modules.get(getattr(factory, "__module__", "")), "readiness", None)
+            found[name + end] = f"{said} ({ready()})" if callable(ready) else said
     return found
 
 

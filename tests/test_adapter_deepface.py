@@ -442,3 +442,15 @@ def test_a_detector_fetches_nothing_unless_asked(monkeypatch):
 def test_a_detector_that_is_not_installed_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "mtcnn", None)
     assert "DeepFace's detector mtcnn cannot be made" in refused(lambda: adapter.load(backend="onnx", detector="mtcnn"))
+
+
+def test_readiness_tells_which_back_ends_have_their_weights(tmp_path, monkeypatch):
+    """``fairfer models`` says what could run here, without importing anything heavy."""
+    monkeypatch.setenv("DEEPFACE_HOME", str(tmp_path))
+    assert adapter.readiness() == (
+        f"not ready: no weights in {tmp_path}/.deepface/weights; put them there, or add --option download=yes"
+    )
+    weights = tmp_path / ".deepface" / "weights"
+    weights.mkdir(parents=True)
+    (weights / "facial_expression_model_weights.onnx").write_bytes(b"x")
+    assert adapter.readiness() == "ready: onnx"

@@ -189,3 +189,15 @@ def test_two_packages_cannot_register_the_same_name(monkeypatch):
         ModelError, match=re.escape("two installed packages register the model 'm': a:load and b:load; remove one")
     ):
         registered_models()
+
+
+def test_a_factorys_module_says_whether_it_is_ready(monkeypatch, tmp_path):
+    """``fairfer models`` shows what a module's ``readiness`` says of this machine."""
+    (tmp_path / "own_ready.py").write_text(
+        'def make():\n    """Make one."""\n\ndef readiness():\n    return "not ready: no weights"\n', encoding="utf-8"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "own_ready", raising=False)
+    fake_points(monkeypatch, [(module.MODELS, "mine", "own_ready:make")])
+    assert describe_models() == {"mine": "Make one. (not ready: no weights)"}

@@ -196,7 +196,7 @@ class DeepFaceModel:
 
 
 def load(*, backend: str = "", detector: str = "skip", download: str = "no") -> DeepFaceModel:
-    """Load DeepFace's emotion network.
+    """DeepFace's emotion network, on ONNX, PyTorch or TensorFlow (--option backend=onnx).
 
     Parameters
     ----------
@@ -289,6 +289,19 @@ def _weights_file(engine: _Engine) -> Path:
     from deepface.commons import folder_utils  # noqa: PLC0415 - heavy, and its one home
 
     return Path(folder_utils.get_deepface_home()) / ".deepface" / "weights" / f"{WEIGHTS}.{engine.ending}"
+
+
+def readiness() -> str:
+    """Which back ends could answer here and now, for ``fairfer models``; imports neither DeepFace nor any of them."""
+    folder = Path(os.environ.get("DEEPFACE_HOME", str(Path.home()))) / ".deepface" / "weights"
+    able = [
+        name
+        for name, engine in BACKENDS.items()
+        if find_spec(engine.package) is not None and (folder / f"{WEIGHTS}.{engine.ending}").is_file()
+    ]
+    if able:
+        return f"ready: {', '.join(able)}"
+    return f"not ready: no weights in {folder}; put them there, or add --option download=yes"
 
 
 def _build(engine: _Engine, weights: Path, *, fetched: bool) -> Any:  # noqa: ANN401 - DeepFace publishes no types

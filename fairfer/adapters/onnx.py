@@ -236,7 +236,7 @@ class OnnxModel:
 
 
 def load(target: str, *, providers: str = "cpu", threads: str = "0") -> OnnxModel:
-    """Load the graph that a description names.
+    """Any ONNX graph, described by a few lines of TOML: onnx:model.toml.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def load(*, providers: str = "cpu", threads: str = "0") -> OnnxModel:
-    """Load the bundled model.
+    """The small network that comes with fairfer: the eight emotions of FER+, nothing to fetch.
 
     Parameters
     ----------

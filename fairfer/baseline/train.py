@@ -9,8 +9,8 @@ ten FER+ votes rather than one label per face. It sees FER+ Train only: Test is 
 training every Train picture whose pixels also occur in Test (FER2013 holds many such twins).
 
 A twentieth of Train (by a seeded shuffle) is held out to watch the accuracy; no setting was chosen on Test. The published
-weights are those after epoch 27 of a schedule laid out for 45 (``--stop 27``): by then the average of the weights had stopped
-gaining on the held-out faces.
+weights are those after epoch 27 of a schedule laid out for 45 (``--stop 27``): training was ended there for want of time, when
+the average of the weights had not gained on the held-out faces for two epochs.
 
 ``--out`` receives ``checkpoint.pt``, the averaged weights, after every epoch; ``--export`` (by default the same folder)
 receives ``baseline.onnx`` at the end. A checkpoint alone is exported by `fairfer.baseline.export`.

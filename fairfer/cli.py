@@ -121,6 +121,15 @@ def audit(
     confidence: Annotated[float, typer.Option("--confidence", help="Of every interval.")] = 0.95,
     draws: Annotated[int, typer.Option("--draws", help="Permutations behind each chance gap.")] = 10_000,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the permutations.")] = 0,
+    adjust: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--adjust", metavar="COLUMN", help="Measure gaps again with the same mix of it (vote_entropy, age) everywhere."
+        ),
+    ] = None,
+    subject: Annotated[
+        str, typer.Option("--subject", metavar="COLUMN", help="Column that names the person, where several pictures show one.")
+    ] = "",
     loader: LoaderOption = None,
     name: NameOption = None,
     rule: RuleOption = None,
@@ -145,7 +154,10 @@ def audit(
     )  # fmt: skip
     asked = _model(given, model, option)
     able = given.recorded.labels if asked is None and given.recorded else asked.labels if asked else given.labels
-    settings: dict[str, Any] = {"unsayable": unsayable, "minimum": minimum, "confidence": confidence, "draws": draws}
+    settings: dict[str, Any] = {
+        "unsayable": unsayable, "minimum": minimum, "confidence": confidence, "draws": draws, "adjust": adjust or (),
+        "subject": subject,
+    }  # fmt: skip
     fairfer.check_audit(given, able, by or (), **settings)
     run = out or _place(given, asked)
     predictions = _predict(given, asked, run, overwrite=overwrite)

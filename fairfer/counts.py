@@ -7,15 +7,22 @@ these counts, so its cost does not grow with the number of images.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from fairfer.errors import UsageError
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 EVERYONE = "*"
 """Attribute and group of everyone together; label of a rate over all labels."""
+
+_BILLION = 10**9
 
 Grouping = tuple[str, ...]
 """Attributes whose levels are crossed; ``("gender",)``, or ``("gender", "race")`` for an intersection."""
@@ -60,6 +67,81 @@ def confusion(
     with duckdb.connect() as connection:
         connection.register("samples", rows)
         return count_relation(connection, "samples", wanted, columns)
+
+
+def confusion_by_unit(
+    table: pd.DataFrame, groupings: Sequence[Grouping], unit: str, columns: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """As `confusion`, for each unit (a person, a stratum, faces with the same votes) within each group.
+
+    Parameters
+    ----------
+    table, groupings, columns
+        As for `confusion`.
+    unit
+        Column with the number of each row's unit.
+
+    Returns
+    -------
+    DataFrame
+        ``attribute, unit, group, truth, predicted, n``; everyone together first.
+    """
+    text = table.assign(**{unit: table[unit].astype("str")})
+    crossed = confusion(text, [(unit, *g) for g in [(), *groupings]], {**(columns or {}), unit: unit})
+    crossed = crossed[crossed["attribute"] != EVERYONE]
+    attribute = crossed["attribute"].str.removeprefix(unit).str.removeprefix(",").replace("", EVERYONE)
+    parts = crossed["group"].str.partition(",")
+    group = parts[2].mask(attribute == EVERYONE, EVERYONE)
+    number = parts[0].astype("int64")
+    found = crossed.assign(attribute=attribute, unit=number, group=group)
+    return found[["attribute", "unit", "group", "truth", "predicted", "n"]].reset_index(drop=True)
+
+
+def weighted_confusion(table: pd.DataFrame, weights: Mapping[str, NDArray[np.float64]]) -> pd.DataFrame:
+    """Sums of weights, and of their squares, by truth and answer.
+
+    Parameters
+    ----------
+    table
+        One row a sample: ``truth`` and ``said``.
+    weights
+        (samples,) by name, from 0 to 1.
+
+    Returns
+    -------
+    DataFrame
+        ``name, truth, predicted, weight, square``.
+
+    Notes
+    -----
+    Weights are summed as whole billionths: a sum of floats would depend on the order in which parallel threads add it up.
+    """
+    rows = pa.table(
+        {
+            "truth": pa.array(table["truth"], pa.string()),
+            "said": pa.array(table["said"], pa.string()),
+            **{f"w{i}": np.rint(w * _BILLION).astype(np.int64) for i, w in enumerate(weights.values())},
+            **{f"s{i}": np.rint(w * w * _BILLION).astype(np.int64) for i, w in enumerate(weights.values())},
+        }
+    )
+    sums = "".join(f", sum(w{i}) AS w{i}, sum(s{i}) AS s{i}" for i in range(len(weights)))
+    with duckdb.connect() as connection:
+        connection.register("samples", rows)
+        query = f"SELECT truth, said{sums} FROM samples GROUP BY truth, said ORDER BY truth, said"  # noqa: S608 - numbers only
+        found = connection.sql(query).df()
+    parts = [
+        pd.DataFrame(
+            {
+                "name": name,
+                "truth": found["truth"].astype("str"),
+                "predicted": found["said"].astype("str"),
+                "weight": found[f"w{i}"].astype("float64") / _BILLION,
+                "square": found[f"s{i}"].astype("float64") / _BILLION,
+            }
+        )
+        for i, name in enumerate(weights)
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def count_relation(

@@ -25,6 +25,9 @@ SOURCES: tuple[Source, ...] = get_args(Source)
 UNANNOTATED = "unannotated"
 """The named group of everyone for whom an attribute has no value."""
 
+TWIN = "twin"
+"""Column that names a picture's content where another sample of a rated data set has the very same pixels; else empty text."""
+
 MAX_LEVELS = 100
 """An attribute with more values than this is no grouping of people; ages and the like are to be cut into bands first."""
 

@@ -15,35 +15,24 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from fairfer.cells import FRACTIONS, PROPORTIONS, WHOLE_PROPORTIONS
 from fairfer.counts import EVERYONE
-from fairfer.uncertainty import wilson
+from fairfer.uncertainty import paired_difference, wilson
 
 Status = Literal["ok", "small", "not_estimable", "empty"]
 """``small``: fewer than the minimum denominator; ``not_estimable``: the denominator is 0; ``empty``: nobody is in the group."""
 
-LABEL_RATES = ("TPR", "FNR", "FPR", "TNR", "PPV", "selection rate", "prevalence", "F1")
+LABEL_RATES = ("TPR", "FNR", "FPR", "TNR", "PPV", "selection rate", "prevalence", "over-reading", "F1")
 """Rates of one label, one-vs-rest."""
 
 GROUP_RATES = ("accuracy", "macro-F1", "weighted-F1", "coverage")
 """Rates over all labels; coverage is the share of samples that got an answer."""
 
-FRACTIONS: Mapping[str, tuple[Mapping[str, int], Mapping[str, int]]] = {
-    "TPR": ({"tp": 1}, {"tp": 1, "fn": 1}),
-    "FNR": ({"fn": 1}, {"tp": 1, "fn": 1}),
-    "FPR": ({"fp": 1}, {"fp": 1, "tn": 1}),
-    "TNR": ({"tn": 1}, {"fp": 1, "tn": 1}),
-    "PPV": ({"tp": 1}, {"tp": 1, "fp": 1}),
-    "selection rate": ({"tp": 1, "fp": 1}, {"tp": 1, "fn": 1, "fp": 1, "tn": 1}),
-    "prevalence": ({"tp": 1, "fn": 1}, {"tp": 1, "fn": 1, "fp": 1, "tn": 1}),
-    "F1": ({"tp": 2}, {"tp": 2, "fp": 1, "fn": 1}),
-}
-"""Numerator and denominator of each rate of one label, as weights of the four confusion counts."""
-
 COLUMNS = ("label", "attribute", "group", "rate", "value", "numerator", "denominator", "low", "high", "status")
 
 
 def label_rates(cells: pd.DataFrame, *, minimum: int, confidence: float) -> pd.DataFrame:
-    """TPR, FNR, FPR, TNR, PPV, selection rate, prevalence and F1 per label and group.
+    """TPR, FNR, FPR, TNR, PPV, selection rate, prevalence, over-reading and F1 per label and group.
 
     Parameters
     ----------
@@ -52,7 +41,8 @@ def label_rates(cells: pd.DataFrame, *, minimum: int, confidence: float) -> pd.D
     minimum
         Denominator below which a rate is ``small``.
     confidence
-        Of the Wilson intervals. F1 is no proportion of independent trials and gets none.
+        Of the intervals: Wilson's; Bonett and Price's for over-reading (selection rate minus prevalence), a difference of two
+        proportions of the same samples. F1 is no proportion of independent trials and gets none.
 
     Returns
     -------
@@ -65,10 +55,12 @@ def label_rates(cells: pd.DataFrame, *, minimum: int, confidence: float) -> pd.D
     for rate, (above, below) in FRACTIONS.items():
         numerator, denominator = _weighted(cells, above), _weighted(cells, below)
         value = values[rate].where(denominator > 0)
-        if rate == "F1":
-            low = high = np.full(len(cells), np.nan)
-        else:
+        if rate in PROPORTIONS:
             low, high = wilson(numerator, denominator, confidence)
+        elif rate == "over-reading":
+            low, high = paired_difference(cells["fp"], cells["fn"], denominator, confidence)
+        else:
+            low = high = np.full(len(cells), np.nan)
         status = _status(denominator, sizes, minimum)
         parts.append(
             cells[["label", "attribute", "group"]].assign(
@@ -116,7 +108,7 @@ def group_rates(
         if rate == "macro-F1":
             status = status.mask(~complete & (status != "empty"), "not_estimable")
             value = value.where(complete)
-        proportion = rate in ("accuracy", "coverage")
+        proportion = rate in WHOLE_PROPORTIONS
         low, high = wilson(numerator, size, confidence) if proportion else (np.nan, np.nan)
         part = pd.DataFrame(
             {
@@ -157,6 +149,9 @@ def _label_frame(cells: pd.DataFrame) -> pd.DataFrame:
     def precision(y_true: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray) -> float:
         return float(precision_score(y_true, y_pred, sample_weight=sample_weight, zero_division=np.nan))
 
+    def over_reading(y_true: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray) -> float:
+        return float(np.average(y_pred - y_true, weights=sample_weight)) + 0.0  # never -0.0
+
     def f1(y_true: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray) -> float:
         return float(f1_score(y_true, y_pred, sample_weight=sample_weight, zero_division=np.nan))
 
@@ -168,6 +163,7 @@ def _label_frame(cells: pd.DataFrame) -> pd.DataFrame:
         "PPV": precision,
         "selection rate": fm.selection_rate,
         "prevalence": prevalence,
+        "over-reading": over_reading,
         "F1": f1,
     }
     key = pd.MultiIndex.from_frame(cells[["attribute", "group"]])

@@ -14,35 +14,28 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError
 
 from fairfer.errors import RunError, UsageError, did_you_mean
 from fairfer.files import write_text
+from fairfer.records import AdjustedGap, Annotation, Composition, Count, Gap, Rate, Strict, Votes
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pydantic import BaseModel
 
-SCHEMA_VERSION: Literal[1] = 1
-"""1: the first."""
-
-RateStatus = Literal["ok", "small", "not_estimable", "empty"]
-"""``small``: denominator under the minimum; ``not_estimable``: denominator 0; ``empty``: nobody in the group."""
-
-GapStatus = Literal["ok", "too_few_groups"]
+SCHEMA_VERSION: Literal[2] = 2
+"""2: bounds, power and groups of gaps; composition, votes, adjusted gaps, annotation. 1: the first."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class StepInfo(_Strict):
+class StepInfo(Strict):
     """One step of choosing the samples."""
 
     what: str
     left_out: int
 
 
-class AttributeInfo(_Strict):
+class AttributeInfo(Strict):
     """An attribute that was grouped by, and where it comes from."""
 
     name: str
@@ -52,7 +45,7 @@ class AttributeInfo(_Strict):
     note: str
 
 
-class DataInfo(_Strict):
+class DataInfo(Strict):
     """What was audited."""
 
     name: str
@@ -64,9 +57,11 @@ class DataInfo(_Strict):
     attributes: list[AttributeInfo]
     digest: str
     images_digest: str
+    people: int | None = None
+    """How many people the samples show, where a column names them."""
 
 
-class ModelInfo(_Strict):
+class ModelInfo(Strict):
     """Who was audited."""
 
     name: str
@@ -77,7 +72,7 @@ class ModelInfo(_Strict):
     predictions_digest: str
 
 
-class Settings(_Strict):
+class Settings(Strict):
     """How it was audited; with the stored predictions, enough to do it again."""
 
     by: list[list[str]]
@@ -86,9 +81,11 @@ class Settings(_Strict):
     confidence: float
     draws: int
     seed: int
+    adjust: list[str] = Field(default_factory=list)
+    subject: str = ""
 
 
-class LabelInfo(_Strict):
+class LabelInfo(Strict):
     """How the labels of the data met those of the model."""
 
     audited: list[str]
@@ -97,55 +94,11 @@ class LabelInfo(_Strict):
     left_out: int
 
 
-class Count(_Strict):
-    """How many samples of a group have one truth and one answer; ``(no_face)`` and the like are answers not given."""
-
-    attribute: str
-    group: str
-    truth: str
-    predicted: str
-    n: int
+TABLES: dict[str, type[BaseModel]] = {"rates": Rate, "gaps": Gap, "counts": Count, "adjusted": AdjustedGap}
+"""Tables of an audit that `Audit.frame` gives, by name."""
 
 
-class Rate(_Strict):
-    """One rate of one group, with what it was computed from."""
-
-    label: str
-    attribute: str
-    group: str
-    rate: str
-    value: float | None
-    numerator: int | None
-    denominator: int | None
-    low: float | None
-    high: float | None
-    status: RateStatus
-
-
-class Gap(_Strict):
-    """The difference between the groups of one attribute in one rate.
-
-    ``worst`` and ``best`` are the groups with the less and the more favourable rate; ``chance`` is the gap that chance alone
-    gives (95 % of the time at most), ``p`` the chance of one as large as ``difference``, ``q`` the same corrected for all the
-    gaps tested in this audit. ``left_out`` names the groups that could not be estimated.
-    """
-
-    label: str
-    attribute: str
-    rate: str
-    worst: str | None
-    best: str | None
-    difference: float | None
-    ratio: float | None
-    chance: float | None
-    p: float | None
-    q: float | None
-    groups: int
-    left_out: list[str]
-    status: GapStatus
-
-
-class Audit(_Strict):
+class Audit(Strict):
     """A finished audit.
 
     Attributes
@@ -161,10 +114,18 @@ class Audit(_Strict):
     versions
         Packages that had a part in the numbers.
     counts, rates, gaps
-        The numbers; see `Count`, `Rate` and `Gap`.
+        The numbers; see `fairfer.records`.
+    composition
+        Who is in the data; ``None`` when no groups were compared.
+    adjusted
+        Gaps after the groups were given the same mix of what ``--adjust`` names.
+    votes
+        What raters' votes say; ``None`` where there is one label a face.
+    annotation
+        How far gaps depend on inferred attributes; ``None`` where none is inferred.
     """
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     date: str
     command: str
     data: DataInfo
@@ -175,6 +136,10 @@ class Audit(_Strict):
     counts: list[Count]
     rates: list[Rate]
     gaps: list[Gap]
+    composition: Composition | None = None
+    adjusted: list[AdjustedGap] = Field(default_factory=list)
+    votes: Votes | None = None
+    annotation: Annotation | None = None
 
     def rate(self, rate: str, *, label: str = "*", attribute: str = "*", group: str = "*") -> Rate:
         """One rate.
@@ -208,7 +173,7 @@ class Audit(_Strict):
         return sum(c.n for c in self.counts if (c.attribute, c.group, c.truth) == (attribute, group, label))
 
     def frame(self, name: str = "rates") -> pd.DataFrame:
-        """One of the tables as a DataFrame: ``rates``, ``gaps`` or ``counts``.
+        """One of the tables as a DataFrame: ``rates``, ``gaps``, ``counts`` or ``adjusted``.
 
         Raises
         ------
@@ -217,29 +182,18 @@ class Audit(_Strict):
         """
         import pandas as pd  # noqa: PLC0415 - reading an audit needs no pandas, only this does
 
-        kinds: dict[str, type[BaseModel]] = {"rates": Rate, "gaps": Gap, "counts": Count}
-        if name not in kinds:
-            message = f"an audit has no table {name!r}; {did_you_mean(name, kinds)}"
+        if name not in TABLES:
+            message = f"an audit has no table {name!r}; {did_you_mean(name, TABLES)}"
             raise UsageError(message)
-        frame = pd.DataFrame([r.model_dump() for r in getattr(self, name)], columns=list(kinds[name].model_fields))
+        frame = pd.DataFrame([r.model_dump() for r in getattr(self, name)], columns=list(TABLES[name].model_fields))
         for column in ("numerator", "denominator"):
             if column in frame:
                 frame[column] = frame[column].astype("Int64")
-        if "left_out" in frame:
-            frame["left_out"] = ["; ".join(groups) for groups in frame["left_out"]]
         return frame
 
     def to_json(self) -> str:
         """``audit.json``: a line per count, rate and gap, so that two audits can be compared line by line."""
-        whole = self.model_dump(mode="json")
-        parts = []
-        for key, value in whole.items():
-            if key in ("counts", "rates", "gaps"):
-                rows = ",\n".join("    " + _compact(row) for row in value)
-                parts.append(f'  "{key}": [\n{rows}\n  ]' if rows else f'  "{key}": []')
-            else:
-                parts.append(f'  "{key}": ' + json.dumps(value, indent=2, ensure_ascii=False).replace("\n", "\n  "))
-        return "{\n" + ",\n".join(parts) + "\n}\n"
+        return _dumped(self.model_dump(mode="json"), "") + "\n"
 
     @classmethod
     def from_json(cls, text: str, where: str = "audit.json") -> Audit:
@@ -305,8 +259,20 @@ class Audit(_Strict):
         )
 
 
-def _compact(row: dict[str, Any]) -> str:
-    return json.dumps(row, ensure_ascii=False, allow_nan=False)
+def _dumped(value: dict[str, Any], indent: str) -> str:
+    """JSON in which every row of a table stands on a line of its own."""
+    parts = []
+    inner = indent + "  "
+    for key, item in value.items():
+        if isinstance(item, list) and item and isinstance(item[0], dict):
+            rows = ",\n".join(f"{inner}  {json.dumps(row, ensure_ascii=False, allow_nan=False)}" for row in item)
+            text = f"[\n{rows}\n{inner}]"
+        elif isinstance(item, dict) and item:
+            text = _dumped(item, inner)
+        else:
+            text = json.dumps(item, ensure_ascii=False, allow_nan=False)
+        parts.append(f"{inner}{json.dumps(key, ensure_ascii=False)}: {text}")
+    return "{\n" + ",\n".join(parts) + f"\n{indent}}}"
 
 
 def _interval(rate: Rate) -> str:

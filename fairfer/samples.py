@@ -1,8 +1,8 @@
 """Truth and groups as they were audited, kept in a run beside the predictions.
 
 With ``samples.parquet`` a run can be audited again and its report rebuilt where neither the data set nor its pictures are. It
-holds the label and the attributes that were grouped by, per sample: rows about people, so a run folder is shared with the same
-care as the data set. ``report.html``, ``audit.json`` and the tables hold only counts.
+holds the label, the attributes that were grouped by, and votes where there are any, per sample: rows about people, so a run
+folder is shared with the same care as the data set. ``report.html``, ``audit.json`` and the tables hold only counts.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fairfer.dataset import Attribute, Dataset, Step
+from fairfer.dataset import TWIN, Attribute, Dataset, Step
 from fairfer.errors import RunError
 from fairfer.files import write_into_place
 from fairfer.labels import LabelSpace
 
 SAMPLES = "samples.parquet"
-FORMAT = 1
-"""Version of the file. 1: the first."""
+_VOTES = "votes:"
+FORMAT = 2
+"""Version of the file. 2: votes, probabilities and the column of people, where an audit used them. 1: the first."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Reopened:
     command: str
 
 
-def store_samples(run: Path, dataset: Dataset, attributes: Sequence[str], how: Reopened) -> None:
+def store_samples(run: Path, dataset: Dataset, attributes: Sequence[str], others: Sequence[str], how: Reopened) -> None:
     """Write ``samples.parquet``.
 
     Parameters
@@ -46,7 +47,9 @@ def store_samples(run: Path, dataset: Dataset, attributes: Sequence[str], how: R
     dataset
         Its label and `attributes` are kept, with everything a report says about the data set.
     attributes
-        Names of those that were grouped by.
+        Names of those that were grouped by or adjusted for; their probabilities are kept too.
+    others
+        Other columns that the audit used.
     how
         The settings of the audit.
     """
@@ -59,8 +62,15 @@ def store_samples(run: Path, dataset: Dataset, attributes: Sequence[str], how: R
         "card": dict(dataset.card),
         "identity": {"digest": dataset.digest, "images_digest": dataset.images_digest},
         "how": dataclasses.asdict(how),
+        "votes": [] if dataset.votes is None else [str(c) for c in dataset.votes.columns],
     }
-    table = pa.Table.from_pandas(dataset.samples[["label", *attributes]].reset_index(), preserve_index=False)
+    kept = [dataset.attribute(n) for n in attributes]
+    probabilities = [c for a in kept for c in a.probabilities.values()]
+    twins = [TWIN] if TWIN in dataset.samples else []
+    rows = dataset.samples[list(dict.fromkeys(["label", *attributes, *probabilities, *twins, *others]))]
+    if dataset.votes is not None:
+        rows = rows.join(dataset.votes.add_prefix(_VOTES))
+    table = pa.Table.from_pandas(rows.reset_index(), preserve_index=False)
     marked = table.replace_schema_metadata({"fairfer": json.dumps(about)})
     write_into_place(run / SAMPLES, lambda temporary: pq.write_table(marked, temporary, compression="zstd"))
 
@@ -87,10 +97,13 @@ def read_samples(run: Path) -> tuple[Dataset, Reopened]:
         message = f"{path} has format {about.get('format')!r}, this fairfer reads {FORMAT}; run fairfer audit again"
         raise RunError(message)
     labels = about["labels"]
+    rows = table.replace_schema_metadata().to_pandas().set_index("sample_id")
+    votes = rows[[_VOTES + c for c in about["votes"]]]
     dataset = Dataset(
         name=about["name"],
         labels=LabelSpace(labels["name"], tuple(labels["labels"]), tuple(labels["spellings"])),
-        samples=table.replace_schema_metadata().to_pandas().set_index("sample_id"),
+        samples=rows.drop(columns=votes.columns),
+        votes=votes.rename(columns=lambda c: c.removeprefix(_VOTES)) if about["votes"] else None,
         attributes=tuple(Attribute(**{**a, "levels": tuple(a["levels"])}) for a in about["attributes"]),
         steps=tuple(Step(**s) for s in about["steps"]),
         card=about["card"],

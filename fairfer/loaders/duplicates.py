@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 
-from fairfer.dataset import Dataset, Step
+from fairfer.dataset import TWIN, Dataset, Step
 from fairfer.images import Images, UnreadableImageError
 
 
@@ -63,8 +63,9 @@ def report_twins(dataset: Dataset, elsewhere: Images | None, other_ids: Sequence
     """
     if dataset.images is None:
         return dataset
+    images = dataset.images
     ids = [str(i) for i in dataset.samples.index]
-    own = pd.Series(pixel_digests(dataset.images, ids), index=dataset.samples.index)
+    own = pd.Series(pixel_digests(images, ids), index=dataset.samples.index)
     readable = own != b""
     later = own.duplicated() & readable
     if dedupe:
@@ -80,12 +81,16 @@ def report_twins(dataset: Dataset, elsewhere: Images | None, other_ids: Sequence
             steps=(*dataset.steps, *steps),
         )
     remarks = []
+    if dataset.votes is not None and later.any():
+        # Twins that were rated apart tell how far ratings repeat.
+        twin = own.map(bytes.hex).where(own.duplicated(keep=False) & readable, "").astype("str")
+        dataset = dataset.replace(samples=dataset.samples.assign(**{TWIN: twin}))
     if later.any():
         groups = own[own.duplicated(keep=False) & readable].nunique()
         remarks.append(Step(f"pictures that repeat an earlier one pixel for pixel: {int(later.sum()):,} in {groups:,} groups"))
     if elsewhere is not None:
         others = set(file_digests(elsewhere, other_ids)) - {b""}
-        outside = pd.Series(file_digests(dataset.images, ids)).isin(others)
+        outside = pd.Series(file_digests(images, ids)).isin(others)
         if outside.any():
             remarks.append(Step(f"pictures whose very file also lies in {where}: {int(outside.sum()):,}"))
     return dataset.replace(steps=(*dataset.steps, *remarks))

@@ -30,7 +30,8 @@ from fairfer.report.people import (
 from fairfer.report.view import ALPHA, View, subject
 
 if TYPE_CHECKING:
-    from fairfer.result import Audit, Gap
+    from fairfer.records import Gap
+    from fairfer.result import Audit
 
 _REASONS = {"(no_face)": "no face found", "(unreadable)": "picture unreadable", "(error)": "error"}
 
@@ -226,8 +227,8 @@ def _finding(view: View, gap: Gap) -> Finding:
     values = rates_apart([more.value or 0.0, less.value or 0.0])
     name = gap.rate if gap.label == EVERYONE else f"{gap.label} {gap.rate}"
     where = f"{name} {values[0]} v {values[1]}"
-    if gap.groups > 2:  # noqa: PLR2004 - of two, both are named
-        where += f", the widest of {gap.groups} groups"
+    if len(gap.groups) > 2:  # noqa: PLR2004 - of two, both are named
+        where += f", the widest of {len(gap.groups)} groups"
     return Finding(
         what=sentence(view, gap),
         where=where,

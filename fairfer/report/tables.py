@@ -6,13 +6,20 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from fairfer.records import Count, Rate
 from fairfer.report.numerals import DASH, interval, rate, share, whole
 from fairfer.report.people import EVERYONE, group_words, with_source
 from fairfer.report.view import RATES, View
-from fairfer.result import Audit, Count, Gap, Rate
+
+if TYPE_CHECKING:
+    from fairfer.result import Audit
 
 RATE_COLUMNS = ("label", "attribute", "group", "rate", "value", "numerator", "denominator", "low", "high", "status")
+GAP_COLUMNS = (
+    "label", "attribute", "rate", "worst", "best", "difference", "ratio", "chance", "p", "q", "low", "high", "status",
+)  # fmt: skip
 FACE_COLUMNS = ("attribute", "group", "label", "faces", "share_of_group", "share_of_label")
 GROUP_RATES = ("accuracy", "macro-F1", "weighted-F1", "coverage")
 
@@ -46,11 +53,11 @@ def csv_files(audit: Audit) -> dict[str, str]:
     cell.
     """
     rates = (r.model_dump() for r in audit.rates)
-    gaps = ({**g.model_dump(), "left_out": "; ".join(g.left_out)} for g in audit.gaps)
+    gaps = (g.model_dump() for g in audit.gaps)
     counts = (c.model_dump() for c in audit.counts)
     return {
         "rates.csv": _csv(RATE_COLUMNS, rates),
-        "gaps.csv": _csv(tuple(Gap.model_fields), gaps),
+        "gaps.csv": _csv(GAP_COLUMNS, gaps),
         "counts.csv": _csv(tuple(Count.model_fields), counts),
         "faces.csv": _csv(FACE_COLUMNS, _faces(View(audit))),
     }

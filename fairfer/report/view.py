@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from fairfer.labels import canonical
+from fairfer.records import Gap, Rate
 from fairfer.report.people import EVERYONE
-from fairfer.result import Audit, Gap, Rate
+
+if TYPE_CHECKING:
+    from fairfer.result import Audit
 
 ALPHA = 0.05
 """A gap whose q is below this is a finding."""

@@ -19,8 +19,8 @@ from fairfer.report.people import EVERYONE
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from fairfer.records import Rate
     from fairfer.report.view import View
-    from fairfer.result import Rate
 
 
 _BAR, _WIDEST = 0.13, 13.0

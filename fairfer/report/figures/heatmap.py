@@ -23,7 +23,7 @@ from fairfer.report.view import RATES, SAYS, View
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fairfer.result import Rate
+    from fairfer.records import Rate
 
 
 def draw_rate_heatmaps(view: View, name: str, names: Names) -> list[Picture]:

@@ -16,7 +16,7 @@ from fairfer.report.view import View, is_found
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fairfer.result import Rate
+    from fairfer.records import Rate
 
 
 ABREAST = 8

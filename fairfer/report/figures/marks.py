@@ -18,9 +18,9 @@ from fairfer.report.people import group_words
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from fairfer.records import Rate
     from fairfer.report.figures.sheet import Sheet
     from fairfer.report.view import View
-    from fairfer.result import Rate
 
 
 PANELS = {"TPR": "TPR: share of these faces that is found", "FPR": "FPR: share of all other faces wrongly read so"}

@@ -1,0 +1,41 @@
+"""How sure the rates and gaps are: numpy on counts, so that the cost does not grow with the number of pictures.
+
+==================  =====================================================================================================
+`intervals`         of a rate (Wilson), of a difference (Newcombe), of a difference within the same samples (Bonett and Price)
+`subjects`          the same where several pictures show one person: people are resampled, never pictures
+`chance`            the gap that chance alone gives, by permutation of who belongs to which group
+`bounds`            what a gap surely reaches and surely does not exceed, over all pairs of groups
+`multiplicity`      many tests at once: Benjamini and Hochberg for reading, Holm for deciding
+`power`             the gap that these data would reveal, and how many more pictures would settle one
+==================  =====================================================================================================
+
+The largest difference among noisy group rates is above zero even when the groups are treated alike, and its bootstrap interval
+never covers zero. So no decision reads it: a gap is read against the chance gap and by its bounds.
+"""
+
+from __future__ import annotations
+
+from fairfer.uncertainty.bounds import gap_bounds
+from fairfer.uncertainty.chance import Chance, chance_gap, chance_gap_in_strata, chance_gap_of_subjects
+from fairfer.uncertainty.intervals import Estimates, difference_limits, newcombe, paired_difference, wilson
+from fairfer.uncertainty.multiplicity import benjamini_hochberg, holm
+from fairfer.uncertainty.power import detectable_gap, images_to_settle
+from fairfer.uncertainty.subjects import estimate_by_subjects
+
+__all__ = [
+    "Chance",
+    "Estimates",
+    "benjamini_hochberg",
+    "chance_gap",
+    "chance_gap_in_strata",
+    "chance_gap_of_subjects",
+    "detectable_gap",
+    "difference_limits",
+    "estimate_by_subjects",
+    "gap_bounds",
+    "holm",
+    "images_to_settle",
+    "newcombe",
+    "paired_difference",
+    "wilson",
+]

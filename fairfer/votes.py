@@ -1,0 +1,303 @@
+"""What raters' votes say of the labels that a model is held against.
+
+A label hides how far raters agreed. Here every vote counts (*vote-weighted rates*), a rater is read as if a model (*human
+ceiling*: one rater held against the plurality of the others), faces are sorted by how far raters agreed (*ambiguity*), and
+pictures that were rated twice show how far labels repeat (*retest*).
+
+Faces with the same votes are alike to all of this, so it works on counts by vote pattern: its cost does not grow with the
+number of faces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fairfer.counts import EVERYONE
+from fairfer.dataset import TWIN, Attribute
+from fairfer.records import Ambiguity, RateStatus, Retest, Votes, WeightedRate
+from fairfer.uncertainty import Estimates, wilson
+
+if TYPE_CHECKING:
+    from fairfer.cells import Cells
+    from fairfer.dataset import Dataset
+
+VOTE_ENTROPY = "vote_entropy"
+"""Name of the attribute made of the votes."""
+
+STRATA = ("unanimous", "clear", "mixed", "split")
+_EDGES = (0.0, 0.75, 1.25)
+"""Upper entropies of all strata but the last, in bits: of ten votes 8 to 2 is .72, 7 to 3 is .88, 6 to 3 to 1 is 1.30."""
+
+_COPIED = 0.9
+"""Where more pairs of twins than this have the very same votes, one twin's votes were copied to the other."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """Distinct rows of votes.
+
+    Attributes
+    ----------
+    labels
+        The labels audited.
+    votes
+        (patterns, labels) votes for each of them.
+    others
+        (patterns, other answers) votes for anything else: *unknown*, *not a face*, labels left out.
+    """
+
+    labels: tuple[str, ...]
+    votes: Floats
+    others: Floats
+
+    @classmethod
+    def of(cls, votes: pd.DataFrame, labels: Sequence[str], truth: Mapping[str, str]) -> tuple[Patterns, NDArray[np.int64]]:
+        """The patterns of (n, answers) votes, and the number of each row's; `truth` says which label an answer means."""
+        mine = np.zeros((len(votes), len(labels)), np.int64)
+        strange = []
+        for column in votes.columns:
+            values = votes[column].to_numpy(np.int64)
+            label = truth.get(str(column))
+            if label is None:
+                strange.append(values)
+            else:
+                mine[:, list(labels).index(label)] += values
+        rows = np.column_stack([mine, *strange]) if strange else mine
+        distinct, number = np.unique(rows, axis=0, return_inverse=True)
+        split = len(labels)
+        return cls(tuple(labels), distinct[:, :split].astype(float), distinct[:, split:].astype(float)), number.ravel()
+
+    @property
+    def entropy(self) -> Floats:
+        """(patterns,) entropy of the votes in bits, over all answers."""
+        return vote_entropy(np.column_stack([self.votes, self.others]))
+
+    def rater_pairs(self) -> Floats:
+        """(patterns, labels, labels + 1) pairs of one rater and the plurality of the others: truth by answer.
+
+        The last answer is anything but a label. Where the others tie, each of the winners is the truth in equal part. A
+        plurality for anything but a label is no truth, and such pairs are left out.
+        """
+        everything = np.column_stack([self.votes, self.others])
+        split = len(self.labels)
+        pairs = np.zeros((len(everything), split, split + 1))
+        for said in range(everything.shape[1]):
+            rest = everything.copy()
+            rest[:, said] -= 1
+            most = rest.max(axis=1, keepdims=True)
+            winners = (rest == most) & (most > 0)
+            part = winners / np.maximum(winners.sum(axis=1, keepdims=True), 1)
+            # Where nobody gave this answer the weight is 0, whatever `rest` says.
+            pairs[:, :, min(said, split)] += everything[:, [said]] * part[:, :split]
+        return pairs
+
+
+def vote_entropy(votes: NDArray[Any]) -> Floats:
+    """Entropy of each row of votes in bits: 0 when all agree."""
+    share = votes / np.maximum(votes.sum(axis=1, keepdims=True), 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = np.where(share > 0, -share * np.log2(share), 0.0)
+    # Rounded, so that 8 votes to 2 fall on the same side of an edge in whatever order they are added up.
+    entropy: Floats = np.round(parts.sum(axis=1), 9) + 0.0
+    return entropy
+
+
+def strata_of(entropy: Floats) -> NDArray[np.int64]:
+    """Number in `STRATA` of each entropy."""
+    return np.searchsorted(np.array(_EDGES), entropy, side="left").astype(np.int64)
+
+
+def with_vote_entropy(dataset: Dataset) -> Dataset:
+    """The data set with an attribute `VOTE_ENTROPY`: how far the raters of each face agreed."""
+    if dataset.votes is None or any(a.name == VOTE_ENTROPY for a in dataset.attributes):
+        return dataset
+    level = np.array(STRATA)[strata_of(vote_entropy(dataset.votes.to_numpy()))]
+    note = "Entropy of the votes: unanimous 0, clear up to 0.75, mixed up to 1.25 bits, split above."
+    attribute = Attribute(VOTE_ENTROPY, STRATA, "annotated", "the raters' votes", note)
+    samples = dataset.samples.assign(**{VOTE_ENTROPY: pd.Series(level, index=dataset.samples.index, dtype="str")})
+    identity = {"digest": dataset.digest, "images_digest": dataset.images_digest}
+    return dataset.replace(samples=samples, attributes=(*dataset.attributes, attribute), identity=identity)
+
+
+def read_votes(
+    dataset: Dataset,
+    patterns: Patterns,
+    cells: Mapping[str, Cells],
+    *,
+    minimum: int,
+    confidence: float,
+) -> Votes:
+    """Everything that votes say.
+
+    Parameters
+    ----------
+    dataset
+        For the retest: its labels, votes and twins.
+    patterns
+        Distinct votes.
+    cells
+        By grouping; a unit is a pattern.
+    minimum
+        Fewer (effective) faces than this make a rate ``small``.
+    confidence
+        Of the intervals.
+    """
+    votes = dataset.votes
+    retest, independent = _retest(dataset, confidence)
+    how = _How(minimum, confidence)
+    return Votes(
+        faces=int(cells[EVERYONE].total.sum()),
+        raters=0 if votes is None else int(votes.sum(axis=1).median()),
+        weighted=[r for a, c in cells.items() for r in _weighted(a, c, patterns, how)],
+        human=[r for a, c in cells.items() for r in _human(a, c, patterns, how)],
+        ambiguity=[r for a, c in cells.items() for r in _ambiguity(a, c, patterns, how)],
+        retest=retest,
+        independent=independent,
+    )
+
+
+@dataclass(frozen=True)
+class _How:
+    minimum: int
+    confidence: float
+
+    def row(self, about: tuple[str, str, str, str], weight: float, effective: float, known: Estimates) -> WeightedRate:
+        """A row of weighted faces: small by `effective`, its interval from `known`."""
+        label, attribute, group, rate = about
+        low, high = (float(x) for x in known.limits((1 - self.confidence) / 2))
+        status: RateStatus = "not_estimable" if weight == 0 else "small" if effective < self.minimum else "ok"
+        there = weight > 0
+        return WeightedRate(
+            label=label,
+            attribute=attribute,
+            group=group,
+            rate=rate,
+            value=float(known.rate) if there else None,
+            weight=weight,
+            effective=float(known.size) if there else 0.0,
+            low=low if there else None,
+            high=high if there else None,
+            status=status,
+        )
+
+
+def _weighted(attribute: str, cells: Cells, patterns: Patterns, how: _How) -> list[WeightedRate]:
+    """The model's rates, each face counting for a label as often as raters voted for it."""
+    rows = []
+    said = cells.tp + cells.fp
+    everything = patterns.votes.sum(axis=1)
+    for i, group in enumerate(cells.groups):
+        mine = cells.group == i
+        unit, total = cells.unit[mine], cells.total[mine]
+        for j, label in enumerate(cells.labels):
+            heard = patterns.votes[unit, j]
+            for rate, weight in (("TPR", heard), ("FPR", everything[unit] - heard)):
+                known = Estimates.of_weights(weight @ said[mine, j], weight @ total, weight**2 @ total)
+                rows.append(how.row((label, attribute, group, rate), float(weight @ total), float(known.size), known))
+    return rows
+
+
+def _human(attribute: str, cells: Cells, patterns: Patterns, how: _How) -> list[WeightedRate]:
+    """Rates of one rater held against the plurality of the others."""
+    pairs = patterns.rater_pairs()
+    split = len(cells.labels)
+    everything = pairs.sum(axis=(1, 2))
+    rows = []
+    for i, group in enumerate(cells.groups):
+        mine = cells.group == i
+        unit, total = cells.unit[mine], cells.total[mine].astype(float)
+
+        def rated(label: str, rate: str, hits: Floats, trials: Floats, of: str = group) -> WeightedRate:
+            known, faces = _of_faces(hits[unit], trials[unit], total)  # noqa: B023 - called within this turn of the loop
+            return how.row((label, attribute, of, rate), float(trials[unit] @ total), faces, known)  # noqa: B023
+
+        for j, label in enumerate(cells.labels):
+            truth = pairs[:, j].sum(axis=1)
+            rows.append(rated(label, "TPR", pairs[:, j, j], truth))
+            rows.append(rated(label, "FPR", pairs[:, :, j].sum(axis=1) - pairs[:, j, j], everything - truth))
+        rows.append(rated(EVERYONE, "accuracy", pairs[:, range(split), range(split)].sum(axis=1), everything))
+    return rows
+
+
+def _of_faces(hits: Floats, trials: Floats, times: Floats) -> tuple[Estimates, float]:
+    """A ratio over faces, whose pairs hang together; and how many equally weighted faces stand behind it.
+
+    The variance is that of a ratio of sums over independent faces (Cochran 1977, Sampling Techniques, 2.11).
+    """
+    n, square = float(trials @ times), float(trials**2 @ times)
+    rate = float(hits @ times) / n if n else float("nan")
+    faces = n * n / square if square else 0.0
+    variance = float(((hits - rate * trials) ** 2) @ times) / (n * n) if n else 0.0
+    size = rate * (1 - rate) / variance if variance > 0 else faces
+    return Estimates(np.array(rate), np.array(float(np.clip(size, min(faces, n), n))), np.array(np.inf)), faces
+
+
+def _ambiguity(attribute: str, cells: Cells, patterns: Patterns, how: _How) -> list[Ambiguity]:
+    """The model, and a rater, by how far the raters of a face agreed."""
+    pairs = patterns.rater_pairs()
+    split = len(cells.labels)
+    agree, trials = pairs[:, range(split), range(split)].sum(axis=1), pairs.sum(axis=(1, 2))
+    stratum = strata_of(patterns.entropy)[cells.unit]
+    rows = []
+    for i, group in enumerate(cells.groups):
+        for number, name in enumerate(STRATA):
+            mine = (cells.group == i) & (stratum == number)
+            faces, right = int(cells.total[mine].sum()), int(cells.right[mine].sum())
+            low, high = (float(x) for x in wilson(right, faces, how.confidence))
+            unit, total = cells.unit[mine], cells.total[mine]
+            asked = float(trials[unit] @ total)
+            rows.append(
+                Ambiguity(
+                    stratum=name,
+                    attribute=attribute,
+                    group=group,
+                    faces=faces,
+                    model=right / faces if faces else None,
+                    low=low if faces else None,
+                    high=high if faces else None,
+                    human=float(agree[unit] @ total) / asked if asked else None,
+                    status="not_estimable" if not faces else "small" if faces < how.minimum else "ok",
+                )
+            )
+    return rows
+
+
+def _retest(dataset: Dataset, confidence: float) -> tuple[list[Retest], bool | None]:
+    """Pairs of samples with the same pixels and their own votes: the first two of each picture."""
+    if dataset.votes is None or TWIN not in dataset.samples:
+        return [], None
+    twins = dataset.samples[dataset.samples[TWIN] != ""].sort_index()
+    order = twins.groupby(TWIN).cumcount()
+    first, second = (twins[order == i].reset_index().set_index(TWIN) for i in (0, 1))
+    first = first.loc[second.index]
+    if second.empty:
+        return [], None
+    same_votes = (dataset.votes.loc[first["sample_id"]].to_numpy() == dataset.votes.loc[second["sample_id"]].to_numpy()).all(1)
+    if float(same_votes.mean()) > _COPIED:
+        return [], False
+    one, two = first["label"].to_numpy(), second["label"].to_numpy()
+    rows = []
+    for label in (EVERYONE, *dataset.labels.labels):
+        either = np.full(len(one), fill_value=True) if label == EVERYONE else (one == label) | (two == label)
+        pairs, agree = int(either.sum()), int((either & (one == two)).sum())
+        low, high = (float(x) for x in wilson(agree, pairs, confidence))
+        there = pairs > 0
+        rows.append(
+            Retest(
+                label=label,
+                pairs=pairs,
+                agree=agree,
+                value=agree / pairs if there else None,
+                low=low if there else None,
+                high=high if there else None,
+            )
+        )
+    return rows, True

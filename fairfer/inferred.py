@@ -59,7 +59,7 @@ def depend_on_inferred(
     attributes
         Those grouped by, by name.
     memberships
-        For each attribute with probabilities, (samples, levels) as `membership` gives.
+        For each attribute, (samples, levels): as `membership` gives, or 0 and 1 where there are no probabilities.
     rates, gaps
         Of the audit.
     labels
@@ -75,12 +75,13 @@ def depend_on_inferred(
         return None
     corrected = [row for g in mine for row in _corrected(g, rates, attributes, inferred, settings)]
     weighted: list[WeightedRate] = []
+    fuzzy = {n for n in inferred if attributes[n].probabilities}
     for by in settings.by:
-        if any(n in memberships for n in by):
+        if fuzzy & set(by) and all(memberships[n].shape[1] for n in by):
             weighted += _fuzzy_rates(table, by, attributes, memberships, labels, settings)
     values = {(r.attribute, r.group, r.label, r.rate): r.value for r in weighted}
-    fuzzy = [_fuzzy_gap(g, rates, values) for g in mine if any(n in memberships for n in g.attribute.split(","))]
-    return Annotation(rates=weighted, gaps=fuzzy, corrected=corrected, without=without)
+    beside = [_fuzzy_gap(g, rates, values) for g in mine if fuzzy & set(g.attribute.split(","))]
+    return Annotation(rates=weighted, gaps=beside, corrected=corrected, without=without)
 
 
 def membership(samples: pd.DataFrame, attribute: Attribute) -> tuple[Floats, NDArray[np.bool_]]:
@@ -147,8 +148,7 @@ def _fuzzy_rates(
     for chosen in itertools.product(*(range(len(levels[n])) for n in by)):
         share = np.ones(len(table))
         for name, i in zip(by, chosen, strict=True):
-            one = memberships[name][:, i] if name in memberships else (table[name] == levels[name][i]).to_numpy(float)
-            share = share * one
+            share = share * memberships[name][:, i]
         weights[",".join(levels[n][i] for n, i in zip(by, chosen, strict=True))] = share
     sums = weighted_confusion(table, weights)
     rows = []

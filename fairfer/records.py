@@ -54,12 +54,18 @@ class LeftOut(Strict):
     reason: LeftOutReason
     denominator: int
 
+    def __str__(self) -> str:
+        return f"{self.group} ({self.reason}, {self.denominator})"
+
 
 class More(Strict):
     """How many more images of a group would be needed."""
 
     group: str
     images: int
+
+    def __str__(self) -> str:
+        return f"{self.group}: {self.images}"
 
 
 class Gap(Strict):

@@ -189,6 +189,9 @@ class Audit(Strict):
         for column in ("numerator", "denominator"):
             if column in frame:
                 frame[column] = frame[column].astype("Int64")
+        for column in ("groups", "left_out", "settle"):
+            if column in frame and name == "gaps":
+                frame[column] = ["; ".join(map(str, getattr(g, column) or ())) for g in self.gaps]
         return frame
 
     def to_json(self) -> str:

@@ -111,14 +111,19 @@ class Rows:
     def annotation(self, rates: Sequence[Rate], gaps: Sequence[Gap], settings: Settings) -> Annotation | None:
         """See `fairfer.inferred`; ``None`` where nothing is inferred."""
         attributes = {n: self.dataset.attribute(n) for n in self.columns}
-        memberships, lacking = {}, np.zeros(len(self.table), dtype=bool)
+        memberships: dict[str, np.ndarray] = {}
+        lacking = np.zeros(len(self.table), dtype=bool)
         for name, attribute in attributes.items():
             if attribute.source == "inferred" and attribute.probabilities:
                 memberships[name], without = membership(self.dataset.samples.loc[self.table.index], attribute)
                 lacking |= without
-        table = self.table.rename(columns={column: name for name, column in self.columns.items()})
-        table = table.assign(truth=self.table["truth"], said=self.table["said"])
-        return depend_on_inferred(table, attributes, memberships, rates, gaps, self.labels.labels, settings, int(lacking.sum()))
+        for name in self.columns.keys() - memberships.keys():
+            levels = [n for n in attributes[name].levels if n != UNANNOTATED]
+            member = self.table[self.columns[name]].to_numpy(object)
+            memberships[name] = (member[:, None] == np.array(levels, dtype=object)).astype(float)
+        return depend_on_inferred(
+            self.table, attributes, memberships, rates, gaps, self.labels.labels, settings, int(lacking.sum())
+        )
 
     def _by_unit(self, number: np.ndarray) -> pd.DataFrame:
         return confusion_by_unit(self.table.assign(unit=number), self.groupings, "unit", self.columns)

@@ -65,7 +65,8 @@ def test_the_unannotated_are_a_group_of_their_own_and_no_gap_is_read_against_the
     assert sum(found.size("gender", g) for g in found.groups("gender")) == found.size() == 9
     assert found.rate("accuracy", attribute="gender", group=UNANNOTATED).value == 0
     [gap] = [g for g in found.gaps if g.rate == "accuracy"]
-    assert (gap.groups, gap.difference, gap.left_out) == (2, 0, [UNANNOTATED])
+    assert (gap.groups, gap.difference) == (["f", "m"], 0)
+    assert [(o.group, o.reason) for o in gap.left_out] == [(UNANNOTATED, "unannotated")]
 
 
 def test_without_provenance_an_attribute_is_unstated(tmp_path, toy):

@@ -189,7 +189,7 @@ def test_a_bug_keeps_its_traceback(run, table, monkeypatch) -> None:
         message = "a bug"
         raise RuntimeError(message)
 
-    monkeypatch.setattr("fairfer.measure.confusion", broken)
+    monkeypatch.setattr("fairfer.measure.measure_counts", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         run("audit", str(table), "--by", "gender", "--out", "out")
 

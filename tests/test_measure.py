@@ -124,13 +124,14 @@ def test_without_attributes_everyone_is_measured_together(toy):
 
 
 def test_an_intersection_has_every_combination_also_the_empty_ones(toy):
-    """A combination that nobody is in is stated as empty, and a gap does not name it as left out."""
+    """A combination that nobody is in is stated as empty, and a gap says that it was left out for that."""
     found = measure(toy(["anger"] * 3, {"g": ["f", "m", "f"], "r": ["x", "x", "y"]}, labels=ANGER), by=["g,r"])
     assert found.groups("g,r") == ["f,x", "f,y", "m,x", "m,y"]
     empty = found.rate("accuracy", attribute="g,r", group="m,y")
     assert (empty.status, empty.value, empty.denominator) == ("empty", None, 0)
     [gap] = [g for g in found.gaps if g.rate == "accuracy"]
-    assert (gap.groups, gap.left_out) == (3, [])
+    assert gap.groups == ["f,x", "f,y", "m,x"]
+    assert [(o.group, o.reason, o.denominator) for o in gap.left_out] == [("m,y", "empty", 0)]
 
 
 def test_rates_of_groups_add_up_to_everyone(crossed_audit):
@@ -228,11 +229,11 @@ def test_each_gap_is_the_range_of_its_groups_rates_with_worst_and_best_named(cro
     for gap in found.gaps:
         members = [r for r in found.rates if (r.rate, r.label, r.attribute) == (gap.rate, gap.label, gap.attribute)]
         usable = {m.group: m.value for m in members if m.status == "ok"}
-        assert gap.groups == len(usable)
-        assert gap.left_out == [m.group for m in members if m.status in ("small", "not_estimable")]
+        assert gap.groups == list(usable)
+        assert [(o.group, o.reason) for o in gap.left_out] == [(m.group, m.status) for m in members if m.status != "ok"]
         if len(usable) < 2:
             assert gap.status == "too_few_groups"
-            assert {gap.worst, gap.best, gap.difference, gap.ratio, gap.chance, gap.p, gap.q} == {None}
+            assert {gap.worst, gap.best, gap.difference, gap.ratio, gap.chance, gap.p, gap.q, gap.low, gap.high} == {None}
             continue
         low, high = min(usable.values()), max(usable.values())
         assert gap.difference == pytest.approx(high - low)
@@ -278,9 +279,10 @@ def test_no_estimable_group_is_no_gap_and_never_a_gap_of_0(toy):
     for gap in found.gaps:
         assert gap.status == "too_few_groups"
         assert gap.difference is None
-        assert "b" in gap.left_out
+        assert "b" in [o.group for o in gap.left_out]
     [anger] = [g for g in found.gaps if (g.label, g.rate) == ("anger", "TPR")]
-    assert (anger.groups, anger.left_out) == (1, ["b"])
+    assert anger.groups == ["a"]
+    assert [(o.group, o.reason, o.denominator) for o in anger.left_out] == [("b", "not_estimable", 0)]
 
 
 def test_unannotated_faces_are_no_side_of_a_gap_in_any_intersection(toy):
@@ -288,8 +290,9 @@ def test_unannotated_faces_are_no_side_of_a_gap_in_any_intersection(toy):
     data = toy(["anger"] * 4, {"g": ["f", "m", None, None], "r": ["x", "x", "x", None]}, said=[0, 0, 1, 1], labels=ANGER)
     found = measure(data, by=["g,r"])
     [gap] = [g for g in found.gaps if g.rate == "accuracy"]
-    assert (gap.groups, gap.difference) == (2, 0)
-    assert gap.left_out == [f"{UNANNOTATED},x", f"{UNANNOTATED},{UNANNOTATED}"]
+    assert (gap.groups, gap.difference) == (["f,x", "m,x"], 0)
+    told = {o.group: o.reason for o in gap.left_out}
+    assert told[f"{UNANNOTATED},x"] == told[f"{UNANNOTATED},{UNANNOTATED}"] == "unannotated"
 
 
 def test_a_group_that_got_no_answer_shows_it_as_coverage_and_as_missed(toy):
@@ -369,7 +372,7 @@ def test_a_run_without_its_samples_gives_the_audit_it_holds(crossed, tmp_path):
 
 def test_any_attribute_that_a_loader_accepts_survives_a_run(tmp_path, toy):
     """Names that the machinery uses itself, and probabilities of levels."""
-    data = toy(["anger"] * 2, {"truth": ["a", "b"], "n": ["x", "y"], "status": ["1", "2"]}, labels=ANGER)
+    data = toy(["anger"] * 2, {"truth": ["a", "b"], "n": ["0.9", "0.25"], "status": ["1", "2"]}, labels=ANGER)
     data = data.replace(
         attributes=(*data.attributes[:2], Attribute("status", ("2", "1"), "inferred", "me", "note", {"1": "n"}))
     )

@@ -6,11 +6,27 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import confint_proportions_2indep
 
-from fairfer.uncertainty import benjamini_hochberg, chance_gap, wilson
+from fairfer.uncertainty import (
+    Estimates,
+    benjamini_hochberg,
+    chance_gap,
+    chance_gap_in_strata,
+    chance_gap_of_subjects,
+    detectable_gap,
+    estimate_by_subjects,
+    gap_bounds,
+    holm,
+    images_to_settle,
+    newcombe,
+    paired_difference,
+    wilson,
+)
 
 
 @given(st.integers(1, 3000), st.floats(0, 1), st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99]))
@@ -166,3 +182,268 @@ def test_q_keeps_the_order_of_p_and_never_falls_below_it(p):
     for i, j in itertools.combinations(range(len(p)), 2):
         if p[i] < p[j]:
             assert q[i] <= q[j] + 1e-12
+
+
+pairs = st.tuples(st.integers(1, 400), st.floats(0, 1))
+
+
+@given(pairs, pairs, st.sampled_from([0.8, 0.9, 0.95]))
+def test_newcombe_is_statsmodels(one, other, confidence):
+    """The hybrid score interval of statsmodels, one pair at a time."""
+    (n, a), (m, b) = one, other
+    k, j = round(a * n), round(b * m)
+    low, high = newcombe([k], [n], [j], [m], confidence)
+    theirs = confint_proportions_2indep(k, n, j, m, method="newcomb", alpha=1 - confidence)
+    assert (low[0], high[0]) == pytest.approx(theirs, abs=1e-9)
+    assert low[0] <= k / n - j / m <= high[0]
+
+
+def test_newcombes_own_example():
+    """Newcombe (1998), table II, example a (56/70 v 48/80), method 10: 0.0524 to 0.3339."""
+    low, high = newcombe(56, 70, 48, 80)
+    assert (float(low), float(high)) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+
+
+@given(pairs, pairs)
+def test_swapping_the_groups_mirrors_the_difference(one, other):
+    """What one has over the other, the other lacks."""
+    (n, a), (m, b) = one, other
+    there, back = newcombe(round(a * n), n, round(b * m), m), newcombe(round(b * m), m, round(a * n), n)
+    assert (float(there[0]), float(there[1])) == pytest.approx((-float(back[1]), -float(back[0])))
+
+
+def test_equality_is_covered():
+    """Fairlearn's ``difference_ci`` covers a true gap of 0 in no simulation of twenty; this interval in about 95 of a hundred."""
+    generator = np.random.default_rng(6)
+    k = generator.binomial(100, 0.8, size=(4000, 2))
+    low, high = newcombe(k[:, 0], 100, k[:, 1], 100)
+    assert 0.935 < ((low <= 0) & (high >= 0)).mean() < 0.97
+
+
+@given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 300))
+def test_a_paired_difference_lies_in_its_interval(more, less, rest):
+    """Also where nothing or everything changed, and mirrored when the two are swapped."""
+    n = more + less + rest
+    low, high = paired_difference(more, less, n)
+    back = paired_difference(less, more, n)
+    if not n:
+        assert np.isnan(low)
+        return
+    assert -1 <= low <= (more - less) / n <= high <= 1
+    assert (float(low), float(high)) == pytest.approx((-float(back[1]), -float(back[0])))
+
+
+def test_a_paired_difference_is_covered_about_as_often_as_it_says():
+    """Two proportions of the same 120 samples."""
+    generator = np.random.default_rng(7)
+    drawn = generator.multinomial(120, [0.12, 0.05, 0.83], size=4000)
+    low, high = paired_difference(drawn[:, 0], drawn[:, 1], 120)
+    assert 0.935 < ((low <= 0.07) & (0.07 <= high)).mean() < 0.975
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_holm_is_statsmodels(p):
+    """Adjusted p-values of ``multipletests``."""
+    assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
+
+
+def test_an_empty_family_has_no_adjusted_p():
+    """No test, no error."""
+    assert holm([]).size == 0
+
+
+@given(st.lists(st.integers(0, 40), min_size=2, max_size=6))
+def test_bounds_hold_the_gap_seen(hits):
+    """Some pair surely differs by at most as much as the widest pair does, and no pair surely by more than the upper bound."""
+    k, n = np.array(hits), np.full(len(hits), 40)
+    low, high = gap_bounds(Estimates.of_counts(k, n))
+    assert 0 <= low <= np.ptp(k / n) + 1e-12 <= high + 1e-9
+
+
+def test_bounds_of_two_groups_are_one_sided_newcombe():
+    """Far from 0 the lower bound is Newcombe's one-sided one; the upper bound is uncorrected however many groups there are."""
+    low, high = gap_bounds(Estimates.of_counts([180, 120], [200, 200]))
+    one_sided = newcombe(180, 200, 120, 200, confidence=0.9)
+    assert (float(low), float(high)) == pytest.approx((float(one_sided[0]), float(one_sided[1])), abs=1e-6)
+    more_low, more_high = gap_bounds(Estimates.of_counts([180, 120, 150], [200, 200, 200]))
+    assert more_high == pytest.approx(float(high))
+    assert more_low < low
+
+
+def test_bounds_near_0_are_two_sided():
+    """A difference that only a one-sided test would call sure is none: either group could have been the worse one."""
+    n = 200
+    one_sided = [k for k in range(100, 140) if newcombe(k, n, 100, n, confidence=0.9)[0] > 0]
+    assert float(gap_bounds(Estimates.of_counts([one_sided[0], 100], [n, n]))[0]) == 0
+    two_sided = [k for k in range(100, 140) if newcombe(k, n, 100, n, confidence=0.95)[0] > 0]
+    assert float(gap_bounds(Estimates.of_counts([two_sided[0] + 1, 100], [n, n]))[0]) > 0
+
+
+@pytest.mark.parametrize(
+    ("sizes", "rates", "limit"),
+    [([200, 200], [0.8, 0.7], 0.1), ([400] * 8, [0.8] * 7 + [0.7], 0.1), ([20, 20], [0.5, 0.49], 0.01), ([50, 50], [0.5, 0.5], 0)],
+)
+def test_a_gap_at_the_limit_is_rarely_called_within_or_beyond_it(sizes, rates, limit):
+    """The promise a gate rests on: each wrong claim in at most 5 % (statistics.md's prototype: .050 and .048; .001 and .010)."""
+    generator = np.random.default_rng(8)
+    k = generator.binomial(sizes, rates, size=(8000, len(sizes)))
+    low, high = gap_bounds(Estimates.of_counts(k, np.broadcast_to(sizes, k.shape)))
+    margin = 3 * np.sqrt(0.05 * 0.95 / 8000)
+    assert (low > limit).mean() <= 0.05 + margin
+    assert (high <= limit).mean() <= (0.05 + margin if limit else 0)
+
+
+def test_bounds_have_power():
+    """Bounds that never decide anything would pass the test above."""
+    generator = np.random.default_rng(9)
+    equal = generator.binomial(1000, 0.8, size=(500, 8))
+    assert (gap_bounds(Estimates.of_counts(equal, np.full(equal.shape, 1000)))[1] <= 0.1).mean() > 0.97
+    wide = generator.binomial(400, [0.8] * 7 + [0.6], size=(500, 8))
+    assert (gap_bounds(Estimates.of_counts(wide, np.full(wide.shape, 400)))[0] > 0.1).mean() > 0.85
+
+
+def test_people_with_one_sample_each_are_independent_samples():
+    """The null of people is then the null of samples, and so is p."""
+    rows = {"draws": 20_000, "confidence": 0.95}
+    plain = chance_gap([80, 60], [100, 90], generator=np.random.default_rng(1), **rows)
+    hits = [1] * 80 + [0] * 20 + [1] * 60 + [0] * 30
+    people = chance_gap_of_subjects([0] * 100 + [1] * 90, hits, [1] * 190, generator=np.random.default_rng(2), **rows)
+    assert people.p == pytest.approx(plain.p, abs=0.01)
+    assert people.gap == pytest.approx(plain.gap, abs=0.02)
+
+
+def dealt_people(member, hits, trials, draws, seed) -> np.ndarray:
+    """Gaps after shuffling which group each person is in, person by person."""
+    generator = np.random.default_rng(seed)
+    gaps = []
+    for _ in range(draws):
+        shuffled = generator.permutation(member)
+        rates = np.bincount(shuffled, hits) / np.bincount(shuffled, trials)
+        gaps.append(rates.max() - rates.min())
+    return np.array(gaps)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 4), st.integers(1, 4)), min_size=6, max_size=14).filter(
+        lambda units: {u[0] for u in units} == {0, 1, 2}
+    )
+)
+@settings(max_examples=12)
+def test_people_are_dealt_whole(units):
+    """Drawn kind by kind on counts, or by shuffling people: the same p."""
+    member, hits, trials = (np.array(c) for c in zip(*units, strict=True))
+    hits = np.minimum(hits, trials)
+    found = chance_gap_of_subjects(member, hits, trials, draws=4000, generator=np.random.default_rng(3))
+    rates = np.bincount(member, hits) / np.bincount(member, trials)
+    p = (dealt_people(member, hits, trials, 3000, 4) >= np.ptp(rates) - 1e-12).mean()
+    assert found.p == pytest.approx(p, abs=0.05)
+
+
+def test_pictures_of_few_people_prove_little():
+    """Two people with a hundred pictures each, one always read and one never: as chance, this is the rule and no exception."""
+    alone = chance_gap([100, 0], [100, 100], draws=999, generator=np.random.default_rng(0))
+    people = chance_gap_of_subjects([0, 1], [100, 0], [100, 100], draws=999, generator=np.random.default_rng(0))
+    assert alone.p == 0.001
+    assert people.p == 1
+
+
+def test_a_stratum_alone_is_no_stratum():
+    """One stratum of weight 1 gives what the plain null gives, draw for draw."""
+    k, n = np.array([[15, 9]]), np.array([[20, 25]])
+    plain = chance_gap(k[0], n[0], draws=500, generator=np.random.default_rng(5))
+    assert chance_gap_in_strata(k, n, np.ones(1), draws=500, generator=np.random.default_rng(5)) == plain
+
+
+def test_a_gap_made_by_the_mix_alone_is_chance_within_strata():
+    """Simpson's paradox: equal within each stratum, far apart over both."""
+    k, n = np.array([[90, 9], [2, 20]]), np.array([[100, 10], [10, 100]])
+    plain = chance_gap(k.sum(0), n.sum(0), draws=999, generator=np.random.default_rng(0))
+    within = chance_gap_in_strata(k, n, np.array([0.5, 0.5]), draws=999, generator=np.random.default_rng(0))
+    assert plain.p == 0.001
+    assert within.p > 0.9
+
+
+def test_one_picture_a_person_is_as_good_as_independent():
+    """Effective size is then about the number of pictures, and the interval about Wilson's."""
+    hits = np.repeat([1, 0], [160, 40])[:, None]
+    known = estimate_by_subjects(hits, np.ones_like(hits), generator=np.random.default_rng(0))
+    assert known.rate[0] == 0.8
+    assert known.size[0] == pytest.approx(200, rel=0.08)
+    low, high = known.limits(0.025)
+    assert (low[0], high[0]) == pytest.approx([float(x) for x in wilson(160, 200)], abs=0.01)
+
+
+def test_copies_of_a_picture_teach_nothing():
+    """Each person photographed ten times, always alike: known as well as from one picture each, not ten times better."""
+    hits = np.repeat([10, 0], [40, 10])[:, None]
+    known = estimate_by_subjects(hits, np.full_like(hits, 10), generator=np.random.default_rng(1))
+    assert known.size[0] == pytest.approx(50, rel=0.15)
+    assert known.freedom[0] == 49
+
+
+def test_people_who_are_all_right_are_not_certainty():
+    """Three people with a hundred pictures each, all read rightly: where a bootstrap of people says [1, 1]."""
+    known = estimate_by_subjects([[100]] * 3, [[100]] * 3, generator=np.random.default_rng(2))
+    low, high = known.limits(0.025)
+    assert (known.size[0], high[0]) == (3, 1)
+    assert low[0] < 0.2
+
+
+def test_nobody_tells_nothing():
+    """A rate that no person has trials for, and a group without people."""
+    known = estimate_by_subjects([[0, 1], [0, 0]], [[0, 1], [0, 1]], generator=np.random.default_rng(3))
+    assert np.isnan(known.limits(0.025)[0][0])
+    nobody = estimate_by_subjects(np.zeros((0, 2)), np.zeros((0, 2)), generator=np.random.default_rng(3))
+    assert np.isnan(nobody.limits(0.025)[0]).all()
+
+
+@pytest.mark.parametrize(("sizes", "rate"), [([200, 200], 0.8), ([60, 300], 0.5), ([100, 100, 400], 0.7)])
+def test_a_detectable_gap_is_detected(sizes, rate):
+    """Four times in five, or more often: planted between the two groups that are known least, lower and higher in turn."""
+    generator = np.random.default_rng(11)
+    trials = np.array(sizes)
+    equal = np.rint(trials * rate).astype(int)
+    chance = chance_gap(equal, trials, draws=4000, generator=generator)
+    gap = detectable_gap(chance.gap, rate, trials)
+    for low, high in ((0, 1), (1, 0)):
+        truth = np.full(len(sizes), rate)
+        share = trials[low] / (trials[0] + trials[1])
+        truth[high], truth[low] = rate + gap * share, rate - gap * (1 - share)
+        found = [chance_gap(generator.binomial(trials, truth), trials, draws=199, generator=generator).p <= 0.05 for _ in range(300)]
+        assert np.mean(found) >= 0.8 - 3 * np.sqrt(0.8 * 0.2 / 300)
+    narrow = np.full(len(sizes), rate)
+    narrow[0] -= gap / 2
+    found = [chance_gap(generator.binomial(trials, narrow), trials, draws=199, generator=generator).p <= 0.05 for _ in range(300)]
+    assert np.mean(found) < 0.7
+
+
+def test_the_detectable_gap_of_two_groups_is_the_textbooks():
+    """Domain knowledge: about 480 faces a group to tell .85 from .78 with 80 % power."""
+    found = detectable_gap(1.96 * np.sqrt(2 * 0.815 * 0.185 / 480), 0.815, [480, 480])
+    assert found == pytest.approx(0.07, abs=0.002)
+
+
+def test_no_gap_can_be_detected_where_chance_makes_any():
+    """Two faces a group; and a rate that never varied."""
+    assert detectable_gap(1.0, 0.5, [2, 2]) is None
+    assert detectable_gap(0.0, 1.0, [200, 200]) is None
+    assert detectable_gap(0.99, 0.5, [3, 3]) == pytest.approx(0.99, abs=0.02)
+
+
+def test_more_images_settle_a_gap():
+    """With as many as it says the observed rates, were they the true ones, are told apart four times in five."""
+    more = images_to_settle([160, 220], [200, 300])
+    assert set(more) == {0, 1}
+    trials = np.array([200, 300]) + more[0]
+    generator = np.random.default_rng(12)
+    rates = [0.8, 220 / 300]
+    found = [chance_gap(generator.binomial(trials, rates), trials, draws=199, generator=generator).p <= 0.05 for _ in range(400)]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.07)
+
+
+def test_what_is_settled_needs_no_more_and_what_is_equal_is_never_settled():
+    """Empty, or nothing at all; and one group alone where that is enough."""
+    assert images_to_settle([180, 120], [200, 200]) == {}
+    assert images_to_settle([100, 100], [200, 200]) is None
+    assert images_to_settle([100_000, 100_001], [200_000, 200_000]) is None
+    assert set(images_to_settle([18, 1900], [30, 2500])) == {0}

@@ -37,7 +37,8 @@ def detectable_gap(chance: float, rate: float, sizes: ArrayLike) -> float | None
     Returns
     -------
     float or None
-        Of the pair of groups that is known least; ``None`` when no gap, however wide, would be found so surely.
+        Of the pair of groups that is known least; ``None`` when no gap, however wide, would be found so surely, or when the
+        rate is 0 or 1, so that these data say nothing of how it varies.
 
     Notes
     -----
@@ -46,6 +47,8 @@ def detectable_gap(chance: float, rate: float, sizes: ArrayLike) -> float | None
     so that with several the true power is somewhat higher.
     """
     n = np.asarray(sizes, float)
+    if chance >= 1 or not 0 < rate < 1:
+        return None
     worst = 0.0
     # The least known pairs are among the smallest groups, but a small group can be high or low: both are tried.
     for one, other in itertools.permutations(np.sort(n)[:2], 2):
@@ -66,7 +69,7 @@ def _detectable(chance: float, rate: float, high_size: float, low_size: float) -
             low, high = 0.0, gap
         return chance + z * math.sqrt(high * (1 - high) / high_size + low * (1 - low) / low_size) - gap
 
-    steps = np.linspace(min(max(chance, 1e-9), 1.0), 1.0, 201)
+    steps = np.linspace(max(chance, 1e-9), 1.0, 201)
     enough = next((i for i, gap in enumerate(steps) if lacking(float(gap)) <= 0), None)
     if enough is None:
         return None

@@ -14,13 +14,13 @@ from scipy import stats
 from fairfer.composition import (
     association,
     compose,
+    dsap,
     ducher_z,
     lewontin_d,
     npmi,
     overall_disparity,
     representation,
     similarity,
-    dsap,
     xu_ratio,
 )
 from fairfer.records import Rate
@@ -46,8 +46,22 @@ def shares(frame: pd.DataFrame, *names: str) -> dict[str, float]:
 
 GOLDEN = {
     "gender": {"nsd": 0.000459, "imbalance": 1.000919},
-    "race": {"richness": 7, "ens": 2.988683, "evenness": 0.562633, "nsd": 0.659093, "imbalance": 47.792531, "berger_parker": 0.705047},
-    "age": {"richness": 9, "ens": 5.593264, "evenness": 0.783517, "nsd": 0.396309, "imbalance": 33.790974, "berger_parker": 0.435405},
+    "race": {
+        "richness": 7,
+        "ens": 2.988683,
+        "evenness": 0.562633,
+        "nsd": 0.659093,
+        "imbalance": 47.792531,
+        "berger_parker": 0.705047,
+    },
+    "age": {
+        "richness": 9,
+        "ens": 5.593264,
+        "evenness": 0.783517,
+        "nsd": 0.396309,
+        "imbalance": 33.790974,
+        "berger_parker": 0.435405,
+    },
 }
 TOGETHER = {
     "gender": {"cramers_v": 0.170962, "nmi": 0.006582, "tschuprow": 0.109235, "pearson": 0.168517},
@@ -215,7 +229,12 @@ def test_dsap_compares_profiles():
 
 def test_overall_disparity_and_xus_ratio_by_hand():
     """Two labels and two groups; what no group ever finds, and what one group lacks, is left out."""
-    recall = {"happy": {"f": 0.9, "m": 0.6}, "sad": {"f": 0.4, "m": 0.8}, "fear": {"f": 0.0, "m": 0.0}, "x": {"f": 0.5, "m": math.nan}}
+    recall = {
+        "happy": {"f": 0.9, "m": 0.6},
+        "sad": {"f": 0.4, "m": 0.8},
+        "fear": {"f": 0.0, "m": 0.0},
+        "x": {"f": 0.5, "m": math.nan},
+    }
     assert overall_disparity(recall) == pytest.approx(((1 - 0.6 / 0.9) + 0.5) / 2)
     assert xu_ratio(recall) == pytest.approx((0.9 + 0.4 + 0) / (0.6 + 0.8 + 0))
     assert math.isnan(overall_disparity({"x": {"f": 0.5, "m": math.nan}}))
@@ -226,15 +245,21 @@ def test_overall_disparity_and_xus_ratio_by_hand():
 def rate(group: str, label: str, name: str, hits: int, trials: int, status: str = "ok") -> Rate:
     value = hits / trials if trials else None
     return Rate(
-        label=label, attribute="g", group=group, rate=name, value=value, numerator=hits, denominator=trials, low=None, high=None,
-        status=status,
+        label=label, attribute="g", group=group, rate=name, value=value, numerator=hits, denominator=trials,
+        low=None, high=None, status=status,
     )  # fmt: skip
 
 
 def test_a_pairing_stands_beside_the_models_gap_for_it():
     """A group's rate minus that of everyone else annotated, where there are enough faces; the unannotated are counted apart."""
     counts = pd.DataFrame(
-        [("g", "f", "happy", 30), ("g", "f", "sad", 10), ("g", "m", "happy", 20), ("g", "m", "sad", 20), ("g", "unannotated", "sad", 7)],
+        [
+            ("g", "f", "happy", 30),
+            ("g", "f", "sad", 10),
+            ("g", "m", "happy", 20),
+            ("g", "m", "sad", 20),
+            ("g", "unannotated", "sad", 7),
+        ],
         columns=["attribute", "group", "truth", "n"],
     )
     rates = [rate("f", "happy", "TPR", 27, 30), rate("m", "happy", "TPR", 10, 20), rate("f", "sad", "TPR", 1, 10, "small")]

@@ -135,7 +135,15 @@ def test_entropy_is_its_definition(rows):
 
 @pytest.mark.parametrize(
     ("votes", "stratum"),
-    [((10, 0, 0), "unanimous"), ((9, 1, 0), "clear"), ((8, 2, 0), "clear"), ((7, 3, 0), "mixed"), ((5, 5, 0), "mixed"), ((6, 3, 1), "split"), ((4, 3, 3), "split")],
+    [
+        ((10, 0, 0), "unanimous"),
+        ((9, 1, 0), "clear"),
+        ((8, 2, 0), "clear"),
+        ((7, 3, 0), "mixed"),
+        ((5, 5, 0), "mixed"),
+        ((6, 3, 1), "split"),
+        ((4, 3, 3), "split"),
+    ],
 )
 def test_faces_are_sorted_by_how_far_their_raters_agree(votes, stratum):
     """The examples that the strata are explained with."""
@@ -167,7 +175,13 @@ def test_answers_that_mean_one_label_are_added_up():
 
 def test_twins_that_were_rated_apart_tell_how_far_labels_repeat(rated):
     """One pair per picture, the first two; per label of the pairs in which either has it."""
-    found = [([9, 1, 0, 0], 0, "f"), ([8, 2, 0, 0], 0, "f"), ([1, 9, 0, 0], 1, "m"), ([7, 2, 1, 0], 1, "m"), ([0, 0, 9, 1], 2, "m")]
+    found = [
+        ([9, 1, 0, 0], 0, "f"),
+        ([8, 2, 0, 0], 0, "f"),
+        ([1, 9, 0, 0], 1, "m"),
+        ([7, 2, 1, 0], 1, "m"),
+        ([0, 0, 9, 1], 2, "m"),
+    ]
     data = rated(found)
     twins = ["x", "x", "y", "y", ""]
     data = data.replace(samples=data.samples.assign(**{TWIN: pd.Series(twins, index=data.samples.index, dtype="str")}))
@@ -223,7 +237,9 @@ def test_without_votes_there_is_nothing_to_say(toy):
 def test_votes_survive_a_run(tmp_path, rated):
     """``fairfer report`` makes the same audit again, votes, strata and all."""
     data = rated([([9, 1, 0, 0], 0, "f"), ([4, 3, 3, 0], 1, "m"), ([0, 0, 9, 1], 2, "m")])
-    found = audit(data, predict(data, FakeModel(LABELS), tmp_path), ["g"], adjust=[VOTE_ENTROPY], minimum=1, draws=100, run=tmp_path)
+    found = audit(
+        data, predict(data, FakeModel(LABELS), tmp_path), ["g"], adjust=[VOTE_ENTROPY], minimum=1, draws=100, run=tmp_path
+    )
     assert rebuild(tmp_path).to_json() == found.to_json()
     assert found.data.digest == data.digest
 

@@ -26,6 +26,7 @@ from fairfer.records import Association, Composition, Pairing, Rate, Representat
 
 Floats = NDArray[np.float64]
 LEAST = 2
+_ROUNDING = 1e-12
 """Fewer groups, or fewer labels, than this leave evenness and association undefined."""
 
 
@@ -105,6 +106,8 @@ def ducher_z(table: pd.DataFrame) -> pd.DataFrame:
     """Ducher's Z of each group and label: -1 never together, 0 independent, 1 one never without the other."""
     p, expected, rows, columns = _joint(table)
     excess = p - expected
+    # What only rounding makes is no excess: a group that is everyone goes with every label as often as independence says.
+    excess = np.where(np.abs(excess) < _ROUNDING, 0.0, excess)
     most = np.minimum(rows, columns) - expected
     least = expected - np.maximum(0, rows + columns - 1)
     with np.errstate(invalid="ignore", divide="ignore"):

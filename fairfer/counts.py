@@ -103,14 +103,14 @@ def weighted_confusion(table: pd.DataFrame, weights: Mapping[str, NDArray[np.flo
     Parameters
     ----------
     table
-        One row a sample: ``truth`` and ``said``.
+        One row a sample: ``truth`` and ``said``, and its ``unit`` where sums are wanted by unit.
     weights
         (samples,) by name, from 0 to 1.
 
     Returns
     -------
     DataFrame
-        ``name, truth, predicted, weight, square``.
+        ``name, unit, truth, predicted, weight, square``; the unit is 0 where the table has none.
 
     Notes
     -----
@@ -120,6 +120,7 @@ def weighted_confusion(table: pd.DataFrame, weights: Mapping[str, NDArray[np.flo
         {
             "truth": pa.array(table["truth"], pa.string()),
             "said": pa.array(table["said"], pa.string()),
+            "unit": table["unit"].to_numpy(np.int64) if "unit" in table else np.zeros(len(table), np.int64),
             **{f"w{i}": np.rint(w * _BILLION).astype(np.int64) for i, w in enumerate(weights.values())},
             **{f"s{i}": np.rint(w * w * _BILLION).astype(np.int64) for i, w in enumerate(weights.values())},
         }
@@ -127,12 +128,14 @@ def weighted_confusion(table: pd.DataFrame, weights: Mapping[str, NDArray[np.flo
     sums = "".join(f", sum(w{i}) AS w{i}, sum(s{i}) AS s{i}" for i in range(len(weights)))
     with duckdb.connect() as connection:
         connection.register("samples", rows)
-        query = f"SELECT truth, said{sums} FROM samples GROUP BY truth, said ORDER BY truth, said"  # noqa: S608 - numbers only
+        keys = "unit, truth, said"
+        query = f"SELECT {keys}{sums} FROM samples GROUP BY {keys} ORDER BY {keys}"  # noqa: S608 - numbers only
         found = connection.sql(query).df()
     parts = [
         pd.DataFrame(
             {
                 "name": name,
+                "unit": found["unit"].astype("int64"),
                 "truth": found["truth"].astype("str"),
                 "predicted": found["said"].astype("str"),
                 "weight": found[f"w{i}"].astype("float64") / _BILLION,

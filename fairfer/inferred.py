@@ -22,9 +22,10 @@ from fairfer.dataset import UNANNOTATED, Attribute
 from fairfer.errors import DataError
 from fairfer.gaps import GAP_RATES, annotated, stream
 from fairfer.records import Annotation, Corrected, FuzzyGap, Gap, Rate, RateStatus, WeightedRate
-from fairfer.uncertainty import Estimates
+from fairfer.uncertainty import Estimates, estimate_ratio, resampled_sums
 
 if TYPE_CHECKING:
+    from fairfer.cells import Cells
     from fairfer.result import Settings
 
 ERRORS = (0.0, 0.01, 0.05, 0.1, 0.2)
@@ -49,13 +50,14 @@ def depend_on_inferred(
     labels: Sequence[str],
     settings: Settings,
     without: int,
+    people: Mapping[str, Cells] | None = None,
 ) -> Annotation | None:
     """Both looks at every gap of a grouping with an inferred attribute; ``None`` when there is none.
 
     Parameters
     ----------
     table
-        ``truth`` and ``said`` per sample audited.
+        ``truth`` and ``said`` per sample audited, and the number of its person as ``unit`` where several show one.
     attributes
         Those grouped by, by name.
     memberships
@@ -68,12 +70,14 @@ def depend_on_inferred(
         Of the audit.
     without
         Samples that lack probabilities and count for their annotated group alone.
+    people
+        Counts by person of each grouping, where several samples show one.
     """
     inferred = {n for n, a in attributes.items() if a.source == "inferred"}
     mine = [g for g in gaps if g.status == "ok" and inferred & set(g.attribute.split(","))]
     if not inferred:
         return None
-    corrected = [row for g in mine for row in _corrected(g, rates, attributes, inferred, settings)]
+    corrected = [row for g in mine for row in _corrected(g, rates, attributes, inferred, settings, people)]
     weighted: list[WeightedRate] = []
     fuzzy = {n for n in inferred if attributes[n].probabilities}
     for by in settings.by:
@@ -159,6 +163,9 @@ def _fuzzy_rates(
                 hits, trials = _fraction(part, rate, label)
                 weight, square = (float(part.loc[trials, c].sum()) for c in ("weight", "square"))
                 known = Estimates.of_weights(float(part.loc[hits, "weight"].sum()), weight, square)
+                if "unit" in table:
+                    mine = part["weight"].to_numpy()
+                    known = estimate_ratio(mine * hits, mine * trials, part["unit"].to_numpy(), float(known.size))
                 rows.append(_row(label, attribute, str(group), rate, weight, known, settings))
     return rows
 
@@ -203,7 +210,7 @@ def _row(
 
 
 def _fuzzy_gap(gap: Gap, rates: Sequence[Rate], values: Mapping[tuple[str, str, str, str], float | None]) -> FuzzyGap:
-    worst, best = str(gap.worst), str(gap.best)
+    worst, best = _ends(gap)
     hard = {r.group: r.value or 0.0 for r in rates if (r.label, r.attribute, r.rate) == (gap.label, gap.attribute, gap.rate)}
     low, high = (values.get((gap.attribute, g, gap.label, gap.rate)) for g in (worst, best))
     return FuzzyGap(
@@ -234,7 +241,12 @@ def unmixed(counts: Floats, mixing: Floats) -> Floats:
 
 
 def _corrected(
-    gap: Gap, rates: Sequence[Rate], attributes: Mapping[str, Attribute], inferred: set[str], settings: Settings
+    gap: Gap,
+    rates: Sequence[Rate],
+    attributes: Mapping[str, Attribute],
+    inferred: set[str],
+    settings: Settings,
+    people: Mapping[str, Cells] | None,
 ) -> list[Corrected]:
     mine = {
         r.group: r
@@ -246,11 +258,11 @@ def _corrected(
     groups = [",".join(g) for g in itertools.product(*levels)]
     hits = np.array([mine[g].numerator or 0 for g in groups], float)
     trials = np.array([mine[g].denominator or 0 for g in groups], float)
-    worst, best = groups.index(str(gap.worst)), groups.index(str(gap.best))
+    ends = _ends(gap)
+    worst, best = (groups.index(g) for g in ends)
     generator = stream(settings, gap.attribute, gap.label, gap.rate, "corrected")
-    total = int(trials.sum())
     cells = np.concatenate([hits, trials - hits])
-    drawn = generator.multinomial(total, cells / cells.sum(), size=RESAMPLES).astype(float)
+    drawn = _again(cells, None if people is None else _by_person(gap, people[gap.attribute], groups), generator)
     rows = []
     for error in ERRORS:
         mixing: Floats = np.ones((1, 1))
@@ -260,13 +272,46 @@ def _corrected(
         again = _difference(drawn, mixing, worst, best)
         known = again[np.isfinite(again)]
         about: dict[str, Any] = {"label": gap.label, "attribute": gap.attribute, "rate": gap.rate}
-        about |= {"worst": gap.worst, "best": gap.best, "error": error}
+        about |= {"worst": ends[0], "best": ends[1], "error": error}
         if not np.isfinite(seen) or len(known) < (1 - _LOST) * RESAMPLES:
             rows.append(Corrected(**about, difference=None, low=None, high=None, status="not_estimable"))
             continue
         low, high = np.quantile(known, [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2])
         rows.append(Corrected(**about, difference=float(seen), low=float(low), high=float(high), status="ok"))
     return rows
+
+
+def _ends(gap: Gap) -> tuple[str, str]:
+    """The worst and the best group; where all are alike, the first two."""
+    return (gap.groups[0], gap.groups[1]) if gap.worst == gap.best else (str(gap.worst), str(gap.best))
+
+
+def _by_person(gap: Gap, cells: Cells, groups: Sequence[str]) -> Floats:
+    """(people, 2 groups) hits, then misses, of each person in each group."""
+    hits, trials = cells.fraction(gap.rate, gap.label)
+    where = pd.Index(groups).get_indexer(pd.Index(cells.groups))[cells.group]
+    use = (where >= 0) & (trials > 0)
+    person = np.unique(cells.unit[use], return_inverse=True)[1]
+    table = np.zeros((int(person.max()) + 1, 2 * len(groups)))
+    np.add.at(table, (person, where[use]), hits[use])
+    np.add.at(table, (person, len(groups) + where[use]), (trials - hits)[use])
+    return table
+
+
+def _again(cells: Floats, people: Floats | None, generator: np.random.Generator) -> Floats:
+    """(resamples, 2 groups) hits and misses as other samples, or people, of the same kind would give them.
+
+    Beside those seen there is, for each group, half a sample (or person of the usual size) of hits and half a one of misses:
+    that nobody in a group was ever missed does not make it certain that nobody is.
+    """
+    if people is None:
+        return resampled_sums(np.eye(len(cells)), RESAMPLES, generator, cells + 0.5, int(cells.sum()))
+    groups = len(cells) // 2
+    size = np.maximum(people[:, :groups] + people[:, groups:], 0)
+    usual = size.sum(axis=0) / np.maximum((size > 0).sum(axis=0), 1)
+    rows = np.concatenate([people, np.diag(np.concatenate([usual, usual]))])
+    weights = np.concatenate([np.ones(len(people)), np.full(len(cells), 0.5)])
+    return resampled_sums(rows, RESAMPLES, generator, weights, len(people))
 
 
 def _difference(cells: Floats, mixing: Floats, worst: int, best: int) -> Floats:

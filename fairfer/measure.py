@@ -133,7 +133,7 @@ def audit(
     counts = rows.counts()
     people, number = rows.people(groups, subject, seed) if subject else (None, None)
     measured = measure_counts(counts, labels.labels, groups, settings, people)
-    adjusted = adjusted_gaps(measured.gaps, rows.strata(groups, adjust), settings) if adjust else []
+    adjusted = adjusted_gaps(measured.gaps, rows.strata(groups, adjust, subject), settings) if adjust else []
     date = date or today()
     if run is not None:
         how = Reopened(settings.model_dump(mode="json"), date, command)
@@ -162,7 +162,7 @@ def audit(
         composition=compose(counts, measured.rates, labels.labels, groups) if groupings else None,
         adjusted=adjusted,
         votes=rows.votes(groups, settings),
-        annotation=rows.annotation(measured.rates, measured.gaps, settings),
+        annotation=rows.annotation(measured.rates, measured.gaps, settings, people),
     )
 
 

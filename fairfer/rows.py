@@ -17,8 +17,9 @@ from fairfer.counts import Grouping, confusion, confusion_by_unit, unanswered
 from fairfer.dataset import UNANNOTATED, Attribute, Dataset, as_groups
 from fairfer.errors import DataError, RunError, UsageError, did_you_mean
 from fairfer.inferred import depend_on_inferred, membership
+from fairfer.standardise import Strata
 from fairfer.subjects import People
-from fairfer.votes import VOTE_ENTROPY, Patterns, read_votes, with_vote_entropy
+from fairfer.votes import VOTE_ENTROPY, Patterns, Rated, read_votes, with_vote_entropy
 
 if TYPE_CHECKING:
     from fairfer.labels import Reconciliation
@@ -85,19 +86,32 @@ class Rows:
         return confusion(self.table, self.groupings, self.columns)
 
     def people(self, groups: Mapping[str, Sequence[str]], subject: str, seed: int) -> tuple[People, int]:
-        """Counts by person, and how many people there are; a sample of nobody known is a person of its own."""
+        """Counts by person, and how many people there are."""
+        number = self.persons(subject)
+        return People.of(self._by_unit(number), self.labels.labels, groups, seed), len(np.unique(number))
+
+    def persons(self, subject: str) -> np.ndarray:
+        """(samples,) number of the person that each shows; a sample of nobody known is a person of its own."""
         name = self.dataset.samples.loc[self.table.index, subject]
         number = pd.factorize(name.mask(name.astype("str").isin([UNANNOTATED, ""])))[0].astype(np.int64)
         unknown = number < 0
-        number[unknown] = number.max(initial=-1) + 1 + np.arange(int(unknown.sum()))
-        counts = self._by_unit(number)
-        return People.of(counts, self.labels.labels, groups, seed), len(np.unique(number))
+        nobody: np.ndarray = number.max(initial=-1) + np.cumsum(unknown)
+        return np.where(unknown, nobody, number)
 
-    def strata(self, groups: Mapping[str, Sequence[str]], adjust: Sequence[str]) -> dict[str, Cells]:
-        """Counts by true label and the columns to adjust for."""
+    def strata(self, groups: Mapping[str, Sequence[str]], adjust: Sequence[str], subject: str = "") -> Strata:
+        """Counts by true label and the columns to adjust for, and by person where a column names one."""
         mix = self.dataset.samples.loc[self.table.index, list(adjust)].assign(**{"": self.table["truth"]})
         number = mix.groupby(list(mix.columns), sort=True, observed=True).ngroup().to_numpy(np.int64)
-        return self._cells(number, groups)
+        if not subject:
+            return Strata(self._cells(number, groups), np.arange(int(number.max()) + 1))
+        return Strata(*self._by_person(number, groups, subject))
+
+    def _by_person(
+        self, number: np.ndarray, groups: Mapping[str, Sequence[str]], subject: str
+    ) -> tuple[dict[str, Cells], np.ndarray, np.ndarray]:
+        """Counts by a numbered kind of sample and person, and the kind and person of each unit."""
+        pairs, unit = np.unique(np.stack([number, self.persons(subject)], axis=1), axis=0, return_inverse=True)
+        return self._cells(unit.ravel().astype(np.int64), groups), pairs[:, 0], pairs[:, 1]
 
     def votes(self, groups: Mapping[str, Sequence[str]], settings: Settings) -> Votes | None:
         """See `fairfer.votes`; ``None`` where there is one label a face."""
@@ -105,10 +119,16 @@ class Rows:
             return None
         meant = {k: v for k, v in self.labels.truth.items() if v is not None}
         patterns, number = Patterns.of(self.dataset.votes.loc[self.table.index], self.labels.labels, meant)
-        cells = self._cells(number.astype(np.int64), groups)
-        return read_votes(self.dataset, patterns, cells, minimum=settings.minimum, confidence=settings.confidence)
+        if settings.subject:
+            cells, pattern, person = self._by_person(number, groups, settings.subject)
+            rated = {a: Rated(c, patterns, pattern[c.unit], person[c.unit]) for a, c in cells.items()}
+        else:
+            rated = {a: Rated(c, patterns, c.unit) for a, c in self._cells(number.astype(np.int64), groups).items()}
+        return read_votes(self.dataset, rated, minimum=settings.minimum, confidence=settings.confidence)
 
-    def annotation(self, rates: Sequence[Rate], gaps: Sequence[Gap], settings: Settings) -> Annotation | None:
+    def annotation(
+        self, rates: Sequence[Rate], gaps: Sequence[Gap], settings: Settings, people: People | None = None
+    ) -> Annotation | None:
         """See `fairfer.inferred`; ``None`` where nothing is inferred."""
         attributes = {n: self.dataset.attribute(n) for n in self.columns}
         memberships: dict[str, np.ndarray] = {}
@@ -121,8 +141,17 @@ class Rows:
             levels = [n for n in attributes[name].levels if n != UNANNOTATED]
             member = self.table[self.columns[name]].to_numpy(object)
             memberships[name] = (member[:, None] == np.array(levels, dtype=object)).astype(float)
+        table = self.table.assign(unit=self.persons(settings.subject)) if settings.subject else self.table
         return depend_on_inferred(
-            self.table, attributes, memberships, rates, gaps, self.labels.labels, settings, int(lacking.sum())
+            table,
+            attributes,
+            memberships,
+            rates,
+            gaps,
+            self.labels.labels,
+            settings,
+            int(lacking.sum()),
+            None if people is None else people.cells,
         )
 
     def _by_unit(self, number: np.ndarray) -> pd.DataFrame:
@@ -158,6 +187,9 @@ def prepare(dataset: Dataset, by: Iterable[str | Sequence[str]], adjust: Sequenc
         values = dataset.samples[name] if name in dataset.samples.columns else None
         if name == VOTE_ENTROPY and values is None:
             message = f"--adjust {name}: {dataset.name} has no raters' votes, only labels; adjust for another column"
+            raise UsageError(message)
+        if values is not None and bool(values.isna().all()):
+            message = f"--adjust {name}: the column is empty in {dataset.name}; adjust for another"
             raise UsageError(message)
         if values is None or name == "label":
             message = (

@@ -7,31 +7,57 @@ rate of each group is the mean of its rates within strata, weighted by how commo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fairfer.gaps import GAP_RATES, stream
 from fairfer.records import AdjustedGap, Gap, GroupValue
-from fairfer.uncertainty import Estimates, benjamini_hochberg, chance_gap_in_strata, gap_bounds
+from fairfer.uncertainty import (
+    Estimates,
+    benjamini_hochberg,
+    chance_gap_in_strata,
+    chance_gap_of_errors,
+    gap_bounds,
+    variance_by_subjects,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fairfer.cells import Cells
+    from fairfer.cells import Cells, Whole
     from fairfer.result import Settings
+    from fairfer.uncertainty.intervals import Floats
 
 
-def adjusted_gaps(gaps: Sequence[Gap], cells: Mapping[str, Cells], settings: Settings) -> list[AdjustedGap]:
+@dataclass(frozen=True)
+class Strata:
+    """Counts by stratum and group, and by person where several samples show one.
+
+    Attributes
+    ----------
+    cells
+        By grouping.
+    stratum
+        (units,) number of the stratum of each unit of the cells.
+    person
+        (units,) number of its person; ``None`` where every sample is one.
+    """
+
+    cells: Mapping[str, Cells]
+    stratum: Whole
+    person: Whole | None = None
+
+
+def adjusted_gaps(gaps: Sequence[Gap], strata: Strata, settings: Settings) -> list[AdjustedGap]:
     """Each gap again, between the same groups, standardised.
 
     Parameters
     ----------
     gaps
         The plain ones; coverage is left alone, it is no reading of a face.
-    cells
-        By grouping; a unit is a stratum (label and columns).
+    strata
+        Counts by stratum: true label and columns.
     settings
         Draws, seed and confidence.
 
@@ -40,7 +66,7 @@ def adjusted_gaps(gaps: Sequence[Gap], cells: Mapping[str, Cells], settings: Set
     list of AdjustedGap
         With q-values of their own family.
     """
-    found = [_adjusted(g, cells[g.attribute], settings) for g in gaps if g.rate != "coverage"]
+    found = [_adjusted(g, strata, settings) for g in gaps if g.rate != "coverage"]
     tested = [i for i, g in enumerate(found) if g.p is not None]
     q = benjamini_hochberg([p for g in found if (p := g.p) is not None])
     for i, value in zip(tested, q, strict=True):
@@ -48,26 +74,30 @@ def adjusted_gaps(gaps: Sequence[Gap], cells: Mapping[str, Cells], settings: Set
     return found
 
 
-def _adjusted(gap: Gap, cells: Cells, settings: Settings) -> AdjustedGap:
+def _adjusted(gap: Gap, strata: Strata, settings: Settings) -> AdjustedGap:
     about: dict[str, Any] = {"label": gap.label, "attribute": gap.attribute, "rate": gap.rate}
     names = ("worst", "best", "difference", "plain", "chance", "p", "q", "low", "high")
     nothing = {**about, **dict.fromkeys(names), "strata": 0, "covered": 0.0, "groups": []}
     if gap.status != "ok":
         return AdjustedGap.model_validate({**nothing, "status": "too_few_groups"})
-    hits, trials = _by_stratum(gap, cells)
-    common = (trials > 0).all(axis=1)
+    mine = _Mine.of(gap, strata)
+    hits, trials = mine.hits, mine.trials
+    common = np.asarray((trials > 0).all(axis=1))
     everything = trials.sum()
     if not common.any():
         return AdjustedGap.model_validate({**nothing, "status": "no_common_strata"})
     hits, trials = hits[common], trials[common]
     weights = trials.sum(axis=1) / trials.sum()
-    known = _estimates(hits, trials, weights)
+    variance, freedom = mine.variance(common, weights) if strata.person is not None else (None, None)
+    known, error = _estimates(hits, trials, weights, variance, freedom)
     value, sign = known.rate, GAP_RATES[gap.rate]
     worst, best = int(np.argmin(sign * value)), int(np.argmax(sign * value))
     generator = stream(settings, gap.attribute, gap.label, gap.rate, "adjusted")
-    chance = chance_gap_in_strata(
-        hits, trials, weights, draws=settings.draws, generator=generator, confidence=settings.confidence
-    )
+    how: dict[str, Any] = {"draws": settings.draws, "generator": generator, "confidence": settings.confidence}
+    if strata.person is None:
+        chance = chance_gap_in_strata(hits, trials, weights, **how)
+    else:
+        chance = chance_gap_of_errors(known.rate, error, known.freedom, **how)
     low, high = gap_bounds(known, settings.confidence)
     below, above = known.limits((1 - settings.confidence) / 2)
     return AdjustedGap(
@@ -91,26 +121,63 @@ def _adjusted(gap: Gap, cells: Cells, settings: Settings) -> AdjustedGap:
     )
 
 
-def _by_stratum(gap: Gap, cells: Cells) -> tuple[np.ndarray, np.ndarray]:
-    """(strata, groups) hits and trials of the groups that the plain gap compares."""
-    hits, trials = cells.fraction(gap.rate, gap.label)
-    strata, number = np.unique(cells.unit, return_inverse=True)
-    table = np.zeros((2, len(strata), len(cells.groups)), np.int64)
-    np.add.at(table[0], (number, cells.group), hits)
-    np.add.at(table[1], (number, cells.group), trials)
-    return tuple(table[:, :, [cells.groups.index(g) for g in gap.groups]])
+@dataclass(frozen=True)
+class _Mine:
+    """(strata, groups) hits and trials of the groups that the plain gap compares, and the units behind them."""
+
+    hits: Whole
+    trials: Whole
+    units: tuple[Whole, Whole, Whole, Whole, Whole]
+    """Stratum, group, person, hits and trials of each unit."""
+
+    @classmethod
+    def of(cls, gap: Gap, strata: Strata) -> _Mine:
+        cells = strata.cells[gap.attribute]
+        number = np.full(len(cells.groups), -1)
+        number[[cells.groups.index(g) for g in gap.groups]] = np.arange(len(gap.groups))
+        hits, trials = cells.fraction(gap.rate, gap.label)
+        use = (number[cells.group] >= 0) & (trials > 0)
+        stratum, group = strata.stratum[cells.unit[use]], number[cells.group[use]]
+        person = stratum if strata.person is None else strata.person[cells.unit[use]]
+        table = np.zeros((2, int(stratum.max()) + 1, len(gap.groups)), np.int64)
+        np.add.at(table[0], (stratum, group), hits[use])
+        np.add.at(table[1], (stratum, group), trials[use])
+        there = table[1].sum(axis=1) > 0
+        stratum = (np.cumsum(there) - 1)[stratum]
+        return cls(table[0][there], table[1][there], (stratum, group, person, hits[use], trials[use]))
+
+    def variance(self, common: np.ndarray, weights: Floats) -> tuple[Floats, Floats]:
+        """(groups,) variance of the standardised rates over people, and its degrees of freedom."""
+        stratum, group, person, hits, trials = (a[common[self.units[0]]] for a in self.units)
+        weight = np.zeros(len(common))
+        weight[common] = weights
+        rate = np.divide(self.hits, self.trials, out=np.zeros(self.hits.shape), where=self.trials > 0)
+        residual = weight[stratum] * (hits - rate[stratum, group] * trials) / self.trials[stratum, group]
+        variance, freedom = [], []
+        for g in range(self.hits.shape[1]):
+            found = variance_by_subjects(residual[group == g], person[group == g])
+            each = np.bincount(np.unique(person[group == g], return_inverse=True)[1], trials[group == g])
+            variance.append(found[0])
+            freedom.append(max(each.sum() ** 2 / (each**2).sum() - 1, 1.0))
+        return np.array(variance), np.array(freedom)
 
 
-def _estimates(hits: np.ndarray, trials: np.ndarray, weights: np.ndarray) -> Estimates:
-    """Standardised rates with the number of trials that would know them as well.
+def _estimates(
+    hits: Whole, trials: Whole, weights: Floats, by_people: Floats | None = None, freedom: Floats | None = None
+) -> tuple[Estimates, Floats]:
+    """Standardised rates with the number of trials that would know them as well, and their standard errors.
 
-    The variance within a stratum is that of its rate over all groups, shrunk towards one half by one trial: a group with two
-    faces in a stratum, both right, is not known for certain there.
+    The variance within a stratum is that of the group's own rate there, drawn towards that of all groups by two trials: a group
+    with two faces in a stratum, both right, is not known for certain there. Where people have several pictures it is what
+    those say, if that is more.
     """
     rate = weights @ (hits / trials)
-    pooled = (hits.sum(axis=1) + 0.5) / (trials.sum(axis=1) + 1)
-    variance = (weights**2 * pooled * (1 - pooled)) @ (1 / trials)
+    pooled = (hits.sum(axis=1, keepdims=True) + 0.5) / (trials.sum(axis=1, keepdims=True) + 1)
+    own = (hits + 2 * pooled) / (trials + 2)
+    variance = weights**2 @ (own * (1 - own) / trials)
+    middle = weights @ own
+    if by_people is not None:
+        variance = np.maximum(variance, by_people)
     # One stratum alone gives back its own number of trials.
-    middle = float(weights @ pooled)
     size = middle * (1 - middle) / variance
-    return Estimates(rate, size, np.full(rate.shape, np.inf))
+    return Estimates(rate, size, np.full(rate.shape, np.inf) if freedom is None else freedom), np.sqrt(variance)

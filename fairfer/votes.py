@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from fairfer.counts import EVERYONE
 from fairfer.dataset import TWIN, Attribute
 from fairfer.records import Ambiguity, RateStatus, Retest, Votes, WeightedRate
-from fairfer.uncertainty import Estimates, wilson
+from fairfer.uncertainty import Estimates, estimate_ratio, wilson
 
 if TYPE_CHECKING:
     from fairfer.cells import Cells
@@ -127,10 +127,31 @@ def with_vote_entropy(dataset: Dataset) -> Dataset:
     return dataset.replace(samples=samples, attributes=(*dataset.attributes, attribute), identity=identity)
 
 
+@dataclass(frozen=True)
+class Rated:
+    """Counts of one grouping by vote pattern, and by person where several samples show one.
+
+    Attributes
+    ----------
+    cells
+        The counts.
+    patterns
+        The patterns.
+    pattern
+        (entries,) number of the pattern of each entry of the cells.
+    person
+        (entries,) number of its person; ``None`` where every sample is one.
+    """
+
+    cells: Cells
+    patterns: Patterns
+    pattern: NDArray[np.int64]
+    person: NDArray[np.int64] | None = None
+
+
 def read_votes(
     dataset: Dataset,
-    patterns: Patterns,
-    cells: Mapping[str, Cells],
+    rated: Mapping[str, Rated],
     *,
     minimum: int,
     confidence: float,
@@ -141,10 +162,8 @@ def read_votes(
     ----------
     dataset
         For the retest: its labels, votes and twins.
-    patterns
-        Distinct votes.
-    cells
-        By grouping; a unit is a pattern.
+    rated
+        Counts by grouping.
     minimum
         Fewer (effective) faces than this make a rate ``small``.
     confidence
@@ -154,11 +173,11 @@ def read_votes(
     retest, independent = _retest(dataset, confidence)
     how = _How(minimum, confidence)
     return Votes(
-        faces=int(cells[EVERYONE].total.sum()),
+        faces=int(rated[EVERYONE].cells.total.sum()),
         raters=0 if votes is None else int(votes.sum(axis=1).median()),
-        weighted=[r for a, c in cells.items() for r in _weighted(a, c, patterns, how)],
-        human=[r for a, c in cells.items() for r in _human(a, c, patterns, how)],
-        ambiguity=[r for a, c in cells.items() for r in _ambiguity(a, c, patterns, how)],
+        weighted=[r for a, c in rated.items() for r in _weighted(a, c, how)],
+        human=[r for a, c in rated.items() for r in _human(a, c, how)],
+        ambiguity=[r for a, c in rated.items() for r in _ambiguity(a, c, how)],
         retest=retest,
         independent=independent,
     )
@@ -189,34 +208,38 @@ class _How:
         )
 
 
-def _weighted(attribute: str, cells: Cells, patterns: Patterns, how: _How) -> list[WeightedRate]:
+def _weighted(attribute: str, rated: Rated, how: _How) -> list[WeightedRate]:
     """The model's rates, each face counting for a label as often as raters voted for it."""
     rows = []
+    cells, patterns = rated.cells, rated.patterns
     said = cells.tp + cells.fp
     everything = patterns.votes.sum(axis=1)
     for i, group in enumerate(cells.groups):
         mine = cells.group == i
-        unit, total = cells.unit[mine], cells.total[mine]
+        unit, total = rated.pattern[mine], cells.total[mine]
         for j, label in enumerate(cells.labels):
             heard = patterns.votes[unit, j]
             for rate, weight in (("TPR", heard), ("FPR", everything[unit] - heard)):
                 known = Estimates.of_weights(weight @ said[mine, j], weight @ total, weight**2 @ total)
+                if rated.person is not None:
+                    known = estimate_ratio(weight * said[mine, j], weight * total, rated.person[mine], float(known.size))
                 rows.append(how.row((label, attribute, group, rate), float(weight @ total), float(known.size), known))
     return rows
 
 
-def _human(attribute: str, cells: Cells, patterns: Patterns, how: _How) -> list[WeightedRate]:
+def _human(attribute: str, found: Rated, how: _How) -> list[WeightedRate]:
     """Rates of one rater held against the plurality of the others."""
-    pairs = patterns.rater_pairs()
+    cells, pairs = found.cells, found.patterns.rater_pairs()
     split = len(cells.labels)
     everything = pairs.sum(axis=(1, 2))
     rows = []
     for i, group in enumerate(cells.groups):
         mine = cells.group == i
-        unit, total = cells.unit[mine], cells.total[mine].astype(float)
+        unit, total = found.pattern[mine], cells.total[mine].astype(float)
+        person = None if found.person is None else found.person[mine]
 
         def rated(label: str, rate: str, hits: Floats, trials: Floats, of: str = group) -> WeightedRate:
-            known, faces = _of_faces(hits[unit], trials[unit], total)  # noqa: B023 - called within this turn of the loop
+            known, faces = _of_faces(hits[unit], trials[unit], total, person)  # noqa: B023 - called within this turn of the loop
             return how.row((label, attribute, of, rate), float(trials[unit] @ total), faces, known)  # noqa: B023
 
         for j, label in enumerate(cells.labels):
@@ -227,32 +250,39 @@ def _human(attribute: str, cells: Cells, patterns: Patterns, how: _How) -> list[
     return rows
 
 
-def _of_faces(hits: Floats, trials: Floats, times: Floats) -> tuple[Estimates, float]:
+def _of_faces(hits: Floats, trials: Floats, times: Floats, person: NDArray[np.int64] | None) -> tuple[Estimates, float]:
     """A ratio over faces, whose pairs hang together; and how many equally weighted faces stand behind it.
 
-    The variance is that of a ratio of sums over independent faces (Cochran 1977, Sampling Techniques, 2.11).
+    The variance is that of a ratio of sums over independent faces (Cochran 1977, Sampling Techniques, 2.11), or people.
     """
     n, square = float(trials @ times), float(trials**2 @ times)
-    rate = float(hits @ times) / n if n else float("nan")
-    faces = n * n / square if square else 0.0
-    variance = float(((hits - rate * trials) ** 2) @ times) / (n * n) if n else 0.0
+    if not n:
+        return Estimates(np.array(np.nan), np.array(0.0), np.array(1.0)), 0.0
+    rate, faces = float(hits @ times) / n, n * n / square
+    variance = float(((hits - rate * trials) ** 2) @ times) / (n * n)
     size = rate * (1 - rate) / variance if variance > 0 else faces
-    return Estimates(np.array(rate), np.array(float(np.clip(size, min(faces, n), n))), np.array(np.inf)), faces
+    known = Estimates(np.array(rate), np.array(float(np.clip(size, min(faces, n), n))), np.array(max(faces - 1, 1.0)))
+    if person is not None:
+        known = estimate_ratio(hits * times, trials * times, person, float(known.size))
+    return known, faces
 
 
-def _ambiguity(attribute: str, cells: Cells, patterns: Patterns, how: _How) -> list[Ambiguity]:
+def _ambiguity(attribute: str, rated: Rated, how: _How) -> list[Ambiguity]:
     """The model, and a rater, by how far the raters of a face agreed."""
-    pairs = patterns.rater_pairs()
+    cells, pairs = rated.cells, rated.patterns.rater_pairs()
     split = len(cells.labels)
     agree, trials = pairs[:, range(split), range(split)].sum(axis=1), pairs.sum(axis=(1, 2))
-    stratum = strata_of(patterns.entropy)[cells.unit]
+    stratum = strata_of(rated.patterns.entropy)[rated.pattern]
     rows = []
     for i, group in enumerate(cells.groups):
         for number, name in enumerate(STRATA):
             mine = (cells.group == i) & (stratum == number)
             faces, right = int(cells.total[mine].sum()), int(cells.right[mine].sum())
-            low, high = (float(x) for x in wilson(right, faces, how.confidence))
-            unit, total = cells.unit[mine], cells.total[mine]
+            known = Estimates.of_counts(right, faces)
+            if rated.person is not None:
+                known = estimate_ratio(cells.right[mine], cells.total[mine], rated.person[mine], faces)
+            low, high = (float(x) for x in known.limits((1 - how.confidence) / 2))
+            unit, total = rated.pattern[mine], cells.total[mine]
             asked = float(trials[unit] @ total)
             rows.append(
                 Ambiguity(

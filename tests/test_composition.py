@@ -227,6 +227,13 @@ def test_dsap_compares_profiles():
     assert math.isnan(dsap(pd.DataFrame([[3], [4]]))["stereotypical"])
 
 
+@given(st.lists(st.integers(1, 999), min_size=2, max_size=8))
+def test_a_group_that_is_everyone_goes_with_no_label_more_than_with_another(faces):
+    """Independence exactly; rounding once made -1 or 1 of it."""
+    assert (ducher_z(pd.DataFrame([faces], index=["everyone"])) == 0).all(axis=None)
+    assert (ducher_z(pd.DataFrame([faces], index=["everyone"]).T) == 0).all(axis=None)
+
+
 def test_overall_disparity_and_xus_ratio_by_hand():
     """Two labels and two groups; what no group ever finds, and what one group lacks, is left out."""
     recall = {

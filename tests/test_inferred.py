@@ -178,6 +178,39 @@ def test_a_group_that_may_be_all_mistakes_cannot_be_corrected(toy):
     assert (rows[0.2].status, rows[0.2].difference) == ("not_estimable", None)
 
 
+def test_a_group_without_a_miss_is_not_known_for_certain(toy):
+    """Everyone is read rightly: no resample of such faces shows a miss, but the next face may."""
+    data = toy(["anger"] * 60, {"g": ["f", "m"] * 30}, said=[0] * 59 + [1], labels=LABELS)
+    data = data.replace(attributes=(Attribute("g", ("f", "m"), "inferred", "a net"),))
+    [plain] = [c for c in measured(data).annotation.corrected if (c.label, c.rate, c.error) == ("anger", "TPR", 0.0)]
+    assert plain.low < plain.difference < plain.high
+    right = toy(["anger"] * 60, {"g": ["f", "m"] * 30}, said=[0] * 60, labels=LABELS).replace(attributes=data.attributes)
+    shown = measured(right).annotation
+    assert all(c.low < c.difference < c.high for c in shown.corrected if c.rate == "TPR" and c.label == "anger")
+
+
+def test_copies_of_a_persons_face_make_nothing_surer(toy):
+    """Four copies of each person: with people named, the intervals stay about as wide; as strangers they halve."""
+    generator = np.random.default_rng(3)
+    rows = [(0, int(s), float(p)) for s, p in zip(generator.integers(0, 2, 120), generator.random(120), strict=True)]
+
+    def shown(copies, subject):
+        data = inferred(toy, [row for row in rows for _ in range(copies)], both=True)
+        who = np.repeat([f"p{i}" for i in range(len(rows))], copies)
+        return measured(data.replace(samples=data.samples.assign(actor=who)), subject=subject).annotation
+
+    once, people, strangers = shown(1, ""), shown(4, "actor"), shown(4, "")
+    compared = 0
+    for name in ("rates", "corrected"):
+        for one, four, many in zip(*(getattr(a, name) for a in (once, people, strangers)), strict=True):
+            if (one.label, one.rate) == ("anger", "TPR") and one.low is not None:
+                width = [r.high - r.low for r in (one, four, many)]
+                assert width[1] == pytest.approx(width[0], rel=0.15)
+                assert width[2] < 0.7 * width[1]
+                compared += 1
+    assert compared == 2 + len(ERRORS)
+
+
 def test_a_run_with_probabilities_is_rebuilt(tmp_path, toy):
     """They are kept in the run."""
     data = inferred(toy, ROWS, both=True)

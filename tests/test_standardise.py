@@ -124,10 +124,70 @@ def test_intervals_of_standardised_rates_hold_what_they_say(strata):
     weights = trials.sum(axis=1) / trials.sum()
     inside = 0
     for _ in range(1500):
-        low, high = _estimates(generator.binomial(trials, truth), trials, weights).limits(0.025)
+        low, high = _estimates(generator.binomial(trials, truth), trials, weights)[0].limits(0.025)
         inside += (low <= weights @ truth) & (weights @ truth <= high)
     assert (inside / 1500 > 0.925).all()
     assert (inside / 1500 < 0.99).all()
+
+
+def test_a_small_group_is_known_by_its_own_rates():
+    """A large group whose rates are other than a small one's says nothing of how the small one's vary: it was once drawn in."""
+    from fairfer.standardise import _estimates
+
+    generator = np.random.default_rng(5)
+    trials = np.array([[30, 3000], [30, 3000]])
+    truth = np.array([[0.5, 0.99], [0.4, 0.98]])
+    inside = 0
+    for _ in range(1500):
+        low, high = _estimates(generator.binomial(trials, truth), trials, np.array([0.5, 0.5]))[0].limits(0.025)
+        inside += (low <= 0.5 * truth.sum(axis=0)) & (0.5 * truth.sum(axis=0) <= high)
+    assert (inside / 1500 > 0.93).all()
+
+
+def people(toy, seed, *, pictures=8, number=40):
+    """Each person is read rightly more or less often; light and group are of the person, and no group fares worse."""
+    generator = np.random.default_rng(seed)
+    skill = np.repeat(generator.beta(2, 1, number), pictures)
+    right = generator.random(number * pictures) < skill
+    who = np.repeat(np.arange(number), pictures)
+    rows = [(0, int(not r), "fm"[w % 2], ["dim", "lit"][w // 2 % 2]) for r, w in zip(right, who, strict=True)]
+    data = dataset(toy, rows)
+    return data.replace(samples=data.samples.assign(actor=[f"p{w}" for w in who]))
+
+
+def test_gaps_between_people_who_are_alike_seldom_show_after_adjusting(toy):
+    """Pictures of one person hang together: as strangers, equal groups would look unequal in most audits."""
+    found = {"": 0, "actor": 0}
+    times = 40
+    for seed in range(times):
+        data = people(toy, seed)
+        predictions = predict(data, FakeModel(LABELS))
+        for subject in found:
+            shown = audit(data, predictions, ["g"], adjust=["light"], subject=subject, minimum=1, draws=400)
+            [gap] = [a for a in shown.adjusted if a.rate == "accuracy"]
+            found[subject] += gap.p <= 0.05
+    assert found["actor"] / times <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / times)
+    assert found[""] / times > 0.2
+
+
+def test_adjusted_rates_are_the_same_with_people_and_less_sure(toy):
+    """Only how sure they are changes; one picture each tells as much as strangers do."""
+    data = people(toy, 1)
+    predictions = predict(data, FakeModel(LABELS))
+    plain, by_people = (
+        audit(data, predictions, ["g"], adjust=["light"], subject=s, minimum=1, draws=200).adjusted for s in ("", "actor")
+    )
+    for one, other in zip(plain, by_people, strict=True):
+        assert (one.worst, one.difference, one.plain, one.strata) == (other.worst, other.difference, other.plain, other.strata)
+    [one], [other] = ([a for a in found if a.rate == "accuracy"] for found in (plain, by_people))
+    assert other.groups[0].high - other.groups[0].low > 1.2 * (one.groups[0].high - one.groups[0].low)
+    alone = people(toy, 1, pictures=1, number=200)
+    predictions = predict(alone, FakeModel(LABELS))
+    one, other = (
+        audit(alone, predictions, ["g"], adjust=["light"], subject=s, minimum=1, draws=200).adjusted[0].groups[0]
+        for s in ("", "actor")
+    )
+    assert other.high - other.low == pytest.approx(one.high - one.low, rel=0.05)
 
 
 def test_one_stratum_gives_back_the_counts():
@@ -135,7 +195,7 @@ def test_one_stratum_gives_back_the_counts():
     from fairfer.standardise import _estimates
     from fairfer.uncertainty import wilson
 
-    known = _estimates(np.array([[16, 30]]), np.array([[20, 60]]), np.ones(1))
+    known, _ = _estimates(np.array([[16, 30]]), np.array([[20, 60]]), np.ones(1))
     assert known.size == pytest.approx([20, 60])
     low, high = known.limits(0.025)
     assert list(zip(low, high, strict=True)) == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -260,22 +261,39 @@ def test_bounds_hold_the_gap_seen(hits):
     assert 0 <= low <= np.ptp(k / n) + 1e-12 <= high + 1e-9
 
 
+def newcombe_corrected(hits, trials, tail):
+    """Newcombe's method 11 for two groups, from scipy's Wilson interval with continuity correction."""
+    (p, low, high), (q, other_low, other_high) = (
+        (k / n, *stats.binomtest(k, n).proportion_ci(confidence_level=1 - 2 * tail, method="wilsoncc"))
+        for k, n in zip(hits, trials, strict=True)
+    )
+    return p - q - math.hypot(p - low, other_high - q), p - q + math.hypot(high - p, q - other_low)
+
+
 def test_bounds_of_two_groups_are_one_sided_newcombe():
     """Far from 0 the lower bound is Newcombe's one-sided one; the upper bound is uncorrected however many groups there are."""
     low, high = gap_bounds(Estimates.of_counts([180, 120], [200, 200]))
-    one_sided = newcombe(180, 200, 120, 200, confidence=0.9)
-    assert (float(low), float(high)) == pytest.approx((float(one_sided[0]), float(one_sided[1])), abs=1e-6)
+    assert (float(low), float(high)) == pytest.approx(newcombe_corrected([180, 120], [200, 200], 0.05), abs=1e-6)
     more_low, more_high = gap_bounds(Estimates.of_counts([180, 120, 150], [200, 200, 200]))
     assert more_high == pytest.approx(float(high))
     assert more_low < low
 
 
+@given(st.integers(1, 500), st.floats(0, 1), st.sampled_from([0.01, 0.025, 0.1]))
+def test_limits_that_decide_are_scipys_with_continuity_correction(n, share, tail):
+    """Against scipy's ``proportion_ci(method="wilsoncc")``."""
+    k = round(share * n)
+    low, high = Estimates.of_counts(k, n).limits(tail, continuity=True)
+    wanted = stats.binomtest(k, n).proportion_ci(confidence_level=1 - 2 * tail, method="wilsoncc")
+    assert (float(low), float(high)) == pytest.approx((float(wanted.low), float(wanted.high)), abs=1e-9)
+
+
 def test_bounds_near_0_are_two_sided():
     """A difference that only a one-sided test would call sure is none: either group could have been the worse one."""
     n = 200
-    one_sided = [k for k in range(100, 140) if newcombe(k, n, 100, n, confidence=0.9)[0] > 0]
+    one_sided = [k for k in range(100, 140) if newcombe_corrected((k, 100), (n, n), 0.05)[0] > 0]
     assert float(gap_bounds(Estimates.of_counts([one_sided[0], 100], [n, n]))[0]) == 0
-    two_sided = [k for k in range(100, 140) if newcombe(k, n, 100, n, confidence=0.95)[0] > 0]
+    two_sided = [k for k in range(100, 140) if newcombe_corrected((k, 100), (n, n), 0.025)[0] > 0]
     assert float(gap_bounds(Estimates.of_counts([two_sided[0] + 1, 100], [n, n]))[0]) > 0
 
 
@@ -286,6 +304,9 @@ def test_bounds_near_0_are_two_sided():
         ([400] * 8, [0.8] * 7 + [0.7], 0.1),
         ([20, 20], [0.5, 0.49], 0.01),
         ([50, 50], [0.5, 0.5], 0),
+        ([30, 500], [0.02, 0.0], 0.02),
+        ([20, 200], [0.2, 0.0], 0.2),
+        ([20, 200], [0.1, 0.5], 0.4),
     ],
 )
 def test_a_gap_at_the_limit_is_rarely_called_within_or_beyond_it(sizes, rates, limit):
@@ -317,14 +338,37 @@ def test_people_with_one_sample_each_are_independent_samples():
     assert people.gap == pytest.approx(plain.gap, abs=0.02)
 
 
+def spread(member, hits, trials) -> tuple[np.ndarray, np.ndarray]:
+    """Rate of each group and its standard error, person by person; no less than if these people were like all."""
+    pooled = hits.sum() / trials.sum()
+    pairs = (trials * (trials - 1)).sum()
+    even = pooled * (1 - pooled)
+    alike = (((hits - pooled * trials) ** 2).sum() / even - trials.sum()) / pairs if even and pairs else 0
+    alike = min(max(alike, 0), 1)
+    rates, errors = [], []
+    for g in range(member.max() + 1):
+        k, n = hits[member == g], trials[member == g]
+        rates.append(k.sum() / n.sum())
+        own = ((k - rates[-1] * n) ** 2).sum() * len(n) / max(len(n) - 1, 1)
+        least = even * (n * (1 + (n - 1) * alike)).sum()
+        errors.append(math.sqrt(max(own, least)) / n.sum())
+    return np.array(rates), np.array(errors)
+
+
 def dealt_people(member, hits, trials, draws, seed) -> np.ndarray:
-    """Gaps after shuffling which group each person is in, person by person."""
+    """Gaps after shuffling which group each person is in, person by person: plain, or stretched pair by pair, if wider."""
     generator = np.random.default_rng(seed)
+    pairs = list(itertools.combinations(range(member.max() + 1), 2))
+    _, as_is = spread(member, hits, trials)
     gaps = []
     for _ in range(draws):
-        shuffled = generator.permutation(member)
-        rates = np.bincount(shuffled, hits) / np.bincount(shuffled, trials)
-        gaps.append(rates.max() - rates.min())
+        rates, errors = spread(generator.permutation(member), hits, trials)
+        stretched = [
+            abs(rates[i] - rates[j]) * math.hypot(as_is[i], as_is[j]) / math.hypot(errors[i], errors[j])
+            for i, j in pairs
+            if math.hypot(errors[i], errors[j])
+        ]
+        gaps.append(max([np.ptp(rates), *stretched]))
     return np.array(gaps)
 
 
@@ -333,15 +377,15 @@ def dealt_people(member, hits, trials, draws, seed) -> np.ndarray:
         lambda units: {u[0] for u in units} == {0, 1, 2}
     )
 )
-@settings(max_examples=12)
+@settings(max_examples=8)
 def test_people_are_dealt_whole(units):
     """Drawn kind by kind on counts, or by shuffling people: the same p."""
     member, hits, trials = (np.array(c) for c in zip(*units, strict=True))
     hits = np.minimum(hits, trials)
     found = chance_gap_of_subjects(member, hits, trials, draws=4000, generator=np.random.default_rng(3))
     rates = np.bincount(member, hits) / np.bincount(member, trials)
-    p = (dealt_people(member, hits, trials, 3000, 4) >= np.ptp(rates) - 1e-12).mean()
-    assert found.p == pytest.approx(p, abs=0.05)
+    p = (dealt_people(member, hits, trials, 1500, 4) >= np.ptp(rates) - 1e-12).mean()
+    assert found.p == pytest.approx(p, abs=0.065)
 
 
 def test_pictures_of_few_people_prove_little():
@@ -350,6 +394,23 @@ def test_pictures_of_few_people_prove_little():
     people = chance_gap_of_subjects([0, 1], [100, 0], [100, 100], draws=999, generator=np.random.default_rng(0))
     assert alone.p == 0.001
     assert people.p == 1
+
+
+@pytest.mark.parametrize("shape", [((10, 2), (100, 20)), ((30, 1), (30, 10)), ((20, 2), (20, 10), (50, 30))])
+@pytest.mark.parametrize(("rate", "agreement"), [(0.7, 0.0), (0.7, 0.4), (0.95, 0.1)])
+def test_groups_whose_people_have_more_pictures_are_not_called_different_for_that(shape, rate, agreement):
+    """Dealing people alone found differences in up to 42 % of such equal groups."""
+    generator = np.random.default_rng(6)
+    group = np.repeat(np.arange(len(shape)), [people for people, _ in shape])
+    trials = np.repeat([n for _, n in shape], [people for people, _ in shape])
+    times, alarms = 200, 0
+    for _ in range(times):
+        own = np.full(len(group), rate)
+        if agreement:
+            own = generator.beta(rate * (1 / agreement - 1), (1 - rate) * (1 / agreement - 1), len(group))
+        hits = generator.binomial(trials, own)
+        alarms += chance_gap_of_subjects(group, hits, trials, draws=200, generator=generator).p <= 0.05
+    assert alarms / times <= 0.07 + 3 * np.sqrt(0.07 * 0.93 / times)
 
 
 def test_a_stratum_alone_is_no_stratum():
@@ -427,23 +488,23 @@ def test_a_detectable_gap_is_detected(sizes, rate):
 
 
 def test_the_detectable_gap_of_two_groups_is_the_textbooks():
-    """Domain knowledge: about 480 faces a group to tell .85 from .78 with 80 % power."""
+    """About 480 faces a group to tell .85 from .78 with 80 % power; here a face more, as gaps come in steps of one."""
     found = detectable_gap(1.96 * np.sqrt(2 * 0.815 * 0.185 / 480), 0.815, [480, 480])
-    assert found == pytest.approx(0.07, abs=0.002)
+    assert found == pytest.approx(0.07 + 1 / 480, abs=0.001)
 
 
 def test_no_gap_can_be_detected_where_chance_makes_any():
     """Two faces a group; and a rate that never varied."""
     assert detectable_gap(1.0, 0.5, [2, 2]) is None
     assert detectable_gap(0.0, 1.0, [200, 200]) is None
-    assert detectable_gap(0.99, 0.5, [3, 3]) == pytest.approx(0.99, abs=0.02)
+    assert detectable_gap(0.99, 0.5, [3, 3]) is None
+    assert 0.6 < detectable_gap(0.6, 0.5, [10, 10]) <= 1
 
 
 def test_more_images_settle_a_gap():
     """With as many as it says the observed rates, were they the true ones, are told apart four times in five."""
     more = images_to_settle([160, 220], [200, 300])
-    assert set(more) == {0, 1}
-    trials = np.array([200, 300]) + more[0]
+    trials = np.array([200 + more.get(0, 0), 300 + more.get(1, 0)])
     generator = np.random.default_rng(12)
     rates = [0.8, 220 / 300]
     found = [

@@ -16,11 +16,11 @@ never covers zero. So no decision reads it: a gap is read against the chance gap
 from __future__ import annotations
 
 from fairfer.uncertainty.bounds import gap_bounds
-from fairfer.uncertainty.chance import Chance, chance_gap, chance_gap_in_strata, chance_gap_of_subjects
+from fairfer.uncertainty.chance import Chance, chance_gap, chance_gap_in_strata, chance_gap_of_errors, chance_gap_of_subjects
 from fairfer.uncertainty.intervals import Estimates, difference_limits, newcombe, paired_difference, wilson
 from fairfer.uncertainty.multiplicity import benjamini_hochberg, holm
 from fairfer.uncertainty.power import detectable_gap, images_to_settle
-from fairfer.uncertainty.subjects import estimate_by_subjects
+from fairfer.uncertainty.subjects import estimate_by_subjects, estimate_ratio, resampled_sums, variance_by_subjects
 
 __all__ = [
     "Chance",
@@ -28,14 +28,18 @@ __all__ = [
     "benjamini_hochberg",
     "chance_gap",
     "chance_gap_in_strata",
+    "chance_gap_of_errors",
     "chance_gap_of_subjects",
     "detectable_gap",
     "difference_limits",
     "estimate_by_subjects",
+    "estimate_ratio",
     "gap_bounds",
     "holm",
     "images_to_settle",
     "newcombe",
     "paired_difference",
+    "resampled_sums",
+    "variance_by_subjects",
     "wilson",
 ]

@@ -34,16 +34,19 @@ def gap_bounds(groups: Estimates, confidence: float = 0.95) -> tuple[Floats, Flo
     limits allow. *Low*, the union-intersection principle: one pair suffices, so the error is shared among the pairs
     (Bonferroni). Either direction of a difference could exceed a limit, so the bound of a pair's absolute difference is that
     of a folded normal: one-sided where the difference is far from 0, two-sided where it is near.
+
+    Both rest on Newcombe's limits with continuity correction. Those without, as shown beside rates, claim too much where a
+    small group meets a large one near 0 or 1 (by exact enumeration up to .12 at 30 and 500 faces, where these give .06).
     """
     i, j = (np.array(x) for x in zip(*itertools.combinations(range(groups.rate.shape[-1]), 2), strict=True))
     one, other, tail = groups.of_groups(i), groups.of_groups(j), 1 - confidence
-    low, high = difference_limits(one, other, tail)
+    low, high = difference_limits(one, other, tail, continuity=True)
     return _folded(one, other, tail / len(i)).max(axis=-1), np.maximum(np.abs(low), np.abs(high)).max(axis=-1)
 
 
 def _folded(one: Estimates, other: Estimates, tail: float) -> Floats:
     """Lower bound of each pair's absolute difference."""
-    low, high = difference_limits(one, other, tail)
+    low, high = difference_limits(one, other, tail, continuity=True)
     difference = one.rate - other.rate
     size = np.abs(difference)
     # The limit on the side of 0 tells the standard error on that side, in units of the normal distribution.

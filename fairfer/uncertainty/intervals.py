@@ -48,25 +48,36 @@ class Estimates:
         with np.errstate(invalid="ignore", divide="ignore"):
             return cls(np.clip(k / w, 0, 1), np.where(q > 0, w * w / np.where(q > 0, q, 1), 0.0), np.full(w.shape, np.inf))
 
-    def limits(self, tail: float) -> tuple[Floats, Floats]:
-        """Lower and upper limits, each with error `tail`: the score test inverted (Wilson 1927)."""
+    def limits(self, tail: float, *, continuity: bool = False) -> tuple[Floats, Floats]:
+        """Lower and upper limits, each with error `tail`: the score test inverted (Wilson 1927).
+
+        With `continuity`, the correction for counts being whole numbers (Blyth and Still 1983), for limits that decide.
+        """
         p, n = self.rate, self.size
         z: float | Floats = normal_quantile(1 - tail)
         if np.isfinite(self.freedom).any():
             student = special.stdtrit(np.where(np.isinf(self.freedom), 1, self.freedom), 1 - tail)
             z = np.where(np.isinf(self.freedom), z, student)
         with np.errstate(invalid="ignore", divide="ignore"):
-            centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-            half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+            low, high = (_score_limit(p, n, z, 0.5 * side * continuity, side) for side in (-1, 1))
         # At 0 and 1 one limit is exactly that; rounding must not put a rate outside of its own interval.
-        low = np.where(p == 0, 0.0, np.clip(centre - half, 0, p))
-        high = np.where(p == 1, 1.0, np.clip(centre + half, p, 1))
+        low = np.where(p == 0, 0.0, np.clip(low, 0, p))
+        high = np.where(p == 1, 1.0, np.clip(high, p, 1))
         return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
 
     def of_groups(self, which: ArrayLike) -> Estimates:
         """Some of the groups, which are the last axis."""
         index = np.asarray(which)
         return Estimates(self.rate[..., index], self.size[..., index], self.freedom[..., index])
+
+
+def _score_limit(p: Floats, n: Floats, z: float | Floats, shift: float, side: int) -> Floats:
+    """The rate at which so many hits, moved by `shift`, are just as rare as `z` says, below or above as `side` says."""
+    moved = p + shift / n
+    centre = moved + z * z / (2 * n)
+    half = z * np.sqrt(np.maximum(moved * (1 - moved) / n + z * z / (4 * n * n), 0))
+    limit: Floats = (centre + side * half) / (1 + z * z / n)
+    return limit
 
 
 def normal_quantile(probability: float) -> float:
@@ -97,15 +108,16 @@ def wilson(hits: ArrayLike, trials: ArrayLike, confidence: float = 0.95) -> tupl
     return Estimates.of_counts(hits, trials).limits((1 - confidence) / 2)
 
 
-def difference_limits(one: Estimates, other: Estimates, tail: float) -> tuple[Floats, Floats]:
+def difference_limits(one: Estimates, other: Estimates, tail: float, *, continuity: bool = False) -> tuple[Floats, Floats]:
     """Lower and upper limits of ``one.rate - other.rate``, each with error `tail`.
 
     Notes
     -----
-    Newcombe (1998), Stat. Med. 17, method 10: the squared distances of both rates to their own score limits are added. Groups
-    that share people are positively correlated, which makes these limits wider than they need to be, never narrower.
+    Newcombe (1998), Stat. Med. 17, method 10 (with `continuity`, method 11): the squared distances of both rates to their own
+    score limits are added. Groups that share people are positively correlated, which makes these limits wider than they need
+    to be, never narrower.
     """
-    low, high = one.limits(tail), other.limits(tail)
+    low, high = one.limits(tail, continuity=continuity), other.limits(tail, continuity=continuity)
     difference = one.rate - other.rate
     below = np.sqrt((one.rate - low[0]) ** 2 + (high[1] - other.rate) ** 2)
     above = np.sqrt((low[1] - one.rate) ** 2 + (other.rate - high[0]) ** 2)

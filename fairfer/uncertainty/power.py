@@ -23,7 +23,7 @@ MOST_MORE = 1_000_000
 
 
 def detectable_gap(chance: float, rate: float, sizes: ArrayLike) -> float | None:
-    """The smallest true gap between any two of the groups that would be found beyond chance with 80 % power.
+    """The smallest true gap between any two of the groups that would be found beyond chance with about 80 % power.
 
     Parameters
     ----------
@@ -43,8 +43,9 @@ def detectable_gap(chance: float, rate: float, sizes: ArrayLike) -> float | None
     Notes
     -----
     The observed gap exceeds the chance gap with probability 0.8 when the true one is 0.84 standard errors wider; for two groups
-    that is the usual formula for two proportions (Fleiss, Levin and Paik 2003, chapter 4). Other groups add noise of their own,
-    so that with several the true power is somewhat higher.
+    that is the usual formula for two proportions (Fleiss, Levin and Paik 2003, chapter 4). A true gap that would carry a rate
+    beyond 0 or 1 moves the rate of all instead, and the chance gap with it. Other groups add noise of their own, so that with
+    several the true power is somewhat higher.
     """
     n = np.asarray(sizes, float)
     if chance >= 1 or not 0 < rate < 1:
@@ -52,22 +53,26 @@ def detectable_gap(chance: float, rate: float, sizes: ArrayLike) -> float | None
     worst = 0.0
     # The least known pairs are among the smallest groups, but a small group can be high or low: both are tried.
     for one, other in itertools.permutations(np.sort(n)[:2], 2):
-        found = _detectable(chance, rate, float(one), float(other))
+        found = _detectable(chance, rate, float(one), float(other), float(n.sum()))
         if found is None:
             return None
         worst = max(worst, found)
     return worst
 
 
-def _detectable(chance: float, rate: float, high_size: float, low_size: float) -> float | None:
+def _detectable(chance: float, rate: float, high_size: float, low_size: float, everyone: float) -> float | None:
     z = normal_quantile(POWER)
 
     def lacking(gap: float) -> float:
-        high = min(1.0, rate + gap * low_size / (high_size + low_size))
+        # The two groups part so that the rate of all stays, as far as 0 and 1 allow; the other groups stay where they were.
+        high = rate + gap * low_size / (high_size + low_size)
+        high = min(max(high, gap), 1.0)
         low = high - gap
-        if low < 0:
-            low, high = 0.0, gap
-        return chance + z * math.sqrt(high * (1 - high) / high_size + low * (1 - low) / low_size) - gap
+        pooled = rate + ((high - rate) * high_size + (low - rate) * low_size) / everyone
+        # Gaps come in steps of one face: to be beyond chance is to be a step beyond it.
+        null = chance * math.sqrt(pooled * (1 - pooled) / (rate * (1 - rate)))
+        step = 1 / min(high_size, low_size)
+        return null + step + z * math.sqrt(high * (1 - high) / high_size + low * (1 - low) / low_size) - gap
 
     steps = np.linspace(max(chance, 1e-9), 1.0, 201)
     enough = next((i for i, gap in enumerate(steps) if lacking(float(gap)) <= 0), None)
@@ -104,7 +109,6 @@ def images_to_settle(hits: ArrayLike, sizes: ArrayLike, confidence: float = 0.95
     rates = k / n
     worst, best = int(rates.argmin()), int(rates.argmax())
     gap = float(rates[best] - rates[worst])
-    pooled = float(k.sum() / n.sum())
     spread = rates * (1 - rates)
     if gap <= 0:
         return None
@@ -112,6 +116,7 @@ def images_to_settle(hits: ArrayLike, sizes: ArrayLike, confidence: float = 0.95
     noise = _noise(len(n))
 
     def settled(size: Floats) -> bool:
+        pooled = float(rates @ size / size.sum())
         null = np.ptp(noise * np.sqrt(pooled * (1 - pooled) / size), axis=1)
         error = math.sqrt(spread[worst] / size[worst] + spread[best] / size[best])
         return bool(gap >= np.quantile(null, confidence) + z * error)

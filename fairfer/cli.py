@@ -146,6 +146,7 @@ def audit(
     """Predict, measure and report: alone, the bundled sample with the bundled model."""
     import fairfer  # noqa: PLC0415 - its names are imported when first used
     from fairfer.report.narrative import summary  # noqa: PLC0415
+    from fairfer.subjects import likely_column  # noqa: PLC0415
 
     given = _load(
         dataset, loader=loader, name=name, demographics=demographics, bands=bands, split=split, rule=rule,
@@ -159,6 +160,13 @@ def audit(
         "subject": subject,
     }  # fmt: skip
     fairfer.check_audit(given, able, by or (), **settings)
+    if not subject and (people := likely_column(given.samples)):
+        column, number = people
+        typer.echo(
+            f"column {column!r} names {number:,} people in {len(given):,} pictures; --subject {column} makes intervals and "
+            "tests those of people, without it they take every picture for another person",
+            err=True,
+        )
     run = out or _place(given, asked)
     predictions = _predict(given, asked, run, overwrite=overwrite)
     found = fairfer.audit(given, predictions, by or (), **settings, seed=seed, command=_command(), run=run)

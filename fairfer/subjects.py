@@ -10,7 +10,10 @@ import pandas as pd
 
 from fairfer.cells import PROPORTIONS, WHOLE_PROPORTIONS, Cells
 from fairfer.counts import EVERYONE
+from fairfer.labels import fold
 from fairfer.uncertainty import Chance, Estimates, chance_gap_of_subjects, estimate_by_subjects
+
+_PEOPLE = frozenset({"subject", "person", "people", "participant", "actor", "identity", "individual", "speaker"})
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,16 @@ class People:
         return chance_gap_of_subjects(
             member[use], hits[use], trials[use], draws=draws, generator=generator, confidence=confidence
         )
+
+
+def likely_column(samples: pd.DataFrame) -> tuple[str, int] | None:
+    """A column that by its name tells people apart, and how many it has; ``None`` where each sample is another person's."""
+    for column in samples.columns:
+        if fold(str(column)).removesuffix(" id") in _PEOPLE:
+            number = samples[column].nunique()
+            if number < samples[column].notna().sum():
+                return str(column), int(number)
+    return None
 
 
 def stack(estimates: Sequence[Estimates]) -> Estimates:

@@ -19,18 +19,19 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fairfer.dataset import UNANNOTATED, Attribute, Dataset, Step
+from fairfer.dataset import TWIN, UNANNOTATED, Attribute, Dataset, Step
 from fairfer.errors import UsageError
 from fairfer.labels import FERPLUS, LabelSpace
 from fairfer.measure import audit
 from fairfer.predictions import Predictions
-from fairfer.report import tables, write_report
+from fairfer.report import evidence, tables, write_report
 from fairfer.report.figures import draw, heatmap
 from fairfer.report.figures.lettering import NAME, short
 from fairfer.report.figures.selection import MOST_GROUPS, shown_groups
 from fairfer.report.figures.style import COLOURS, looks_of
 from fairfer.report.html import page
 from fairfer.report.narrative import NO_CARE, care, findings, headline, overall, sentence, summary
+from fairfer.report.numerals import rate
 from fairfer.report.view import RATES, View, is_found
 
 EN = "\N{EN DASH}"
@@ -58,6 +59,9 @@ def made(
     name="made",
     command="fairfer audit made",
     nobody=(),
+    votes=False,
+    people=0,
+    probabilities=False,
     **settings,
 ):
     """An audit of random answers; `worse` gives the share of hits for (attribute, level, label)."""
@@ -76,14 +80,35 @@ def made(
     said[~np.isin(said, said_space.labels)] = said_space.labels[0]
     status = np.where(draw_from.random(n) < silent, draw_from.choice(["no_face", "error"], n), "ok")
     said[status != "ok"] = None
+    text = frame.astype("str")
+    columns = {}
+    if people:
+        text["actor"] = [f"p{i}" for i in draw_from.integers(0, people, n)]
+        settings["subject"] = "actor"
+    if probabilities:
+        for attribute, levels in attributes.items():
+            columns[attribute] = {levels[0]: f"p_{attribute}"}
+            likely = np.where(frame[attribute] == levels[0], 0.9, 0.2)
+            text[f"p_{attribute}"] = np.clip(likely + draw_from.uniform(-0.1, 0.1, n), 0, 1)
+    cast = None
+    if votes:
+        sharp = draw_from.uniform(0.3, 1, n)[:, None]
+        chance = sharp * np.eye(len(space.labels))[[space.labels.index(v) for v in frame["label"]]] + (1 - sharp) / len(labels)
+        cast = pd.DataFrame(
+            draw_from.multinomial(10, chance / chance.sum(axis=1, keepdims=True)), index=frame.index, columns=list(space.labels)
+        )
+        text[TWIN] = [f"t{i // 2}" if i < n // 4 else "" for i in range(n)]
     dataset = Dataset(
         name=name,
         labels=space,
-        samples=frame.astype("str"),
-        attributes=tuple(Attribute(a, tuple(v), source, whom, note) for a, v in attributes.items()),
+        samples=text,
+        attributes=tuple(
+            Attribute(a, tuple(v), source, whom, note, probabilities=columns.get(a, {})) for a, v in attributes.items()
+        ),
         steps=tuple(steps),
         card={"layout": name},
     )
+    dataset = dataset if cast is None else dataset.replace(votes=cast)
     rows = pd.DataFrame({"status": status, "predicted": said, "detail": "", "image": ""}, index=frame.index)
     predictions = Predictions(name, "1", said_space, {"kind": name}, dataset.images_digest, rows)
     return audit(dataset, predictions, by, date="2026-11-22", command=command, **{"draws": 300, **settings})
@@ -94,6 +119,17 @@ AUDITS = {
     "two groupings and their intersection": lambda: made(
         {**GENDER, **RACE}, by=BOTH, n=900, worse={("gender", "male", "happiness"): 0.2}
     ),
+    "votes, people and doubt": lambda: made(
+        {**GENDER, **RACE},
+        by=BOTH,
+        n=900,
+        worse={("gender", "male", "happiness"): 0.2},
+        votes=True,
+        people=150,
+        probabilities=True,
+        adjust=["vote_entropy"],
+    ),
+    "votes and few faces": lambda: made(by=["gender"], n=40, votes=True, adjust=["vote_entropy"]),
     "two labels": lambda: made({**GENDER, **RACE}, by=BOTH, labels=THREE[:2], silent=0.05),
     "no attributes": lambda: made({}),
     "one group": lambda: made({"gender": ["female"]}),
@@ -328,7 +364,12 @@ def test_a_report_is_written_whole_and_the_same_every_time(tmp_path):
     assert pictures == {
         f"figures/{q.name}.{kind}" for p in drawn("two labels") for q in (p, p.slim) if q for kind in ("svg", "png")
     }
-    assert len(one) == 6 + len(pictures)
+    written = {n for n in names if n.startswith("tables/")}
+    assert len(one) == 2 + len(written) + len(pictures)
+    assert {n.removeprefix("tables/") for n in written} == {
+        *tables.csv_files(of("two labels")),
+        *evidence.csv_files(of("two labels")),
+    }
     assert type(found).read(tmp_path / "two") == found
 
 
@@ -381,8 +422,8 @@ def test_rates_csv_has_exactly_these_columns_and_reads_back():
     assert text.splitlines()[0] == "label,attribute,group,rate,value,numerator,denominator,low,high,status"
     rows = rows_of(text)
     assert len(rows) == len(found.rates)
-    for row, rate in zip(rows, found.rates, strict=True):
-        for name, value in rate.model_dump().items():
+    for row, held in zip(rows, found.rates, strict=True):
+        for name, value in held.model_dump().items():
             assert row[name] == ("" if value is None else str(value))
     empty = [r for r in rows if r["status"] == "empty"]
     assert empty
@@ -585,7 +626,7 @@ def test_what_a_model_inferred_is_called_inferred_everywhere():
     for picture in drawn(FIRST):
         if picture.section in ("overview", "bars"):
             assert "inferred" in picture.title
-        if picture.section != "gaps":
+        if picture.section not in ("gaps", "adjusted", "ambiguity"):
             assert b"(inferred)" in picture.svg
 
 
@@ -636,7 +677,10 @@ def test_how_many_findings_there_are_is_said():
     assert f"{count} are beyond chance" in headline(view)
     one = made(worse={("gender", "male", "happiness"): 0.2}, n=900)
     only = one.model_copy(update={"gaps": [g for g in one.gaps if g.rate == "TPR" and g.label == "happiness"]})
-    assert headline(View(only)) == "Of 1 gap tested, one is beyond chance; q allows for the number tested."
+    assert headline(View(only)) == (
+        "Of 1 gap tested, one is beyond chance; q allows for the number tested. The smallest TPR gap these data could show is "
+        f"{rate(only.gaps[0].detectable)} (happiness TPR by gender)."
+    )
 
 
 @pytest.mark.parametrize(

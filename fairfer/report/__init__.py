@@ -11,14 +11,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fairfer.files import write_into_place, write_text
-from fairfer.report.tables import csv_files
+from fairfer.report import evidence, tables
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from fairfer.result import Audit
 
-_OURS = re.compile(r"(overview|gaps|rate|emotion|label|bars|faces)(-[a-z0-9-]+)?\.(png|svg)")
+_OURS = re.compile(
+    r"(overview|gaps|adjusted|raters|ambiguity|doubt|rate|emotion|label|bars|faces|pairing)(-[a-z0-9-]+)?\.(png|svg)"
+)
 """Names that figures of a report have: only such files are removed when a new report no longer has them."""
 
 
@@ -28,12 +30,12 @@ def write_report(audit: Audit, folder: Path) -> Path:
     ::
 
         FOLDER/audit.json
-        FOLDER/tables/rates.csv, gaps.csv, counts.csv, faces.csv
+        FOLDER/tables/rates.csv, gaps.csv, counts.csv, faces.csv and what else there is to say
         FOLDER/figures/*.svg, *.png
         FOLDER/report.html
 
-    Each file is moved into place whole, the page last. The same audit gives the same bytes. Figures of an earlier report that
-    this one does not have are removed.
+    Each file is moved into place whole, the page last. The same audit gives the same bytes. Figures and tables of an earlier
+    report that this one does not have are removed.
 
     Parameters
     ----------
@@ -61,8 +63,11 @@ def write_report(audit: Audit, folder: Path) -> Path:
     }
     shown = page(audit, pictures)
     audit.write(folder / "audit.json")
-    for name, text in csv_files(audit).items():
+    texts = {**tables.csv_files(audit), **evidence.csv_files(audit)}
+    for name, text in texts.items():
         write_text(folder / "tables" / name, text)
+    for name in evidence.ALL - texts.keys():
+        (folder / "tables" / name).unlink(missing_ok=True)
     for name, data in files.items():
         write_into_place(folder / "figures" / name, partial(_fill, data))
     for path in sorted((folder / "figures").iterdir()):

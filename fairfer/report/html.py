@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 import jinja2
 from markupsafe import Markup, escape
 
-from fairfer.report import narrative, numerals, people, tables
+from fairfer.report import evidence, narrative, numerals, people, tables
+from fairfer.report.glossary import GLOSSARY, TERMS
 from fairfer.report.view import RATES, View
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from fairfer.report.figures import Picture
     from fairfer.result import Audit
@@ -26,70 +27,7 @@ if TYPE_CHECKING:
 MOST_CONFUSIONS = 24
 """Confusion tables of more groups than this stand only in ``tables/counts.csv``."""
 
-GLOSSARY: Mapping[str, tuple[str, str]] = {
-    "tpr": (
-        "TPR, true positive rate",
-        "Of the faces that show an emotion (or bear a label), the share that the model reads as it. Also called recall.",
-    ),
-    "fpr": ("FPR, false positive rate", "Of the faces that show something else, the share that the model wrongly reads as it."),
-    "tnr": ("TNR, true negative rate", "Of the faces that show something else, the share not read as it; 1 minus the FPR."),
-    "fnr": ("FNR, false negative rate", "Of the faces that show an emotion, the share that the model misses; 1 minus the TPR."),
-    "one-vs-rest": (
-        "One against the rest",
-        (
-            "How a model with several answers gets the four rates: for each label in turn, every face either shows it or "
-            "shows something else, and was either read as it or not."
-        ),
-    ),
-    "support": ("n, support", "How many faces a rate is computed from. Every rate here shows it."),
-    "coverage": (
-        "Answered, coverage",
-        "The share of faces that the model gave any answer for. A face without an answer stays in the count, as missed.",
-    ),
-    "interval": (
-        "Interval",
-        "Where the rate of more faces of the same kind may well lie (Wilson's interval). Fewer faces make it wider.",
-    ),
-    "chance": (
-        "Chance gap, beyond chance",
-        (
-            "The rates of any two groups differ somewhat, even when the model treats them alike. The chance gap is how far "
-            "apart the highest and the lowest come when the faces are dealt into groups of these sizes at random: at most so "
-            "far in 95 of 100 deals, or in as many as the confidence under Settings says."
-        ),
-    ),
-    "q": (
-        "p and q",
-        (
-            "p is how often chance alone makes a gap at least this wide. Many gaps are tested at once, so some p are small by "
-            "luck; q allows for that (Benjamini and Hochberg): of all gaps with q below .05, about one in twenty at most is "
-            "a false alarm."
-        ),
-    ),
-    "not-estimable": (
-        "Not estimable, too few",
-        (
-            "A rate of no faces does not exist; it is shown as \N{EN DASH}, never as 0. A rate of very few faces is shown "
-            "hatched and compared with nothing."
-        ),
-    ),
-}
-
-_TERMS = {
-    "TPR": "tpr",
-    "FPR": "fpr",
-    "TNR": "tnr",
-    "FNR": "fnr",
-    "one against the rest": "one-vs-rest",
-    "beyond chance": "chance",
-    "chance gap": "chance",
-    "chance": "chance",
-    "answered": "coverage",
-    "not estimable": "not-estimable",
-    "hatched": "not-estimable",
-    "interval": "interval",
-    "q": "q",
-}
+_SECTIONS = ("overview", "gaps", "adjusted", "raters", "ambiguity", "doubt", "rate", "emotion", "bars", "faces", "pairing")
 
 
 class _Linker:
@@ -97,14 +35,14 @@ class _Linker:
 
     def __init__(self) -> None:
         self._linked: set[str] = set()
-        words = sorted(_TERMS, key=len, reverse=True)
+        words = sorted(TERMS, key=len, reverse=True)
         self._pattern = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, words))})(?![\w-])")
 
     def __call__(self, text: str) -> Markup:
         text = narrative.tied(text)
         done, position = Markup(), 0
         for match in self._pattern.finditer(text):
-            target = _TERMS[match[0]]
+            target = TERMS[match[0]]
             if target in self._linked:
                 continue
             self._linked.add(target)
@@ -148,6 +86,11 @@ def page(audit: Audit, pictures: Sequence[Picture]) -> str:
         overall_table=tables.overall_table(view),
         gaps_table=tables.gaps_table(view),
         confusions=_confusions(view),
+        power_table=evidence.power_table(view),
+        retest_table=evidence.retest_table(view),
+        representation_table=evidence.representation_table(view),
+        association_table=evidence.association_table(view),
+        mix=view.mix,
         minimum=numerals.many(audit.settings.minimum, "face"),
         faces=view.size(),
         noun=view.noun,
@@ -199,7 +142,7 @@ def _first(view: View, pictures: Sequence[Picture]) -> Picture:
 
 
 def _sections(pictures: Sequence[Picture], first: Picture) -> dict[str, list[Picture]]:
-    sections: dict[str, list[Picture]] = {name: [] for name in ("overview", "gaps", "rate", "emotion", "bars", "faces")}
+    sections: dict[str, list[Picture]] = {name: [] for name in _SECTIONS}
     for picture in pictures:
         if picture is not first:
             sections[picture.section].append(picture)

@@ -27,11 +27,12 @@ from fairfer.report.people import (
     people,
     quoted,
 )
+from fairfer.report.remarks import about_findings, least_shown, people_said
 from fairfer.report.view import ALPHA, View, subject
 
 if TYPE_CHECKING:
     from fairfer.records import Gap
-    from fairfer.result import Audit
+    from fairfer.result import AttributeInfo, Audit
 
 _REASONS = {"(no_face)": "no face found", "(unreadable)": "picture unreadable", "(error)": "error"}
 
@@ -81,11 +82,16 @@ def findings(view: View) -> list[Finding]:
     A gap that shows by gender shows again by gender and race; of such repetitions only the farthest beyond chance is listed, so
     that three lines say three things.
     """
-    chosen: list[Gap] = []
+    return [_finding(view, gap) for gap in chosen(view)] or [_nothing(view)]
+
+
+def chosen(view: View) -> list[Gap]:
+    """The gaps that are told as findings."""
+    kept: list[Gap] = []
     for gap in view.found:
-        if not any(_repeats(gap, other) for other in chosen):
-            chosen.append(gap)
-    return [_finding(view, gap) for gap in chosen[:MOST]] or [_nothing(view)]
+        if not any(_repeats(gap, other) for other in kept):
+            kept.append(gap)
+    return kept[:MOST]
 
 
 def _repeats(gap: Gap, other: Gap) -> bool:
@@ -122,9 +128,9 @@ def headline(view: View) -> str:
     if not tested:
         return ""
     if not found:
-        return chance_sizes(view)
+        return f"{chance_sizes(view)} {least_shown(view)}".strip()
     said = "one is" if found == 1 else f"{found} are"
-    return f"Of {many(tested, 'gap')} tested, {said} beyond chance; q allows for the number tested."
+    return f"Of {many(tested, 'gap')} tested, {said} beyond chance; q allows for the number tested. {least_shown(view)}".strip()
 
 
 def chance_sizes(view: View) -> str:
@@ -164,8 +170,13 @@ def overall(view: View) -> str:
 
 def care(view: View) -> list[str]:
     """What a reader must know before relying on the findings, as sentences."""
-    lines = [_provenance(a.name, a.source, a.by, a.note) for a in view.audit.data.attributes]
-    return [line for line in (*lines, _few(view), _coarse(view), *_labels(view), _unanswered(view), _selection(view)) if line]
+    lines = [_provenance(a.name, a.source, a.by, a.note) for a in _grouped_by(view)]
+    lines += about_findings(view, chosen(view))
+    return [
+        line
+        for line in (*lines, people_said(view), _few(view), _coarse(view), *_labels(view), _unanswered(view), _selection(view))
+        if line
+    ]
 
 
 def summary(audit: Audit) -> str:
@@ -187,7 +198,7 @@ def summary(audit: Audit) -> str:
 def brief(view: View) -> str:
     """`care` in one line, for a terminal: who put people into groups, how much rests on too few faces, what was left out."""
     by_source: dict[str, list[str]] = {}
-    for attribute in view.audit.data.attributes:
+    for attribute in _grouped_by(view):
         name = attribute_words(attribute.name) if known_attribute(attribute.name) else quoted(attribute.name)
         by_source.setdefault(attribute.source, []).append(name)
     told = {
@@ -201,7 +212,11 @@ def brief(view: View) -> str:
     bad = len([s for s in states if s != "ok"])
     if bad:
         parts.append(f"{bad} of {len(states)} TPR of groups rest on fewer than {many(view.audit.settings.minimum, 'face')}")
-    parts += [line.rstrip(".") for line in (*_labels(view), _unanswered(view), _coarse(view)) if line]
+    parts += [
+        line.rstrip(".")
+        for line in (people_said(view), *about_findings(view, chosen(view)), *_labels(view), _unanswered(view), _coarse(view))
+        if line
+    ]
     return " · ".join([*parts, "more in the report"]) if parts else NO_CARE
 
 
@@ -273,6 +288,12 @@ def _provenance(name: str, source: str, by: str, note: str) -> str:
     if note:
         text += " " + capital(note.strip())
     return text
+
+
+def _grouped_by(view: View) -> list[AttributeInfo]:
+    """Attributes that people were put into groups by; what is only adjusted for says nothing of who someone is."""
+    names = {n for by in view.audit.settings.by for n in by}
+    return [a for a in view.audit.data.attributes if a.name in names]
 
 
 def _few(view: View) -> str:

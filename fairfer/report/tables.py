@@ -56,10 +56,10 @@ def csv_files(audit: Audit) -> dict[str, str]:
     gaps = (g.model_dump() for g in audit.gaps)
     counts = (c.model_dump() for c in audit.counts)
     return {
-        "rates.csv": _csv(RATE_COLUMNS, rates),
-        "gaps.csv": _csv(GAP_COLUMNS, gaps),
-        "counts.csv": _csv(tuple(Count.model_fields), counts),
-        "faces.csv": _csv(FACE_COLUMNS, _faces(View(audit))),
+        "rates.csv": as_csv(RATE_COLUMNS, rates),
+        "gaps.csv": as_csv(GAP_COLUMNS, gaps),
+        "counts.csv": as_csv(tuple(Count.model_fields), counts),
+        "faces.csv": as_csv(FACE_COLUMNS, _faces(View(audit))),
     }
 
 
@@ -78,11 +78,11 @@ def _faces(view: View) -> Iterable[dict[str, object]]:
                 }
 
 
-def _csv(columns: Sequence[str], rows: Iterable[dict[str, object]]) -> str:
+def as_csv(columns: Sequence[str], rows: Iterable[dict[str, object]]) -> str:
+    """Rows as CSV: floats in full, ``None`` as an empty cell."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
-    # csv writes floats with repr and None as an empty cell.
     writer.writerows([row[c] for c in columns] for row in rows)
     return out.getvalue()
 
@@ -158,17 +158,31 @@ def gaps_table(view: View) -> Table:
             rate(g.chance),
             rate(g.p, 3),
             rate(g.q, 3),
+            rate(g.low),
+            rate(g.high),
             group_words(g.worst or "") if g.difference else DASH,
             group_words(g.best or "") if g.difference else DASH,
         )
         for g in view.tested
     ]
     untested = [
-        (with_source(view.audit, g.attribute), "all" if g.label == EVERYONE else g.label, g.rate, *([DASH] * 6))
+        (with_source(view.audit, g.attribute), "all" if g.label == EVERYONE else g.label, g.rate, *([DASH] * 8))
         for g in view.audit.gaps
         if g.difference is None
     ]
-    columns = ("grouping", view.noun, "rate", "gap", "chance gap", "p", "q", "fares worst", "fares best")
+    columns = (
+        "grouping",
+        view.noun,
+        "rate",
+        "gap",
+        "chance gap",
+        "p",
+        "q",
+        "surely at least",
+        "surely at most",
+        "fares worst",
+        "fares best",
+    )
     return Table("All gaps, the farthest beyond chance first", columns, (*tested, *untested), heads=3)
 
 

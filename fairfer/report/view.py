@@ -6,7 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from fairfer.labels import canonical
-from fairfer.records import Gap, Rate
+from fairfer.records import AdjustedGap, Corrected, FuzzyGap, Gap, Rate, WeightedRate
+from fairfer.report.numerals import listed
 from fairfer.report.people import EVERYONE
 
 if TYPE_CHECKING:
@@ -60,6 +61,13 @@ class View:
             self._groups.setdefault(found.attribute, {})[found.group] = None
         self._tested = sorted((g for g in audit.gaps if g.difference is not None), key=lambda g: -beyond(g))
         self._gaps = {(g.rate, g.label, g.attribute): g for g in self._tested}
+        votes = audit.votes
+        self._weighted = {
+            (who, r.rate, r.label, r.attribute, r.group): r
+            for who, found in ((("model", votes.weighted), ("rater", votes.human)) if votes else ())
+            for r in found
+        }
+        self._fuzzy = {(f.rate, f.label, f.attribute): f for f in (audit.annotation.gaps if audit.annotation else ())}
         self._sizes: Counter[tuple[str, str]] = Counter()
         self._supports: Counter[tuple[str, str, str]] = Counter()
         for count in audit.counts:
@@ -98,6 +106,45 @@ class View:
         """The gap of a rate between the groups of an attribute, when it was estimated."""
         return self._gaps.get((rate, label, attribute))
 
+    def weighted(
+        self, who: str, rate: str, label: str, attribute: str = EVERYONE, group: str = EVERYONE
+    ) -> WeightedRate | None:
+        """With every vote counted, the rate of the ``model``, or that of one ``rater`` held against the others."""
+        return self._weighted.get((who, rate, label, attribute, group))
+
+    def fuzzy(self, gap: Gap) -> FuzzyGap | None:
+        """A gap beside that of groups to which each face belongs as much as is probable; signed as in `sensitivity`."""
+        found = self._fuzzy.get((gap.rate, gap.label, gap.attribute))
+        if found is None or found.hard >= 0:
+            return found
+        turned = None if found.fuzzy is None else -found.fuzzy
+        return found.model_copy(update={"hard": -found.hard, "fuzzy": turned})
+
+    @property
+    def adjusted(self) -> list[AdjustedGap]:
+        """Adjusted gaps, the farthest beyond chance first, then those that could not be estimated."""
+        return sorted(self.audit.adjusted, key=lambda a: (a.difference is None, -beyond(a)))
+
+    @property
+    def mix(self) -> str:
+        """What gaps are adjusted for: ``emotion and vote_entropy``."""
+        return listed([self.noun, *self.audit.settings.adjust])
+
+    @property
+    def sensitivity(self) -> list[tuple[Gap, list[Corrected]]]:
+        """Gaps of inferred groups, the farthest beyond chance first, each corrected for assumed shares of wrong annotations.
+
+        Signed so that the gap as annotated is above 0: below, the order of the two groups has turned round.
+        """
+        found: dict[tuple[str, str, str], list[Corrected]] = {}
+        for row in self.audit.annotation.corrected if self.audit.annotation else ():
+            found.setdefault((row.rate, row.label, row.attribute), []).append(row)
+        return [
+            (g, [_turned(row, curve[0].difference) for row in curve])
+            for g in self.tested
+            if (curve := found.get((g.rate, g.label, g.attribute)))
+        ]
+
     @property
     def noun(self) -> str:
         """What the labels are: ``emotion``, or ``label`` when one of them is none."""
@@ -114,12 +161,18 @@ class View:
         return [g for g in self.tested if is_found(g)]
 
 
-def beyond(gap: Gap) -> float:
+def _turned(row: Corrected, as_annotated: float | None) -> Corrected:
+    if as_annotated is None or as_annotated >= 0 or row.difference is None or row.low is None or row.high is None:
+        return row
+    return row.model_copy(update={"difference": -row.difference, "low": -row.high, "high": -row.low})
+
+
+def beyond(gap: Gap | AdjustedGap) -> float:
     """How far a gap is beyond the chance gap; negative within it."""
     return (gap.difference or 0.0) - (gap.chance or 0.0)
 
 
-def is_found(gap: Gap) -> bool:
+def is_found(gap: Gap | AdjustedGap) -> bool:
     """Whether a gap is a finding."""
     return gap.q is not None and gap.q < ALPHA and beyond(gap) > 0
 

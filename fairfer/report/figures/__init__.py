@@ -11,10 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fairfer.report.figures.bars import draw_bars
+from fairfer.report.figures.doubt import draw_doubt
 from fairfer.report.figures.faces import draw_faces
-from fairfer.report.figures.gaps import draw_gaps
+from fairfer.report.figures.gaps import draw_adjusted, draw_gaps
 from fairfer.report.figures.heatmap import draw_label_heatmaps, draw_rate_heatmaps
 from fairfer.report.figures.overview import draw_overview
+from fairfer.report.figures.pairing import draw_pairing
+from fairfer.report.figures.raters import draw_raters
 from fairfer.report.figures.sheet import Names, Picture
 from fairfer.report.figures.style import house_style
 from fairfer.report.people import EVERYONE
@@ -34,8 +37,12 @@ def draw(audit: Audit) -> list[Picture]:
         return [
             *(draw_overview(view, a, names) for a in view.groupings or [EVERYONE]),
             *draw_gaps(view, names),
+            *draw_adjusted(view, names),
+            *draw_raters(view, names),
+            *draw_doubt(view, names),
             *(p for r in RATES for p in draw_rate_heatmaps(view, r, names)),
             *(p for label in view.labels for p in draw_label_heatmaps(view, label, names)),
             *(draw_bars(view, a, names) for a in view.groupings or [EVERYONE]),
             *draw_faces(view, names),
+            *draw_pairing(view, names),
         ]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fairfer.report.tables import Table
 
 
-Section = Literal["overview", "gaps", "rate", "emotion", "bars", "faces"]
+Section = Literal["overview", "gaps", "adjusted", "raters", "ambiguity", "doubt", "rate", "emotion", "bars", "faces", "pairing"]
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from fairfer.result import Settings
 
 _FIFTHS = 5
+_MANY = 10
+"""More different numbers than this are cut into fifths: strata of single years have hardly anyone in them."""
 
 
 @dataclass(frozen=True)
@@ -165,8 +167,7 @@ class Rows:
 def prepare(dataset: Dataset, by: Iterable[str | Sequence[str]], adjust: Sequence[str]) -> Dataset:
     """The data set with the columns that an audit asks for and that have to be made first.
 
-    These are `VOTE_ENTROPY`, from the votes, and fifths of any numeric column to adjust for that has too many values to be
-    grouped by.
+    These are `VOTE_ENTROPY`, from the votes, and fifths of any column of many numbers to adjust for.
 
     Raises
     ------
@@ -180,9 +181,11 @@ def prepare(dataset: Dataset, by: Iterable[str | Sequence[str]], adjust: Sequenc
     }
     if VOTE_ENTROPY in asked | set(adjust):
         dataset = with_vote_entropy(dataset)
-    known = {a.name for a in dataset.attributes}
+    known = {a.name: a for a in dataset.attributes}
     for name in adjust:
         if name in known:
+            if name not in asked and _many_numbers(known[name].levels):
+                dataset = _in_fifths(dataset, name, dataset.samples[name].mask(dataset.samples[name] == UNANNOTATED))
             continue
         values = dataset.samples[name] if name in dataset.samples.columns else None
         if name == VOTE_ENTROPY and values is None:
@@ -191,7 +194,10 @@ def prepare(dataset: Dataset, by: Iterable[str | Sequence[str]], adjust: Sequenc
         if values is not None and bool(values.isna().all()):
             message = f"--adjust {name}: the column is empty in {dataset.name}; adjust for another"
             raise UsageError(message)
-        if values is None or name == "label":
+        if name == "label":
+            message = f"--adjust {name}: labels are always adjusted for; name what else differs between groups, or leave it out"
+            raise UsageError(message)
+        if values is None:
             message = (
                 f"--adjust {name}: {dataset.name} has no such column; {did_you_mean(name, map(str, dataset.samples.columns))}"
             )
@@ -215,13 +221,20 @@ def _in_fifths(dataset: Dataset, name: str, values: pd.Series) -> Dataset:
         text = pd.Series(np.array(names, dtype=object)[code], index=values.index).mask(numbers.isna().to_numpy(), UNANNOTATED)
         missing = (UNANNOTATED,) if bool(numbers.isna().any()) else ()
         groups, levels = text.astype("str"), (*names, *missing)
-    about = dataset.refused[name][0] if name in dataset.refused else Attribute(name, ())
+    about = next((a for a in dataset.attributes if a.name == name), Attribute(name, ()))
+    about = dataset.refused[name][0] if name in dataset.refused else about
     attribute = Attribute(name, levels, about.source, about.by, about.note)
     return dataset.replace(
         samples=dataset.samples.assign(**{name: groups}),
-        attributes=(*dataset.attributes, attribute),
+        attributes=(*(a for a in dataset.attributes if a.name != name), attribute),
         identity={"digest": dataset.digest, "images_digest": dataset.images_digest},
     )
+
+
+def _many_numbers(levels: Sequence[str]) -> bool:
+    """Whether groups are numbers, and more than are alike to anyone."""
+    numbers = pd.to_numeric(pd.Series([n for n in levels if n != UNANNOTATED], dtype=object), errors="coerce")
+    return len(numbers) > _MANY and bool(numbers.notna().all())
 
 
 def _answers(dataset: Dataset, predictions: Predictions) -> pd.DataFrame:

@@ -162,6 +162,10 @@ BAD = [
     (["audit", "sample", "--model", "onnx:"], "nothing after the colon"),
     (["audit", "sample", "--model", "no.such.module:Model"], "no module"),
     (["audit", "sample", "--model", "baseline", "--option", "speed"], "NAME=VALUE"),
+    (["audit", "predictions.csv", "--adjust", "agee"], "no such column"),
+    (["audit", "predictions.csv", "--adjust", "label"], "always adjusted for"),
+    (["audit", "predictions.csv", "--adjust", "vote_entropy"], "no raters' votes"),
+    (["audit", "predictions.csv", "--subject", "actr"], "there are: label, gender, race"),
     (["report", "nowhere"], "no folder"),
 ]
 
@@ -180,6 +184,31 @@ def test_bad_input_is_one_line_and_exit_2(run, tmp_path, arguments, says) -> Non
     assert "Traceback" not in done.err
     assert done.out == ""
     assert _files(tmp_path) == before
+
+
+def test_people_and_mixes_from_the_command_line(run, tmp_path) -> None:
+    """A column that names people is pointed out; with --subject they are counted; --adjust cuts numbers into fifths."""
+    lines = ["label,predicted,gender,age,actor"]
+    lines += [
+        f"{'happy' if i % 3 else 'sad'},{'happy' if i % 4 else 'sad'},{'fm'[i % 2]},{20 + i % 37},a{i % 15}" for i in range(90)
+    ]
+    (tmp_path / "people.csv").write_text("\n".join(lines), encoding="utf-8")
+    done = run("audit", "people.csv", "--by", "gender", "--out", "plain")
+    assert done.code == 0, done.err
+    assert "column 'actor' names 15 people in 90 pictures; --subject actor" in done.err
+    done = run("audit", "people.csv", "--by", "gender", "--subject", "actor", "--adjust", "age", "--out", "out")
+    assert done.code == 0, done.err
+    assert "--subject" not in done.err
+    found = json.loads((tmp_path / "out" / "audit.json").read_text(encoding="utf-8"))
+    assert found["data"]["people"] == 15
+    assert found["settings"]["adjust"] == ["age"]
+    levels = next(a["levels"] for a in found["data"]["attributes"] if a["name"] == "age")
+    assert [n.split()[0] for n in levels] == ["up", "up", "up", "up", "above"]
+    assert (tmp_path / "out" / "tables" / "adjusted.csv").is_file()
+    assert not (tmp_path / "plain" / "tables" / "adjusted.csv").exists()
+    before = _files(tmp_path / "out")
+    assert run("report", "out").code == 0
+    assert _files(tmp_path / "out") == before
 
 
 def test_a_bug_keeps_its_traceback(run, table, monkeypatch) -> None:

@@ -177,13 +177,15 @@ def test_a_finding_that_the_mix_made_is_said_to_vanish(found):
     assert evidence.adjusted_table(View(lacking)).rows[0][-1] == "nothing in common"
 
 
-def curve(gap, lows, **more):
+def curve(gap, lows):
     about = {"label": gap.label, "attribute": gap.attribute, "rate": gap.rate, "worst": gap.worst, "best": gap.best}
-    return [
-        Corrected(**about, error=e, difference=None if low is None else low + 0.1, low=low, high=None if low is None else low + 0.2,
-                  status="ok" if low is not None else "not_estimable", **more)
-        for e, low in zip((0.0, 0.01, 0.05, 0.1, 0.2), lows, strict=True)
-    ]  # fmt: skip
+    rows = []
+    for error, low in zip((0.0, 0.01, 0.05, 0.1, 0.2), lows, strict=True):
+        values = dict.fromkeys(("difference", "low", "high"))
+        if low is not None:
+            values = {"difference": low + 0.1, "low": low, "high": low + 0.2}
+        rows.append(Corrected(**about, error=error, **values, status="not_estimable" if low is None else "ok"))
+    return rows
 
 
 @pytest.mark.parametrize(

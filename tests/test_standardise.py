@@ -203,6 +203,14 @@ def test_one_stratum_gives_back_the_counts():
     ]
 
 
+def test_an_empty_column_is_no_mix(toy):
+    """Refused in one line; it once gave numpy's warning of an empty slice."""
+    data = toy(["anger"] * 4, {"g": ["f", "m"] * 2}, labels=LABELS)
+    data = data.replace(samples=data.samples.assign(age=np.nan))
+    with pytest.raises(UsageError, match="--adjust age: the column is empty in toy"):
+        measured(data, by=["g"], adjust=["age"])
+
+
 def test_numbers_are_cut_into_fifths(toy):
     """``--adjust age``: five bands of about the same size, ties and missing values included, named by their edges."""
     n = 200
@@ -235,7 +243,7 @@ def test_adjusting_changes_neither_the_plain_gaps_nor_the_identity_of_the_data(t
     ("column", "complaint"),
     [
         ("lihgt", "--adjust lihgt: toy has no such column; did you mean 'light'"),
-        ("label", "--adjust label: toy has no such column"),
+        ("label", "--adjust label: labels are always adjusted for"),
     ],
 )
 def test_a_column_that_is_not_there_is_named(toy, column, complaint):

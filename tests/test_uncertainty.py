@@ -124,6 +124,22 @@ def test_a_planted_gap_is_found():
     assert found >= 95
 
 
+def test_more_samples_than_numpy_can_deal_are_normal(monkeypatch):
+    """From a thousand million samples on; held against dealing where both can be done."""
+    from fairfer.uncertainty import chance as module
+
+    k, n = [60_000, 30_100, 8_900], [100_000, 50_000, 15_000]
+    dealt = chance_gap(k, n, draws=20_000, generator=np.random.default_rng(1))
+    monkeypatch.setattr(module, "_MOST", 1000)
+    normal = chance_gap(k, n, draws=20_000, generator=np.random.default_rng(2))
+    assert normal.gap == pytest.approx(dealt.gap, rel=0.03)
+    assert normal.p == pytest.approx(dealt.p, abs=0.02)
+    monkeypatch.undo()
+    many = [5_000_000_000, 3_333_333_333]
+    huge = chance_gap([3_000_000_000, 2_000_100_000], many, draws=500, generator=np.random.default_rng(3))
+    assert 0 < huge.gap < 1e-4
+
+
 @pytest.mark.parametrize(("hits", "trials"), [([0, 0], [5, 9]), ([5, 9], [5, 9])])
 def test_no_difference_is_no_evidence(hits, trials):
     """All right or all wrong: the gap is 0 and p is 1."""

@@ -1,7 +1,8 @@
 """How sure the rates and gaps are: numpy on counts, so that the cost does not grow with the number of pictures.
 
 ==================  =====================================================================================================
-`intervals`         of a rate (Wilson), of a difference (Newcombe), of a difference within the same samples (Bonett and Price)
+`intervals`         of a rate (Wilson), of a difference (Newcombe)
+`paired`            two models on the same samples: mid-p McNemar, the change of a rate and of a gap
 `subjects`          the same where several pictures show one person: people are resampled, never pictures
 `chance`            the gap that chance alone gives, by permutation of who belongs to which group
 `bounds`            what a gap surely reaches and surely does not exceed, over all pairs of groups
@@ -17,8 +18,9 @@ from __future__ import annotations
 
 from fairfer.uncertainty.bounds import gap_bounds
 from fairfer.uncertainty.chance import Chance, chance_gap, chance_gap_in_strata, chance_gap_of_errors, chance_gap_of_subjects
-from fairfer.uncertainty.intervals import Estimates, difference_limits, newcombe, paired_difference, wilson
+from fairfer.uncertainty.intervals import Estimates, difference_limits, newcombe, wilson
 from fairfer.uncertainty.multiplicity import benjamini_hochberg, holm
+from fairfer.uncertainty.paired import change_of_gap, mcnemar, paired_difference, paired_limits
 from fairfer.uncertainty.power import detectable_gap, images_to_settle
 from fairfer.uncertainty.subjects import estimate_by_subjects, estimate_ratio, resampled_sums, variance_by_subjects
 
@@ -30,6 +32,7 @@ __all__ = [
     "chance_gap_in_strata",
     "chance_gap_of_errors",
     "chance_gap_of_subjects",
+    "change_of_gap",
     "detectable_gap",
     "difference_limits",
     "estimate_by_subjects",
@@ -37,8 +40,10 @@ __all__ = [
     "gap_bounds",
     "holm",
     "images_to_settle",
+    "mcnemar",
     "newcombe",
     "paired_difference",
+    "paired_limits",
     "resampled_sums",
     "variance_by_subjects",
     "wilson",

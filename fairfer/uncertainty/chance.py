@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from fairfer.uncertainty.intervals import Floats
 
 Whole = NDArray[np.int64]
+_MOST = 1_000_000_000
+"""numpy draws the hypergeometric distribution of fewer samples than this."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,16 @@ def chance_gap(
     counts: exact, and its cost does not depend on the number of samples.
     """
     k, n = np.asarray(hits, np.int64), np.asarray(trials, np.int64)
-    drawn = generator.multivariate_hypergeometric(n, int(k.sum()), size=draws, method="marginals")
-    return _judge(float(np.ptp(k / n)), np.ptp(drawn / n, axis=1), confidence)
+    return _judge(float(np.ptp(k / n)), np.ptp(_dealt_rates(k, n, draws, generator), axis=1), confidence)
+
+
+def _dealt_rates(hits: Whole, trials: Whole, draws: int, generator: np.random.Generator) -> Floats:
+    """(draws, groups) rates after the samples were dealt anew."""
+    if trials.sum() < _MOST:
+        return generator.multivariate_hypergeometric(trials, int(hits.sum()), size=draws, method="marginals") / trials
+    # So many samples are normal. Dealt rates hang together only by a shift that all of them share, which no gap shows.
+    pooled = hits.sum() / trials.sum()
+    return pooled + generator.standard_normal((draws, len(trials))) * np.sqrt(pooled * (1 - pooled) / trials)
 
 
 def chance_gap_of_subjects(
@@ -154,8 +164,7 @@ def chance_gap_in_strata(
     """
     null = np.zeros((draws, hits.shape[1]))
     for k, n, weight in zip(hits, trials, weights, strict=True):
-        drawn = generator.multivariate_hypergeometric(n, int(k.sum()), size=draws, method="marginals")
-        null += weight * drawn / n
+        null += weight * _dealt_rates(k, n, draws, generator)
     return _judge(float(np.ptp(weights @ (hits / trials))), np.ptp(null, axis=1), confidence)
 
 

@@ -147,36 +147,3 @@ def newcombe(
     """
     one, other = Estimates.of_counts(hits, trials), Estimates.of_counts(other_hits, other_trials)
     return difference_limits(one, other, (1 - confidence) / 2)
-
-
-def paired_difference(more: ArrayLike, less: ArrayLike, trials: ArrayLike, confidence: float = 0.95) -> tuple[Floats, Floats]:
-    """Interval of a difference of two proportions of the same samples.
-
-    Parameters
-    ----------
-    more, less
-        How many samples are counted only by the first, and only by the second proportion.
-    trials
-        All samples.
-    confidence
-        Of the two-sided interval.
-
-    Returns
-    -------
-    low, high
-        Of ``(more - less) / trials``; NaN where there are none.
-
-    Notes
-    -----
-    Bonett and Price (2012), J. Educ. Behav. Stat. 37: Wald's interval after one discordant sample was added to each side.
-    """
-    b, c, n = (np.asarray(a, float) for a in (more, less, trials))
-    z = normal_quantile((1 + confidence) / 2)
-    p, q = (b + 1) / (n + 2), (c + 1) / (n + 2)
-    half = z * np.sqrt(np.maximum(p + q - (p - q) ** 2, 0) / (n + 2))
-    # The adjusted centre is not the observed difference, which must lie in its own interval all the same.
-    with np.errstate(invalid="ignore", divide="ignore"):
-        seen = (b - c) / n
-    low = np.clip(p - q - half, -1, seen)
-    high = np.clip(p - q + half, seen, 1)
-    return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)

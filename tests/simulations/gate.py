@@ -1,0 +1,127 @@
+"""A gap exactly at a gate's limit: how often it is called within, or beyond."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from coverage_of_intervals import outcomes
+from documented import MARGIN
+from rows import Row, at_most, known, share, shown, sizes_name, stream
+
+from fairfer.uncertainty import Estimates, difference_limits, gap_bounds
+
+WITHIN = "gate: a gap at the limit passes in at most 5 %"
+BEYOND = "gate: a gap at the limit fails in at most 5 %"
+WORST_WITHIN = "gate, the worst of all rates: passes in at most 5 %"
+WORST_BEYOND = "gate, the worst of all rates: fails in at most 5 %"
+EQUAL = "gate: equal groups fail a limit of 0 in at most 5 %"
+POWER = "gate: power of the bounds"
+TWO = (
+    ((200, 200), (0.8, 0.7), 0.1),
+    ((20, 20), (0.5, 0.49), 0.01),
+    ((30, 500), (0.02, 0.0), 0.02),
+    ((20, 200), (0.2, 0.0), 0.2),
+    ((20, 200), (0.1, 0.5), 0.4),
+    ((20, 1000), (0.9, 0.8), 0.1),
+    ((20, 1000), (0.8, 0.9), 0.1),
+    ((20, 1000), (0.95, 0.9), 0.05),
+    ((1000, 1000), (0.95, 0.9), 0.05),
+)
+PAIRS = ((20, 20), (20, 200), (20, 1000), (30, 500), (50, 50), (100, 100), (200, 200), (500, 500), (100, 1000))
+LIMITS = (0.02, 0.05, 0.1, 0.2, 0.3)
+_RATES = np.arange(201) / 200
+"""Rates at which the worst is looked for."""
+
+
+def rows(seed: int, *, short: bool) -> Iterator[Row]:
+    """Two groups by enumeration, eight by Monte Carlo."""
+    for sizes, rates, limit in [t for t in TWO if not short or max(t[0]) <= 500]:
+        low, high = _all_bounds(sizes)
+        setting = f"{sizes_name(sizes)} at {rates[0]:g} v {rates[1]:g}, limit {limit:g}"
+        yield at_most(WITHIN, "2 groups", setting, _chance(high <= limit, sizes, *rates))
+        yield at_most(BEYOND, "2 groups", setting, _chance(low > limit, sizes, *rates))
+    for sizes in [p for p in PAIRS if not short or max(p) <= 200]:
+        yield from _worst(sizes)
+    yield from _eight(seed, 2000 if short else 40_000)
+
+
+def _all_bounds(sizes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds of every possible outcome of two groups."""
+    hits = np.stack(np.meshgrid(*(np.arange(n + 1) for n in sizes), indexing="ij"), axis=-1)
+    return gap_bounds(Estimates.of_counts(hits, np.broadcast_to(sizes, hits.shape)))
+
+
+def _chance(event: np.ndarray, sizes: Sequence[int], one: float, other: float) -> float:
+    return float((outcomes(sizes[0], np.array([one])) @ event @ outcomes(sizes[1], np.array([other])).T).item())
+
+
+def _worst(sizes: Sequence[int]) -> Iterator[Row]:
+    low, high = _all_bounds(sizes)
+    name = sizes_name(sizes)
+    for limit in LIMITS:
+        one = np.concatenate([_RATES[_RATES + limit <= 1 + 1e-9], _RATES[_RATES - limit >= -1e-9]])
+        other = np.concatenate([_RATES[_RATES + limit <= 1 + 1e-9] + limit, _RATES[_RATES - limit >= -1e-9] - limit])
+        one, other = np.clip(one, 0, 1), np.clip(other, 0, 1)
+        for promise, event in ((WORST_WITHIN, high <= limit), (WORST_BEYOND, low > limit)):
+            found = ((outcomes(sizes[0], one) @ event) * outcomes(sizes[1], other)).sum(axis=1)
+            at = int(found.argmax())
+            setting = f"{name}, limit {limit:g}: worst at {one[at]:.3f} v {other[at]:.3f}"
+            kind = "2 groups of one size" if sizes[0] == sizes[1] else "a small group and a large one"
+            yield at_most(promise, kind, setting, float(found[at]))
+    found = ((outcomes(sizes[0], _RATES) @ (low > 0)) * outcomes(sizes[1], _RATES)).sum(axis=1)
+    at = int(found.argmax())
+    yield at_most(EQUAL, "2 groups, worst of all rates", f"{name}: worst at {_RATES[at]:.3f}", float(found[at]))
+
+
+def _eight(seed: int, times: int) -> Iterator[Row]:
+    limit = 0.1
+
+    def drawn(size: int, last: float, name: str) -> Estimates:
+        hits = stream(seed, "eight", name, size).binomial(size, [0.8] * 7 + [last], size=(times, 8))
+        return Estimates.of_counts(hits, np.full(hits.shape, size))
+
+    low, high = _in_pieces(drawn(400, 0.7, "at the limit"))
+    setting = "8 x 400 at 7 times .8 and .7, limit .1"
+    yield at_most(WITHIN, "8 groups", setting, *share(high <= limit))
+    yield at_most(BEYOND, "8 groups", setting, *share(low > limit))
+    for size in (400, 1000):
+        equal = drawn(size, 0.8, "equal")
+        low, high = _in_pieces(equal)
+        if size == 400:
+            yield at_most(EQUAL, "8 groups", "8 x 400 at .8", *share(low > 0))
+        yield _expected("8 groups", f"8 x {size} at .8, limit .1: passes", {400: 0.45, 1000: 1.0}[size], share(high <= limit))
+        yield shown(
+            "a gate that corrects its upper bound by Bonferroni too",
+            "8 groups",
+            f"8 x {size} at .8, limit .1: passes",
+            {400: 0.45, 1000: 1.0}[size],
+            *share(_corrected(equal) <= limit),
+        )
+    low, _ = _in_pieces(drawn(400, 0.6, "doubled"))
+    yield _expected("8 groups", "8 x 400 at 7 times .8 and .6, limit .1: fails", 0.9, share(low > limit))
+
+
+def _expected(part: str, setting: str, nominal: float, found: tuple[float, float, int]) -> Row:
+    """Power, beside that of bounds without continuity correction."""
+    short_of = nominal - found[0] - MARGIN * found[1]
+    kept = "yes" if short_of <= 0 else "by design" if short_of <= 0.06 else "no"
+    why = "costs some power: the continuity correction keeps small groups beside large ones near 5 %"
+    return known(Row(POWER, part, setting, nominal, *found, kept, why if kept == "by design" else ""))
+
+
+def _in_pieces(groups: Estimates) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds of many repetitions, a few thousand at a time: 28 pairs each take memory."""
+    pieces = [
+        gap_bounds(Estimates(groups.rate[i : i + 2000], groups.size[i : i + 2000], groups.freedom[i : i + 2000]))
+        for i in range(0, len(groups.rate), 2000)
+    ]
+    low, high = (np.concatenate(p) for p in zip(*pieces, strict=True))
+    return low, high
+
+
+def _corrected(groups: Estimates) -> np.ndarray:
+    i, j = (np.array(x) for x in zip(*itertools.combinations(range(groups.rate.shape[-1]), 2), strict=True))
+    low, high = difference_limits(groups.of_groups(i), groups.of_groups(j), 0.05 / len(i), continuity=True)
+    return np.maximum(np.abs(low), np.abs(high)).max(axis=-1)

@@ -1,0 +1,244 @@
+"""The results as a page and a figure."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import coverage_of_intervals as intervals
+import gate
+import matplotlib as mpl
+import numpy as np
+import people
+from documented import MARGIN
+from matplotlib.figure import Figure
+from rows import LEAST, MOST, STRONGEST, WEAKEST, WIDER, Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8C8C8C"
+STYLE = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "fairfer",
+    "legend.frameon": False,
+    "legend.fontsize": 7.5,
+}
+NAME = "promises"
+
+
+def figure(found: Mapping[str, Sequence[Row]], folder: Path) -> None:
+    """Coverage by size, of clustered data, and the gate's errors, as PNG and SVG."""
+    every = [r for part in found.values() for r in part]
+    with mpl.rc_context(STYLE):
+        sheet = Figure(figsize=(10.5, 7), layout="constrained")
+        axes = sheet.subplot_mosaic([["wilson", "gate"], ["people", "gate"]], width_ratios=[1.15, 1])
+        _intervals(axes["wilson"], every)
+        _people(axes["people"], every)
+        _gate(axes["gate"], every)
+        sheet.get_layout_engine().set(wspace=0.06, hspace=0.06)
+        sheet.supxlabel("Grey: what is promised.", x=0.01, ha="left", fontsize=8)
+        sheet.savefig(folder / f"{NAME}.svg", metadata={"Date": None, "Creator": None})
+        sheet.savefig(folder / f"{NAME}.png", dpi=120, metadata={"Software": None})
+
+
+def _of(rows: Sequence[Row], promise: str, pattern: str = "") -> list[Row]:
+    return [r for r in rows if r.promise == promise and re.search(pattern, r.setting)]
+
+
+def _first(row: Row) -> int:
+    return int(re.search(r"\d+", row.setting).group())
+
+
+def _band(axes: Axes) -> None:
+    axes.axhspan(LEAST, MOST, color="#e8e8e8", zorder=0)
+    axes.axhline(0.95, color="black", linewidth=0.8, zorder=1)
+    axes.yaxis.set_major_formatter(lambda y, _: f"{100 * y:.0f} %")
+
+
+def _intervals(axes: Axes, rows: Sequence[Row]) -> None:
+    _band(axes)
+    for single, mean, pattern, colour, marker, side, name in (
+        (intervals.WILSON, intervals.WILSON_MEAN, "", BLUE, "o", 0.95, "a rate (Wilson)"),
+        (intervals.NEWCOMBE, intervals.NEWCOMBE_MEAN, r"^(\d+) v \1,", ORANGE, "D", 1.05, "a difference (Newcombe)"),
+    ):
+        means, singles = _of(rows, mean, pattern), _of(rows, single, pattern)
+        sizes = sorted({_first(r) for r in means})
+        spread = [[r.found for r in singles if _first(r) == n] for n in sizes]
+        at = np.array(sizes) * side
+        axes.vlines(at, [min(s) for s in spread], [max(s) for s in spread], color=colour, alpha=0.45, linewidth=3)
+        middle = [np.mean([r.found for r in means if _first(r) == n]) for n in sizes]
+        axes.plot(at, middle, color=colour, marker=marker, markersize=4.5, linewidth=1, label=name)
+    axes.set(xscale="log", xlabel="faces in a group", ylabel="intervals that hold the truth", ylim=(0.9, 1.003))
+    axes.set_xticks(intervals.SIZES, [f"{n:,}" for n in intervals.SIZES])
+    axes.set_xticks([], minor=True)
+    axes.set_title("95 % intervals: mean over all rates, and range of single rates")
+    axes.legend(loc="upper right")
+
+
+def _people(axes: Axes, rows: Sequence[Row]) -> None:
+    _band(axes)
+    for agreement, colour, marker in zip(people.AGREEMENTS, (GREY, BLUE, ORANGE), ("s", "o", "D"), strict=True):
+        pattern = rf"people x 10, correlation {agreement:g}, rate 0.9"
+        for promise, line in ((people.PEOPLE, "-"), (f"for comparison: {people.STRANGERS}", ":")):
+            mine = _of(rows, promise, pattern)
+            axes.plot(
+                [_first(r) for r in mine],
+                [r.found for r in mine],
+                linestyle=line,
+                color=colour,
+                marker=marker,
+                markersize=4.5,
+                markerfacecolor=colour if line == "-" else "white",
+                label=f"{agreement:g}" if line == "-" else None,
+            )
+    axes.text(50, 0.70, "dotted, hollow:\npictures counted as strangers", ha="center", va="center")
+    axes.text(50, 0.905, "solid, filled: people resampled", ha="center", va="center")
+    axes.set(xscale="log", xlabel="people, ten pictures each (rate .9)", ylabel="intervals that hold the truth")
+    axes.set_ylim(0.5, 1.02)
+    axes.set_xticks([10, 20, 50, 100], ["10", "20", "50", "100"])
+    axes.set_xticks([], minor=True)
+    axes.set_title("95 % intervals: several pictures of one person")
+    axes.legend(loc="lower left", title="correlation of a person's pictures", title_fontsize=7.5, ncols=3, alignment="left")
+
+
+def _gate(axes: Axes, rows: Sequence[Row]) -> None:
+    lines: list[tuple[str, float, float]] = []
+    for within in _of(rows, gate.WITHIN):
+        [beyond] = [r for r in _of(rows, gate.BEYOND) if r.setting == within.setting]
+        lines.append((within.setting.replace(", limit", "\nlimit"), within.found, beyond.found))
+    worst = _of(rows, gate.WORST_WITHIN)
+    for name in dict.fromkeys(r.setting.partition(",")[0] for r in worst):
+        most = [max(r.found for r in _of(rows, p, rf"^{name},")) for p in (gate.WORST_WITHIN, gate.WORST_BEYOND)]
+        lines.append((f"{name}, worst of\nall rates and limits", *most))
+    y = -np.arange(len(lines))
+    axes.axvspan(0, 0.05, color="#e8e8e8", zorder=0)
+    axes.axvline(0.05, color="black", linewidth=0.8, zorder=1)
+    axes.hlines(y, 0, [max(a, b) for _, a, b in lines], color="#c0c0c0", linewidth=0.6)
+    axes.plot([a for _, a, _ in lines], y, "o", color=BLUE, markersize=5, label="passes")
+    axes.plot([b for _, _, b in lines], y, "D", color=ORANGE, markersize=4.5, markerfacecolor="white", label="fails")
+    axes.set_yticks(y, [name for name, _, _ in lines], fontsize=7)
+    axes.tick_params(axis="y", length=0)
+    axes.set(xlim=(-0.001, 0.07), xlabel="verdicts when the true gap is exactly at the limit", ylim=(y[-1] - 0.7, 0.7))
+    axes.xaxis.set_major_formatter(lambda x, _: f"{100 * x:.0f} %")
+    axes.set_title("Gate: wrong verdicts")
+    axes.legend(loc="upper right", bbox_to_anchor=(1, 1), borderaxespad=0.1)
+
+
+def readme(found: Mapping[str, Sequence[Row]], folder: Path, *, short: bool, seed: int) -> None:
+    """The page beside the table."""
+    every = [r for part in found.values() for r in part]
+    promises = [r for r in every if not r.promise.startswith("for comparison")]
+    count = {k: sum(r.kept == k for r in promises) for k in ("yes", "no", "by design", "skipped")}
+    skipped = f" {count['skipped']} could not be simulated here." if count["skipped"] else ""
+    run = "short" if short else "full"
+    lines = [
+        "# Do the statistics keep their promises?",
+        "",
+        _paragraph(
+            "Every interval, test and verdict of fairfer promises how often it is wrong. Here each is held against data",
+            f"of which the truth is known. Of {len(promises)} settings, {count['yes']} keep their promise,",
+            f"{count['by design']} are more cautious than promised, and {count['no']} break it:",
+            f"[which, and why](#promises-not-kept).{skipped}",
+        ),
+        "",
+        f"![Coverage of intervals, and wrong verdicts of the gate, beside what is promised]({NAME}.svg)",
+        "",
+        "Run it again, from the root of the repository:",
+        "",
+        "    FAIRFER_SHARED=FOLDER python tests/simulations/run.py",
+        "",
+        _paragraph(
+            "It takes about ten minutes of one core, and the same seed gives the same numbers. `FOLDER/data/ferplus` holds",
+            "FER+ in its official layout; without it the audits of a random attribute are skipped. `--short` makes fewer",
+            "repetitions, in half a minute: that is what the tests run. This page, the figure and",
+            f"[results.csv](results.csv), which has every setting, were written by the {run} run with seed {seed}.",
+        ),
+        "",
+        _paragraph(
+            "**How to read it.** Where all outcomes could be enumerated the figures are exact; elsewhere the table gives",
+            f"the Monte-Carlo standard error, and a promise counts as broken beyond {MARGIN} of them. A 95 % interval is",
+            f"promised to hold the truth in {100 * LEAST:.1f} to {100 * MOST:.0f} % of cases. A false alarm, or a wrong",
+            "verdict when the true gap is exactly at the limit, is promised in at most 5 %. *About 80 %* power is",
+            f"{100 * WEAKEST:.0f} to {100 * STRONGEST:.0f} %. *By design* is an interval that holds the truth more often than",
+            "that, or a gap that is found more often. Rows *for comparison* are what fairfer does not do.",
+        ),
+        "",
+        "## Promises not kept",
+        "",
+        *_broken(promises),
+        "",
+        "## More cautious than promised",
+        "",
+        *_cautious(promises),
+        "",
+    ]
+    for title, part in found.items():
+        lines += [f"## {title}", "", *_table(part), ""]
+    (folder / "README.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+
+
+def _paragraph(*text: str, indent: str = "") -> str:
+    return textwrap.fill(" ".join(text), 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def _broken(rows: Sequence[Row]) -> list[str]:
+    broken = sorted((r for r in rows if r.kept == "no"), key=lambda r: (r.promise, r.why))
+    lines = []
+    for (promise, why), group in groupby(broken, key=lambda r: (r.promise, r.why)):
+        mine = list(group)
+        of = sum(r.promise == promise for r in rows)
+        worst = (min if mine[0].nominal > 0.05 else max)(mine, key=lambda r: r.found)
+        text = (
+            f"* **{promise[0].upper() + promise[1:]}**: not in {len(mine)} of {of} settings; at worst {_percent(worst.found)}"
+        )
+        lines.append(_paragraph(text, f"({worst.setting}).", why or "Not known: a fault.", indent="  "))
+    return lines or ["None."]
+
+
+def _cautious(rows: Sequence[Row]) -> list[str]:
+    cautious = sorted((r for r in rows if r.kept == "by design"), key=lambda r: (r.promise, r.why))
+    lines = []
+    for (promise, why), group in groupby(cautious, key=lambda r: (r.promise, r.why)):
+        mine = list(group)
+        most = max(mine, key=lambda r: r.found)
+        told = "" if why == WIDER else f"It {why}."
+        text = (
+            f"* {promise[0].upper() + promise[1:]}: in {len(mine)} settings; at most {_percent(most.found)} ({most.setting})."
+        )
+        lines.append(_paragraph(text, told, indent="  ").rstrip())
+    return lines or ["None."]
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    lines = ["| promise | for | settings | promised | found, least | mean | most | kept |", "|---|---|--:|--:|--:|--:|--:|---|"]
+    parts: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        parts.setdefault((row.promise, row.part), []).append(row)
+    for (promise, part), mine in parts.items():
+        values = [r.found for r in mine]
+        numbers = ["", "", ""] if np.isnan(values).any() else [_percent(f(values)) for f in (min, np.mean, max)]
+        nominal = " / ".join(dict.fromkeys(f"{100 * r.nominal:.0f} %" for r in mine))
+        if nominal == "5 %":
+            nominal = "≤ 5 %"
+        kept = {k: sum(r.kept == k for r in mine) for k in dict.fromkeys(r.kept for r in mine)}
+        word = next(iter(kept)) if len(kept) == 1 else ", ".join(f"{n} {k}" for k, n in kept.items())
+        if promise.startswith("for comparison"):
+            word = ""
+        lines.append("| " + " | ".join([promise, part, str(len(mine)), nominal, *numbers, word]) + " |")
+    return lines
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"

@@ -62,10 +62,12 @@ def chance_gap(
 def _dealt_rates(hits: Whole, trials: Whole, draws: int, generator: np.random.Generator) -> Floats:
     """(draws, groups) rates after the samples were dealt anew."""
     if trials.sum() < _MOST:
-        return generator.multivariate_hypergeometric(trials, int(hits.sum()), size=draws, method="marginals") / trials
+        dealt: Floats = generator.multivariate_hypergeometric(trials, int(hits.sum()), size=draws, method="marginals") / trials
+        return dealt
     # So many samples are normal. Dealt rates hang together only by a shift that all of them share, which no gap shows.
     pooled = hits.sum() / trials.sum()
-    return pooled + generator.standard_normal((draws, len(trials))) * np.sqrt(pooled * (1 - pooled) / trials)
+    normal: Floats = pooled + generator.standard_normal((draws, len(trials))) * np.sqrt(pooled * (1 - pooled) / trials)
+    return normal
 
 
 def chance_gap_of_subjects(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -18,6 +17,8 @@ def benjamini_hochberg(p: ArrayLike) -> Floats:
 
     A test whose q is below 0.05 is one of a list of which, on average, at most 5 % are false alarms.
     """
+    from scipy import stats  # noqa: PLC0415 - takes a second to import, and a gate needs none of it
+
     values = np.asarray(p, float)
     return np.asarray(stats.false_discovery_control(values, method="bh"), float) if values.size else values
 

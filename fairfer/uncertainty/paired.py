@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 from fairfer.uncertainty.intervals import Floats, normal_quantile
 from fairfer.uncertainty.subjects import resampled_sums
@@ -34,6 +33,8 @@ def mcnemar(more: ArrayLike, less: ArrayLike) -> Floats:
     Fagerland, Lydersen and Laake (2013, BMC Med. Res. Methodol. 13:91): half as cautious as the exact test where few samples
     changed, and still of the size it says in nearly all cases.
     """
+    from scipy import stats  # noqa: PLC0415 - takes a second to import, and a gate needs none of it
+
     b, c = np.asarray(more, np.int64), np.asarray(less, np.int64)
     fewer, both = np.minimum(b, c), b + c
     p = 2 * stats.binom.cdf(fewer, both, 0.5) - stats.binom.pmf(fewer, both, 0.5)

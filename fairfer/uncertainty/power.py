@@ -8,7 +8,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import optimize
 
 from fairfer.uncertainty.intervals import Floats, normal_quantile
 
@@ -73,6 +72,8 @@ def _detectable(chance: float, rate: float, high_size: float, low_size: float, e
         null = chance * math.sqrt(pooled * (1 - pooled) / (rate * (1 - rate)))
         step = 1 / min(high_size, low_size)
         return null + step + z * math.sqrt(high * (1 - high) / high_size + low * (1 - low) / low_size) - gap
+
+    from scipy import optimize  # noqa: PLC0415 - slow to import, and a gate needs none of it
 
     steps = np.linspace(max(chance, 1e-9), 1.0, 201)
     enough = next((i for i, gap in enumerate(steps) if lacking(float(gap)) <= 0), None)

@@ -64,12 +64,6 @@ DOCUMENTED = (
         0.88,
         "A few people with most of the pictures decide: these 50 people tell as much as 22 with as many pictures each.",
     ),
-    Documented(
-        "people, gate: a gap at the limit fails in at most 5 %",
-        r"^10 v 50 people x 10 at 0\.8 v 0\.7, correlation 0\.4",
-        0.065,
-        "The error of a group of ten people is itself not well known when their pictures are much alike.",
-    ),
     *(
         Documented(
             f"gate, the worst of all rates: {verdict} in at most 5 %",

@@ -106,7 +106,7 @@ def _people(axes: Axes, rows: Sequence[Row]) -> None:
     axes.text(50, 0.70, "dotted, hollow:\npictures counted as strangers", ha="center", va="center")
     axes.text(50, 0.905, "solid, filled: people resampled", ha="center", va="center")
     axes.set(xscale="log", xlabel="people, ten pictures each (rate .9)", ylabel="intervals that hold the truth")
-    axes.set_ylim(0.5, 1.02)
+    axes.set_ylim(0.45, 1.02)
     axes.set_xticks([10, 20, 50, 100], ["10", "20", "50", "100"])
     axes.set_xticks([], minor=True)
     axes.set_title("95 % intervals: several pictures of one person")
@@ -212,12 +212,10 @@ def _cautious(rows: Sequence[Row]) -> list[str]:
     lines = []
     for (promise, why), group in groupby(cautious, key=lambda r: (r.promise, r.why)):
         mine = list(group)
-        most = max(mine, key=lambda r: r.found)
-        told = "" if why == WIDER else f"It {why}."
-        text = (
-            f"* {promise[0].upper() + promise[1:]}: in {len(mine)} settings; at most {_percent(most.found)} ({most.setting})."
-        )
-        lines.append(_paragraph(text, told, indent="  ").rstrip())
+        most = max(mine, key=lambda r: abs(r.found - r.nominal))
+        settings = "1 setting" if len(mine) == 1 else f"{len(mine)} settings"
+        text = f"* {promise[0].upper() + promise[1:]}: in {settings}, such as {_percent(most.found)} ({most.setting})."
+        lines.append(_paragraph(text, "" if why == WIDER else f"It {why}.", indent="  ").rstrip())
     return lines or ["None."]
 
 
@@ -227,7 +225,7 @@ def _table(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         parts.setdefault((row.promise, row.part), []).append(row)
     for (promise, part), mine in parts.items():
-        values = [r.found for r in mine]
+        values = [round(r.found, 4) for r in mine]  # as in the table beside the page
         numbers = ["", "", ""] if np.isnan(values).any() else [_percent(f(values)) for f in (min, np.mean, max)]
         nominal = " / ".join(dict.fromkeys(f"{100 * r.nominal:.0f} %" for r in mine))
         if nominal == "5 %":
@@ -241,4 +239,4 @@ def _table(rows: Sequence[Row]) -> list[str]:
 
 
 def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
+    return f"{100 * round(float(value), 4):.1f} %"

@@ -18,11 +18,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fairfer.dataset import Dataset
     from fairfer.errors import FairferError
+    from fairfer.gate import judge
     from fairfer.labels import LabelSpace
     from fairfer.loaders import load_dataset
     from fairfer.measure import audit, check_audit, rebuild
     from fairfer.model import Model, Prediction, load_model
+    from fairfer.pairing import compare, rank
+    from fairfer.policy import read_policy
     from fairfer.predictions import Predictions, predict
+    from fairfer.pytest_plugin import assert_fair
     from fairfer.report import write_report
     from fairfer.result import Audit
 
@@ -36,11 +40,16 @@ _HOMES = {
     "Model": "fairfer.model",
     "Prediction": "fairfer.model",
     "Predictions": "fairfer.predictions",
+    "assert_fair": "fairfer.pytest_plugin",
     "audit": "fairfer.measure",
     "check_audit": "fairfer.measure",
+    "compare": "fairfer.pairing",
+    "judge": "fairfer.gate",
     "load_dataset": "fairfer.loaders",
     "load_model": "fairfer.model",
     "predict": "fairfer.predictions",
+    "rank": "fairfer.pairing",
+    "read_policy": "fairfer.policy",
     "rebuild": "fairfer.measure",
     "write_report": "fairfer.report",
 }
@@ -54,11 +63,16 @@ __all__ = [
     "Model",
     "Prediction",
     "Predictions",
+    "assert_fair",
     "audit",
     "check_audit",
+    "compare",
+    "judge",
     "load_dataset",
     "load_model",
     "predict",
+    "rank",
+    "read_policy",
     "rebuild",
     "write_report",
 ]

@@ -225,6 +225,62 @@ def report(
 
 
 @app.command()
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="BASE CANDIDATE", help="Two run folders; more give a table of them all.")
+    ],
+    *,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where to; CANDIDATE/comparison when not given.")
+    ] = None,
+) -> None:
+    """Compare two runs face by face; more than two beside each other."""
+    import fairfer  # noqa: PLC0415
+    from fairfer.files import write_text  # noqa: PLC0415
+    from fairfer.report.versus import ranking, summary, write_comparison  # noqa: PLC0415
+
+    for run in runs:
+        if not run.is_dir():
+            message = f"{run} is no folder; give those that fairfer audit wrote"
+            raise UsageError(message)
+    if len(runs) != 2:  # noqa: PLR2004 - two are paired
+        text = ranking(fairfer.rank(runs))
+        typer.echo(text.rstrip("\n"))
+        if out is not None:
+            write_text(out / "ranking.txt", text)
+            typer.echo(f"Ranking: {out / 'ranking.txt'}")
+        return
+    found = fairfer.compare(*runs)
+    typer.echo(summary(found).rstrip("\n"))
+    typer.echo(f"Comparison: {write_comparison(found, out or runs[1] / 'comparison')}")
+
+
+@app.command()
+def gate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that fairfer audit wrote, or an audit.json.")],
+    *,
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", metavar="RUN", help="The run that max_regression compares with.")
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", metavar="FILE", help="fairfer.toml or [tool.fairfer] in pyproject.toml here.")
+    ] = None,
+    allow_inconclusive: Annotated[
+        bool, typer.Option("--allow-inconclusive", help="Exit 0 where the data are too few to judge.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
+    markdown: Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Also as Markdown.")] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Also as JUnit XML.")] = None,
+) -> None:
+    """Judge a run by a policy: exit 0 pass, 1 fail, 2 could not run, 3 too few data to say."""
+    from fairfer.deciding import decide  # noqa: PLC0415
+
+    found = decide(run, baseline, policy, allow_inconclusive=allow_inconclusive, markdown_to=markdown, junit_to=junit)
+    typer.echo((found.verdict.to_json() if as_json else found.text).rstrip("\n"))
+    raise typer.Exit(found.verdict.exit_code)
+
+
+@app.command()
 def models() -> None:
     """List the models that are installed, and how to name others."""
     from fairfer.model import describe_models  # noqa: PLC0415

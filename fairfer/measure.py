@@ -200,8 +200,7 @@ def measure_counts(
     cells = one_vs_rest(counts, labels, groups)
     rates = pd.concat([group_rates(counts, labels, groups, **how), label_rates(cells, **how)], ignore_index=True)
     if people is not None:
-        low, high = people.limits(rates, settings.confidence)
-        rates = rates.assign(low=low, high=high)
+        rates = rates.assign(**people.known(rates, settings.confidence))
     rows = [Rate.model_validate(_plain(r)) for r in rates.to_dict("records")]
     return Measured(rows, find_gaps(rows, [a for a in groups if a != EVERYONE], settings, people))
 

@@ -9,6 +9,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+UNANNOTATED = "unannotated"
+"""The level of those for whom an attribute has no value; `fairfer.dataset` names it, a test holds the two together."""
+
 RateStatus = Literal["ok", "small", "not_estimable", "empty"]
 """``small``: denominator under the minimum; ``not_estimable``: denominator 0; ``empty``: nobody in the group."""
 
@@ -33,7 +36,11 @@ class Count(Strict):
 
 
 class Rate(Strict):
-    """One rate of one group, with what it was computed from."""
+    """One rate of one group, with what it was computed from.
+
+    Where several samples show one person, ``effective`` is the number of independent samples that would know it as well and
+    ``freedom`` the degrees of freedom of that; null where every sample counts as another person's.
+    """
 
     label: str
     attribute: str
@@ -45,6 +52,8 @@ class Rate(Strict):
     low: float | None
     high: float | None
     status: RateStatus
+    effective: float | None = None
+    freedom: float | None = None
 
 
 class LeftOut(Strict):

@@ -9,6 +9,7 @@ What is not estimable is ``null`` with a status that says why, never 0 and never
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
 from pathlib import Path
@@ -123,6 +124,8 @@ class Audit(Strict):
         What raters' votes say; ``None`` where there is one label a face.
     annotation
         How far gaps depend on inferred attributes; ``None`` where none is inferred.
+    seal
+        Digest of everything else, so that an edited file is seen; made when the audit is written.
     """
 
     schema_version: Literal[2] = SCHEMA_VERSION
@@ -140,6 +143,7 @@ class Audit(Strict):
     adjusted: list[AdjustedGap] = Field(default_factory=list)
     votes: Votes | None = None
     annotation: Annotation | None = None
+    seal: str = ""
 
     def rate(self, rate: str, *, label: str = "*", attribute: str = "*", group: str = "*") -> Rate:
         """One rate.
@@ -194,9 +198,14 @@ class Audit(Strict):
                 frame[column] = ["; ".join(map(str, getattr(g, column) or ())) for g in self.gaps]
         return frame
 
+    def sealed(self) -> str:
+        """Digest of everything but the seal itself."""
+        return _seal(self.model_dump(mode="json"))
+
     def to_json(self) -> str:
         """``audit.json``: a line per count, rate and gap, so that two audits can be compared line by line."""
-        return _dumped(self.model_dump(mode="json"), "") + "\n"
+        value = self.model_dump(mode="json")
+        return _dumped({**value, "seal": _seal(value)}, "") + "\n"
 
     @classmethod
     def from_json(cls, text: str, where: str = "audit.json") -> Audit:
@@ -217,12 +226,16 @@ class Audit(Strict):
             message = f"{where} has schema version {version!r}, this fairfer reads {SCHEMA_VERSION}; make the audit again"
             raise RunError(message)
         try:
-            return cls.model_validate_json(text)
+            found = cls.model_validate_json(text)
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"])
             message = f"{where}: {field}: {first['msg'].lower()}; it was damaged or edited, make the audit again"
             raise RunError(message) from error
+        if found.seal != _seal(value):
+            message = f"{where} was edited: its numbers are not those that were written; make the audit again"
+            raise RunError(message)
+        return found.model_copy(update={"seal": ""})
 
     @classmethod
     def read(cls, path: str | Path) -> Audit:
@@ -260,6 +273,12 @@ class Audit(Strict):
             f"{self.size():,} faces, {html.escape(self.date)}</p>"
             f"<table><tr><th>attribute</th><th>group</th><th>n</th><th>accuracy (interval)</th></tr>{rows}</table>"
         )
+
+
+def _seal(value: dict[str, Any]) -> str:
+    """Digest of an audit as JSON, its seal left out."""
+    rest = {k: v for k, v in value.items() if k != "seal"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def _dumped(value: dict[str, Any], indent: str) -> str:

@@ -49,12 +49,15 @@ class People:
                     estimates[attribute, group, label, rate] = Estimates(known.rate[j], known.size[j], known.freedom[j])
         return cls(cells, estimates)
 
-    def limits(self, rates: pd.DataFrame, confidence: float) -> tuple[pd.Series, pd.Series]:
-        """Intervals for the rows of a table of rates; NaN where the rate is no proportion."""
+    def known(self, rates: pd.DataFrame, confidence: float) -> dict[str, pd.Series]:
+        """Intervals, effective sizes and degrees of freedom for a table of rates; NaN where the rate is no proportion."""
         none = Estimates(np.array(np.nan), np.array(0.0), np.array(np.inf))
         keys = zip(rates["attribute"], rates["group"], rates["label"], rates["rate"], strict=True)
-        low, high = stack([self.estimates.get(k, none) for k in keys]).limits((1 - confidence) / 2)
-        return pd.Series(low, index=rates.index), pd.Series(high, index=rates.index)
+        found = stack([self.estimates.get(k, none) for k in keys])
+        low, high = found.limits((1 - confidence) / 2)
+        there = found.size > 0
+        columns = {"low": low, "high": high, "effective": found.size, "freedom": found.freedom}
+        return {n: pd.Series(np.where(there, v, np.nan), index=rates.index) for n, v in columns.items()}
 
     def chance(
         self,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from fairfer.files import write_into_place, write_text
 from fairfer.report import evidence, tables
+from fairfer.verdict import VERDICT, Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +62,7 @@ def write_report(audit: Audit, folder: Path) -> Path:
     files = {
         f"{p.name}.{kind}": data for q in pictures for p in (q, q.slim) if p for kind, data in (("svg", p.svg), ("png", p.png))
     }
-    shown = page(audit, pictures)
+    shown = page(audit, pictures, _verdict(audit, folder))
     audit.write(folder / "audit.json")
     texts = {**tables.csv_files(audit), **evidence.csv_files(audit)}
     for name, text in texts.items():
@@ -75,6 +76,13 @@ def write_report(audit: Audit, folder: Path) -> Path:
             path.unlink()
     write_text(folder / "report.html", shown)
     return folder / "report.html"
+
+
+def _verdict(audit: Audit, folder: Path) -> Verdict | None:
+    """What `fairfer gate` said of this very audit, if it was asked."""
+    path = folder / VERDICT
+    found = Verdict.read(path) if path.is_file() else None
+    return found if found is not None and found.audit_seal == audit.sealed() else None
 
 
 def _fill(data: bytes, path: Path) -> None:

@@ -227,12 +227,12 @@ def signed(value: float | None) -> str:
     """A difference with its sign.
 
     >>> signed(0.0312), signed(-0.2), signed(0.0), signed(-0.001), signed(None)
-    ('+.03', '−.20', '.00', '<.01', '–')
+    ('+.03', '−.20', '.00', '−<.01', '–')
     """  # noqa: RUF002
     if value is None:
         return DASH
     text = rate(abs(value))
-    return text if text.startswith("<") or value == 0 else (MINUS if value < 0 else "+") + text
+    return text if value == 0 else (MINUS if value < 0 else "+") + text
 
 
 def representation_table(view: View) -> Table:

@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING
 import jinja2
 from markupsafe import Markup, escape
 
-from fairfer.report import evidence, narrative, numerals, people, tables
+from fairfer.report import evidence, narrative, numerals, people, tables, verdicts, versus
 from fairfer.report.glossary import GLOSSARY, TERMS
 from fairfer.report.view import RATES, View
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fairfer.comparison import Comparison
     from fairfer.report.figures import Picture
     from fairfer.result import Audit
+    from fairfer.verdict import Verdict
 
 MOST_CONFUSIONS = 24
 """Confusion tables of more groups than this stand only in ``tables/counts.csv``."""
@@ -52,7 +54,7 @@ class _Linker:
         return done + escape(text[position:])
 
 
-def page(audit: Audit, pictures: Sequence[Picture]) -> str:
+def page(audit: Audit, pictures: Sequence[Picture], verdict: Verdict | None = None) -> str:
     """The whole page.
 
     Parameters
@@ -61,18 +63,11 @@ def page(audit: Audit, pictures: Sequence[Picture]) -> str:
         What is reported.
     pictures
         Its figures, as `fairfer.report.figures.draw` makes them.
+    verdict
+        What a policy says of it, for the banner.
     """
     view = View(audit)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("fairfer.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"terms": _Linker(), "source": _source, "whole": numerals.whole, "day": numerals.day}
-    environment.globals["pixels"] = _pixels
+    environment = _environment()
     first = _first(view, pictures)
     return environment.get_template("report.html.j2").render(
         audit=audit,
@@ -91,6 +86,7 @@ def page(audit: Audit, pictures: Sequence[Picture]) -> str:
         representation_table=evidence.representation_table(view),
         association_table=evidence.association_table(view),
         mix=view.mix,
+        banner=Markup(verdicts.banner(verdict)),  # noqa: S704 - escaped where it is made
         minimum=numerals.many(audit.settings.minimum, "face"),
         faces=view.size(),
         noun=view.noun,
@@ -99,6 +95,30 @@ def page(audit: Audit, pictures: Sequence[Picture]) -> str:
         rates=RATES,
         glossary=GLOSSARY,
     )
+
+
+def comparison_page(found: Comparison, pictures: Sequence[Picture]) -> str:
+    """``comparison.html``: the same look, and as little needed beside it."""
+    shown = [versus.changes_table(found), versus.gaps_table(found), versus.missing_table(found)]
+    return (
+        _environment()
+        .get_template("comparison.html.j2")
+        .render(title=versus.title(found), lines=versus.lines(found), pictures=pictures, tables=[x for x in shown if x.rows])
+    )
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("fairfer.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"terms": _Linker(), "source": _source, "whole": numerals.whole, "day": numerals.day}
+    environment.globals["pixels"] = _pixels
+    return environment
 
 
 def _source(picture: Picture) -> str:

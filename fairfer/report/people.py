@@ -211,6 +211,15 @@ def source_words(source: str) -> str:
     return "source not stated" if source == "unstated" else source
 
 
+def with_inferred(attribute: str, inferred: Sequence[str]) -> str:
+    """A grouping's names, those that a model inferred marked so: ``gender (inferred) and race (inferred)``.
+
+    >>> with_inferred("gender,cohort", ["gender"])
+    'gender (inferred) and cohort'
+    """
+    return listed([f"{n} (inferred)" if n in inferred else n for n in attribute.split(",")])
+
+
 def inferred_note(audit: Audit, attribute: str) -> str:
     """``(gender inferred)``, to end a sentence about inferred groups; nothing where people said or annotated it."""
     names: Sequence[str] = sources(audit, attribute).get("inferred", [])

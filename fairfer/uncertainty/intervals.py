@@ -8,10 +8,10 @@ itself estimated from few people, with Student's quantile instead of the normal 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 Floats = NDArray[np.float64]
 
@@ -56,6 +56,8 @@ class Estimates:
         p, n = self.rate, self.size
         z: float | Floats = normal_quantile(1 - tail)
         if np.isfinite(self.freedom).any():
+            from scipy import special  # noqa: PLC0415 - a gate seldom needs it, and it takes longer than all the rest
+
             student = special.stdtrit(np.where(np.isinf(self.freedom), 1, self.freedom), 1 - tail)
             z = np.where(np.isinf(self.freedom), z, student)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -82,7 +84,7 @@ def _score_limit(p: Floats, n: Floats, z: float | Floats, shift: float, side: in
 
 def normal_quantile(probability: float) -> float:
     """Of the standard normal distribution."""
-    return float(special.ndtri(probability))
+    return NormalDist().inv_cdf(probability)
 
 
 def wilson(hits: ArrayLike, trials: ArrayLike, confidence: float = 0.95) -> tuple[Floats, Floats]:

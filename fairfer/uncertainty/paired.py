@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ from fairfer.uncertainty.intervals import Floats, normal_quantile
 from fairfer.uncertainty.subjects import resampled_sums
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 RESAMPLES = 2000
 
@@ -98,11 +99,12 @@ def change_of_gap(
     Returns
     -------
     low, high
-        Percentiles of the bootstrap of the joint counts, moved so that their middle is the change that was seen: the largest
-        difference among noisy rates leans upward, and for the narrower of two gaps it leans more.
+        Which pair of groups is farthest apart is itself uncertain, the more so the narrower a gap is, and then no percentile of
+        the change covers it. So all pairs that may well be the widest of the first model are held against all that may be of
+        the second; the change between two given pairs is a plain difference of rates, for which percentiles of the bootstrap
+        of the joint counts are valid, and the interval reaches from the lowest to the highest of them.
     """
     counts = np.asarray(cells, float)
-    seen = float(_change(counts))
     if people is None:
         # Half a sample beside those seen: that nothing changed does not make it certain that nothing would.
         parts = [generator.multinomial(int(c.sum()), (c + 0.5) / (c.sum() + 2), size=RESAMPLES) for c in counts]
@@ -114,14 +116,24 @@ def change_of_gap(
         weights = np.concatenate([np.ones(len(people)), np.full(len(imagined), 0.5)])
         drawn = resampled_sums(rows, RESAMPLES, generator, weights, len(people)).reshape(RESAMPLES, *counts.shape)
         drawn = drawn[(drawn.sum(axis=2) > 0).all(axis=1)]
-    changes = _change(drawn)
-    low, high = np.quantile(changes, [(1 - confidence) / 2, (1 + confidence) / 2])
-    lean = float(np.median(changes)) - seen
-    return float(min(low - lean, seen)), float(max(high - lean, seen))
+    i, j = (np.array(x) for x in zip(*itertools.permutations(range(len(counts)), 2), strict=True))
+    base, candidate = (r[..., i] - r[..., j] for r in _rates(drawn))
+    ends = [_widest(seen[i] - seen[j], of_draws) for seen, of_draws in zip(_rates(counts), (base, candidate), strict=True)]
+    changes = candidate[:, None, ends[1]] - base[:, ends[0], None]
+    low, high = np.quantile(changes, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    seen = float(np.ptp(_rates(counts)[1]) - np.ptp(_rates(counts)[0]))
+    return float(min(low.min(), seen)), float(max(high.max(), seen))
 
 
-def _change(cells: Floats) -> Floats:
+def _widest(seen: Floats, drawn: Floats) -> NDArray[np.intp]:
+    """Which signed differences may well be the largest: those no farther below it than noise may have put them."""
+    most = int(seen.argmax())
+    error = np.std(drawn[:, [most]] - drawn, axis=0)
+    return np.flatnonzero(seen + normal_quantile(0.975) * error >= seen[most] - 1e-12)
+
+
+def _rates(cells: Floats) -> tuple[Floats, Floats]:
+    """Rates of the first and of the second model."""
     both, more, less, _ = np.moveaxis(cells, -1, 0)
     trials = cells.sum(axis=-1)
-    change: Floats = np.ptp((both + more) / trials, axis=-1) - np.ptp((both + less) / trials, axis=-1)
-    return change
+    return (both + less) / trials, (both + more) / trials

@@ -22,6 +22,7 @@ import random_attribute
 import rows
 import show
 import strata
+import two_models
 
 SECTIONS = {
     "Intervals": coverage_of_intervals,
@@ -31,6 +32,7 @@ SECTIONS = {
     "Power": power,
     "Gate": gate,
     "Standardised gaps": strata,
+    "Two models": two_models,
 }
 
 

@@ -1,0 +1,84 @@
+"""Two models on the same samples: what a change, and a gate on it, promise; and how much pairing sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from rows import Row, at_most, covered, share, shown, sizes_name, stream
+
+from fairfer.uncertainty import Estimates, change_of_gap, difference_limits, mcnemar, paired_difference, paired_limits
+
+CHANGE = "paired: a change's 95 % interval holds it"
+TEST = "paired: equal models are called different in at most 5 %"
+GAP = "paired: the 95 % interval of a gap's change holds it"
+WITHIN = "regression gate: a loss at the limit passes in at most 5 %"
+BEYOND = "regression gate: a loss at the limit fails in at most 5 %"
+POWER = "power of a regression gate"
+AGREE = 0.85
+"""Share of samples that the two models read alike for the same reason; the others they read each for itself."""
+
+
+def rows(seed: int, *, short: bool) -> Iterator[Row]:
+    """Changes of rates and gaps, and losses exactly at the limit, at several sizes."""
+    times = 600 if short else 20_000
+    for n in (20, 50, 200, 1000):
+        for base, candidate in ((0.8, 0.8), (0.9, 0.85), (0.6, 0.5)):
+            setting = f"{n} samples, {base:g} to {candidate:g}"
+            generator = stream(seed, "change", setting)
+            more, less = _flips(generator, n, base, candidate, times)
+            low, high = paired_difference(more, less, np.full(times, n))
+            true = candidate - base
+            yield covered(CHANGE, f"n = {n}", setting, *share((low <= true) & (true <= high)))
+            if base == candidate:
+                yield at_most(TEST, "one group", setting, *share(mcnemar(more, less) <= 0.05))
+    for sizes in ((100, 100), (50, 400), (200, 200, 200)):
+        for loss in (0.02, 0.05, 0.1):
+            setting = f"{sizes_name(sizes)}, every group loses {loss:g}"
+            generator = stream(seed, "gate", setting)
+            parts = [_flips(generator, n, 0.8, 0.8 - loss, times) for n in sizes]
+            low = np.max(
+                [-paired_limits(m, k, n, 0.05 / len(sizes))[1] for (m, k), n in zip(parts, sizes, strict=True)], axis=0
+            )
+            high = np.max([-paired_limits(m, k, n, 0.05)[0] for (m, k), n in zip(parts, sizes, strict=True)], axis=0)
+            yield at_most(WITHIN, f"{len(sizes)} groups", setting, *share(high <= loss))
+            yield at_most(BEYOND, f"{len(sizes)} groups", setting, *share(low > loss))
+    for n in (200, 1000):
+        generator = stream(seed, "power", n)
+        more, less, hits = _flips(generator, n, 0.8, 0.8, times, with_hits=True)
+        paired = -paired_limits(more, less, n, 0.05)[0]
+        size = np.full(times, n)
+        before, after = Estimates.of_counts(hits, size), Estimates.of_counts(hits + more - less, size)
+        unpaired = -difference_limits(after, before, 0.05, continuity=True)[0]
+        for name, found in (("face by face", paired), ("as if of different faces", unpaired)):
+            setting = f"{n} samples, equal models, limit 0.05: passes {name}"
+            yield shown(f"{POWER}, {name}", "equal models pass", setting, 1.0, *share(found <= 0.05))
+    again = 60 if short else 1500
+    for rates in (((0.8, 0.7), (0.8, 0.7)), ((0.8, 0.7), (0.75, 0.75)), ((0.8, 0.75, 0.7), (0.8, 0.8, 0.7))):
+        setting = f"{len(rates[0])} groups of 200, {rates[0]} to {rates[1]}"
+        generator = stream(seed, "gap", setting)
+        true = float(np.ptp(rates[1]) - np.ptp(rates[0]))
+        held = []
+        for _ in range(again):
+            cells = np.array([_cells(generator, 200, p, q) for p, q in zip(*rates, strict=True)])
+            low, high = change_of_gap(cells, generator=generator)
+            held.append(low <= true <= high)
+        yield covered(GAP, f"{len(rates[0])} groups", setting, *share(np.array(held)))
+
+
+def _joint(base: float, candidate: float) -> tuple[float, float, float, float]:
+    """Shares of hits of both, of the candidate only, of the base only, of none."""
+    both = AGREE * min(base, candidate) + (1 - AGREE) * base * candidate
+    return both, candidate - both, base - both, 1 - base - candidate + both
+
+
+def _flips(
+    generator: np.random.Generator, n: int, base: float, candidate: float, times: int, *, with_hits: bool = False
+) -> tuple[np.ndarray, ...]:
+    drawn = generator.multinomial(n, _joint(base, candidate), size=times)
+    flips = (drawn[:, 1], drawn[:, 2])
+    return (*flips, drawn[:, 0] + drawn[:, 2]) if with_hits else flips
+
+
+def _cells(generator: np.random.Generator, n: int, base: float, candidate: float) -> np.ndarray:
+    return generator.multinomial(n, _joint(base, candidate))

@@ -7,6 +7,7 @@ Only this module prints. Whatever is slow to import is imported inside the comma
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 import sys
@@ -303,6 +304,9 @@ def datasets() -> None:
 
 def main() -> None:
     """Entry point: an error that the user can mend is one line on stderr and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a sign that a terminal lacks is no reason to fail
     try:
         app()
     except FairferError as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairfer.errors import UsageError
+from fairfer.errors import RunError, UsageError
 from fairfer.files import write_text
 from fairfer.gate import judge
 from fairfer.policy import Policy, read_policy
@@ -61,8 +63,8 @@ def decide(
     if not run.exists():
         message = f"{run} does not exist; give the folder that fairfer audit wrote"
         raise UsageError(message)
-    audit = Audit.read(run)
-    before = None if baseline is None else Audit.read(baseline)
+    audit = _read(run)
+    before = None if baseline is None else _read(baseline)
     verdict = judge(
         rules,
         audit,
@@ -70,24 +72,66 @@ def decide(
         comparison=None if baseline is None else _paired(baseline, run),
         allow_inconclusive=allow_inconclusive,
     )
-    text = terminal(verdict)
-    if markdown_to is not None:
-        write_text(markdown_to, markdown(verdict))
-    if junit_to is not None:
-        write_text(junit_to, junit(verdict))
+    text, comment = terminal(verdict), markdown(verdict)
+    files = {markdown_to: comment, junit_to: junit(verdict)}
+    page = run / "report.html"
+    if run.is_dir():
+        files |= {page: _with_banner(page, verdict)} if page.is_file() else {}
+        files |= {run / VERDICT: verdict.to_json()}
+    _write({path: content for path, content in files.items() if path is not None})
     if os.environ.get("GITHUB_ACTIONS") == "true":
         text += workflow_commands(verdict)
-        for variable, told in (("GITHUB_STEP_SUMMARY", markdown(verdict)), ("GITHUB_OUTPUT", f"outcome={verdict.outcome}\n")):
+        for variable, told in (("GITHUB_STEP_SUMMARY", comment), ("GITHUB_OUTPUT", f"outcome={verdict.outcome}\n")):
             if path := os.environ.get(variable):
-                with Path(path).open("a", encoding="utf-8") as file:
-                    file.write(told)
-    if run.is_dir():
-        page = run / "report.html"
-        if page.is_file():
-            shown = banner(verdict)
-            write_text(page, BANNER.sub(lambda _: shown, page.read_text(encoding="utf-8"), count=1))
-        verdict.write(run / VERDICT)
+                _append(Path(path), told, variable)
     return Decided(verdict, text)
+
+
+def _read(run: Path) -> Audit:
+    """The audit of a folder or file; one that is not that of the folder's own predictions is refused."""
+    audit = Audit.read(run)
+    about = run / "run.json"
+    if run.is_dir() and about.is_file():
+        try:
+            said = json.loads(about.read_text(encoding="utf-8"))
+            whose = [str(said["model"]), str(said["version"]), dict(said["options"])]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            message = f"{about} cannot be read ({error}); audit again"
+            raise RunError(message) from error
+        if whose != [audit.model.name, audit.model.version, audit.model.options]:
+            message = f"{run}: audit.json is of {audit.model.name}, the predictions are of {whose[0]} {whose[1]}; audit again"
+            raise RunError(message)
+    return audit
+
+
+def _with_banner(page: Path, verdict: Verdict) -> str:
+    shown = banner(verdict)
+    try:
+        return BANNER.sub(lambda _: shown, page.read_text(encoding="utf-8"), count=1)
+    except (OSError, UnicodeError) as error:
+        message = f"{page} cannot be read ({error}); run fairfer report again"
+        raise RunError(message) from error
+
+
+def _write(files: Mapping[Path, str]) -> None:
+    """All of them, or none that was not there before."""
+    new = [path for path in files if not path.exists()]
+    try:
+        for path, content in files.items():
+            write_text(path, content)
+    except UsageError:
+        for path in new:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _append(path: Path, text: str, variable: str) -> None:
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        message = f"{path} cannot be written ({error.strerror}); {variable} names it"
+        raise UsageError(message) from error
 
 
 def _paired(baseline: Path, run: Path) -> Comparison | None:

@@ -15,6 +15,8 @@ from fairfer.errors import UsageError
 def write_into_place(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, then move it there in one step.
 
+    A link is followed, and what is no plain file (``/dev/stdout``) is written to and never replaced.
+
     Parameters
     ----------
     path
@@ -27,7 +29,11 @@ def write_into_place(path: Path, write: Callable[[Path], object]) -> None:
     UsageError
         When the place cannot be written to.
     """
+    path = path.resolve() if path.is_symlink() else path
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            write(path)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
     except OSError as error:

@@ -8,6 +8,7 @@ surely beyond the limit           fail        1             some pair (group) is
 neither                           inconclusive  3           too few faces to say; the finding says how many more would do
 a required group is too small     inconclusive  3           or empty, or without a face of the label
 fewer than two groups to compare  inconclusive  3           one, for a limit on each group
+a label is gone, or never said    inconclusive  3           of the baseline's labels, or by the model of a whole group (PPV)
 waived                            as it is    0             the finding stands, its reason beside it; until its day
 there is no such group, label     -           2             or attribute, baseline, readable audit, or rule
 ================================  ==========  ============  =================================================================
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -87,14 +89,17 @@ def judge(
     policy.check_waivers(today or dt.datetime.now(dt.UTC).date())
     if baseline is not None:
         _same_data(audit, baseline)
-    if comparison is not None and comparison.candidate.predictions_digest != audit.model.predictions_digest:
-        message = "the comparison is of other predictions than this audit's; compare again"
-        raise RunError(message)
+    if comparison is not None:
+        sides = [comparison.candidate.predictions_digest, comparison.base.predictions_digest]
+        if baseline is None or sides != [audit.model.predictions_digest, baseline.model.predictions_digest]:
+            message = "the comparison is of other predictions than this audit and its baseline; compare again"
+            raise RunError(message)
     checks = [
         _check(rule, label, attribute, audit, baseline, comparison)
         for rule in policy.rules
-        for label, attribute in _expanded(rule, audit)
+        for label, attribute in _expanded(rule, audit, baseline)
     ]
+    _check_waivers(policy, checks)
     findings = [f.model_copy(update={"waived": _waiver(policy, f)}) for f in _decide(checks, 1 - policy.confidence)]
     standing = [f.outcome for f in findings if f.waived is None]
     outcome: Outcome = "fail" if "fail" in standing else "inconclusive" if "inconclusive" in standing else "pass"
@@ -117,24 +122,54 @@ def judge(
 
 
 def _same_data(audit: Audit, baseline: Audit) -> None:
-    fields = [
+    fields: list[tuple[str, Any, Any]] = [
         ("data set", audit.data.name, baseline.data.name),
         ("labels of the data", audit.data.labels, baseline.data.labels),
-        ("truth and groups (digest)", audit.data.digest[:12], baseline.data.digest[:12]),
         ("--unsayable", audit.settings.unsayable, baseline.settings.unsayable),
+        ("--subject", audit.settings.subject, baseline.settings.subject),
     ]
+    if audit.data.digest != baseline.data.digest:
+        # Of tables of predictions the digest covers the answers too, so what the audits counted is compared instead.
+        fields.append(("number of faces by label and group", _faces(audit, baseline), _faces(baseline, audit)))
     for what, here, there in fields:
         if here != there:
-            message = f"the baseline cannot be compared with: its {what} is {there!r}, the audit's {here!r}"
+            shown = "" if isinstance(here, dict) else f" is {there!r}, the audit's {here!r}"
+            message = f"the baseline cannot be compared with: its {what}{shown or ' differs'}"
             raise RunError(message)
 
 
-def _expanded(rule: Rule, audit: Audit) -> list[tuple[str, str]]:
-    """Labels and attributes of a rule, each of which must exist."""
+def _faces(audit: Audit, other: Audit) -> dict[tuple[str, str, str], int]:
+    """Faces by group and true label, over what both audits have."""
+    labels, groupings = set(other.labels.audited), {"*", *other.groupings}
+    found: Counter[tuple[str, str, str]] = Counter()
+    for c in audit.counts:
+        if c.truth in labels and c.attribute in groupings:
+            found[c.attribute, c.group, c.truth] += c.n
+    return dict(found)
+
+
+def _check_waivers(policy: Policy, checks: Sequence[_Check]) -> None:
+    """Refuse a waiver that waives nothing: its label or attribute is misspelt, or gone."""
+    for waiver in policy.waivers:
+        mine = [c.about for c in checks if c.about["rule"] == waiver.rule]
+        if not any(waiver.covers(a["rule"], a["label"], a["attribute"]) for a in mine):
+            known = sorted({f"{a['label']} by {a['attribute']}" for a in mine})
+            message = f"the waiver of rule {waiver.rule!r} covers no check of it; its checks are: {', '.join(known)}"
+            raise UsageError(message)
+
+
+def _expanded(rule: Rule, audit: Audit, baseline: Audit | None) -> list[tuple[str, str]]:
+    """Labels and attributes of a rule, each of which must exist; each once, however it was spelled.
+
+    A label that only the baseline was audited in counts for ``max_regression``: a model that lost a label got worse in it.
+    """
+    known_labels = list(audit.labels.audited)
+    if rule.kind == "max_regression" and baseline is not None:
+        known_labels += [n for n in baseline.labels.audited if n not in known_labels]
     # Any usual spelling of an emotion will do; names that are none are taken as they are.
-    labels = [n if n in audit.labels.audited else canonical(n) or n for n in rule.label]
+    labels = list(dict.fromkeys(n if n in known_labels else canonical(n) or n for n in rule.label))
     if labels == ["*"] and rule.rate not in OVER_LABELS:
-        labels = audit.labels.audited
+        labels = known_labels
     for attribute in rule.attribute:
         if attribute not in audit.groupings:
             message = (
@@ -148,11 +183,11 @@ def _expanded(rule: Rule, audit: Audit) -> list[tuple[str, str]]:
                 raise UsageError(message)
     if rule.rate not in OVER_LABELS:
         for label in labels:
-            if label not in audit.labels.audited:
-                hint = did_you_mean(label, audit.labels.audited)
+            if label not in known_labels:
+                hint = did_you_mean(label, known_labels)
                 message = f"rule {rule.name!r}: the audit has no label {label!r}; {hint}"
                 raise UsageError(message)
-    return list(itertools.product(labels, rule.attribute))
+    return list(itertools.product(labels, dict.fromkeys(rule.attribute)))
 
 
 @dataclass(frozen=True)
@@ -167,12 +202,17 @@ class _Check:
     reason: str = ""
     trials: Sequence[tuple[str, int]] = ()
 
+    def sides(self, passing: float, failing: float, times: float = 1.0) -> tuple[float, float]:
+        """Lower and upper bound: the one to pass by at one error, the one to fail by at another."""
+        below, above = (passing, failing) if self.at_least else (failing, passing)
+        return (self.bounds or _nothing)(below, above, times)
+
     def within(self, tail: float, times: float = 1.0) -> bool:
-        low, high = (self.bounds or _nothing)(tail, tail, times)
+        low, high = self.sides(tail, tail, times)
         return low >= self.limit if self.at_least else high <= self.limit
 
     def beyond(self, tail: float, times: float = 1.0) -> bool:
-        low, high = (self.bounds or _nothing)(tail, tail, times)
+        low, high = self.sides(tail, tail, times)
         return high < self.limit if self.at_least else low > self.limit
 
 
@@ -191,8 +231,9 @@ def _nothing(*_: float) -> tuple[float, float]:
 def _check(
     rule: Rule, label: str, attribute: str, audit: Audit, baseline: Audit | None, comparison: Comparison | None
 ) -> _Check:
-    members = _members(rule.rate, label, attribute, audit)
     least = rule.minimum or audit.settings.minimum
+    lost = _lost(rule, label, audit, baseline)
+    members = [] if label not in ("*", *audit.labels.audited) else _members(rule.rate, label, attribute, audit)
     usable = [
         m for m in members if m.value is not None and (m.denominator or 0) >= least and UNANNOTATED not in m.group.split(",")
     ]
@@ -211,6 +252,13 @@ def _check(
         "best": None,
     }
     at_least = rule.kind in ("min_ratio", "min_worst")
+    if lost:
+        return _Check(about, rule.limit, at_least, None, lost)
+    silent = [m.group for m in members if m not in usable and rule.rate == "PPV" and audit.size(attribute, m.group) >= least]
+    silent = [g for g in silent if UNANNOTATED not in g.split(",")]
+    if silent:
+        reason = f"{_named(about)}: the model says {label} too seldom of {', '.join(silent)} to judge it there"
+        return _Check(about, rule.limit, at_least, None, reason)
     lacking = [g for g in rule.require if g not in about["groups"]]
     if lacking:
         some = "; ".join(f"{g} has {next(m.denominator or 0 for m in members if m.group == g)}" for g in lacking)
@@ -220,11 +268,35 @@ def _check(
         reason = f"too few groups have {least} or more faces behind {_named(about)} to judge it"
         return _Check(about, rule.limit, at_least, None, reason)
     trials = [(m.group, m.denominator or 0) for m in usable]
+    observed: float | str
+    bounds: Bounds | None
     if rule.kind == "max_regression":
-        observed, ends, bounds = _regression(rule, about, usable, baseline, comparison)
+        observed, ends, bounds = _regression(rule, about, usable, baseline, comparison, least)
     else:
         observed, ends, bounds = _level(rule, known, about["groups"])
+    if isinstance(observed, str):
+        return _Check(about, rule.limit, at_least, None, observed)
     return _Check({**about, "observed": observed, **ends}, rule.limit, at_least, bounds, "", trials)
+
+
+def _lost(rule: Rule, label: str, audit: Audit, baseline: Audit | None) -> str:
+    """Why a regression cannot be judged: the two models were not audited in the same labels, so not over the same faces."""
+    if rule.kind != "max_regression" or baseline is None:
+        return ""
+    ours, theirs = audit.labels.audited, baseline.labels.audited
+    if label not in ours and label != "*":
+        return (
+            f"{label} {rule.rate}: the baseline was audited in {label}, this model was not (--unsayable), and may have lost it"
+        )
+    if label not in theirs and label != "*":
+        return f"{label} {rule.rate}: the baseline was not audited in {label}, so there is nothing to compare with"
+    differing = sorted(set(ours) ^ set(theirs))
+    if differing and rule.rate not in ("TPR", "FNR"):
+        only = ", ".join(differing)
+        return (
+            f"{rule.rate}: the two were audited over different faces, as only one can say {only}; use --unsayable keep for both"
+        )
+    return ""
 
 
 def _members(rate: str, label: str, attribute: str, audit: Audit) -> list[Rate]:
@@ -278,7 +350,7 @@ def _level(rule: Rule, known: Estimates, groups: Sequence[str]) -> tuple[float, 
             found = _times(known, times)
             one, other = found.of_groups(i), found.of_groups(j)
             # To be within, every pair must be; to be beyond, one suffices, and the error is shared among the pairs.
-            return float(ratio_limits(one, other, low)[0].min()), float(ratio_limits(one, other, 2 * high / len(i))[1].min())
+            return float(ratio_limits(one, other, low)[0].min()), float(ratio_limits(one, other, high / len(i))[1].min())
 
         return float(rate.min() / rate.max()) if rate.max() > 0 else 1.0, ends, ratio
 
@@ -293,9 +365,14 @@ def _level(rule: Rule, known: Estimates, groups: Sequence[str]) -> tuple[float, 
 
 
 def _regression(
-    rule: Rule, about: dict[str, Any], usable: Sequence[Rate], baseline: Audit | None, comparison: Comparison | None
-) -> tuple[float, dict[str, str], Bounds]:
-    """How much worse the rate of any group became."""
+    rule: Rule,
+    about: dict[str, Any],
+    usable: Sequence[Rate],
+    baseline: Audit | None,
+    comparison: Comparison | None,
+    least: int,
+) -> tuple[float | str, dict[str, str], Bounds | None]:
+    """How much worse the rate of any group became, its ends and bounds; or why it cannot be said."""
     if baseline is None:
         message = f"rule {rule.name!r} limits a regression, which needs the run to compare with; give it with --baseline"
         raise UsageError(message)
@@ -315,7 +392,8 @@ def _regression(
         before, after = _estimates([theirs[g] for g in groups]), _estimates(usable)
         change = after.rate - before.rate
 
-        def limits(tail: float, times: float) -> tuple[np.ndarray, np.ndarray]:
+        def limits(tail: float, times: float, *, passing: bool) -> tuple[np.ndarray, np.ndarray]:
+            del passing  # either way
             return difference_limits(_times(after, times), _times(before, times), tail, continuity=True)
     else:
         mirrored = _MIRROR.get(rule.rate, rule.rate)
@@ -325,33 +403,36 @@ def _regression(
             for c in comparison.changes
             if (c.rate, c.label, c.attribute) == (mirrored, about["label"], about["attribute"])
         }
-        lacking = [g for g in groups if g not in mine or not mine[g].trials]
+        lacking = [g for g in groups if g not in mine or mine[g].trials < least]
         if lacking:
-            message = f"rule {rule.name!r}: the runs have no {rule.rate} of group {lacking[0]!r} in common"
-            raise RunError(message)
+            reason = f"{_named(about)}: the two runs have fewer than {least} faces behind it in common in {', '.join(lacking)}"
+            return reason, {}, None
         rows = [mine[g] for g in groups]
         change = np.array([turned * (c.change or 0.0) for c in rows])
 
-        def limits(tail: float, times: float) -> tuple[np.ndarray, np.ndarray]:
-            low, high = _paired(rows, tail, times, comparison)
+        def limits(tail: float, times: float, *, passing: bool) -> tuple[np.ndarray, np.ndarray]:
+            low, high = _paired(rows, tail, times, comparison, passing=passing)
             return (low, high) if turned == 1 else (-high, -low)
 
     worse = -sign * change
 
     def bounds(low: float, high: float, times: float) -> tuple[float, float]:
         # Beyond: one group suffices, and the error is shared among them; within: every group must be.
-        least, most = limits(low / len(groups), times), limits(high, times)
+        least, most = limits(low / len(groups), times, passing=False), limits(high, times, passing=True)
         lost, kept = (-least[1], -most[0]) if sign == 1 else (least[0], most[1])
         return float(lost.max()), float(kept.max())
 
     ends = {"worst": groups[int(np.argmax(worse))], "best": groups[int(np.argmin(worse))]}
-    return float(worse.max()), ends, bounds
+    return float(worse.max()) + 0.0, ends, bounds
 
 
-def _paired(rows: Sequence[Change], tail: float, times: float, comparison: Comparison) -> tuple[np.ndarray, np.ndarray]:
+def _paired(
+    rows: Sequence[Change], tail: float, times: float, comparison: Comparison, *, passing: bool
+) -> tuple[np.ndarray, np.ndarray]:
     if not comparison.subject:
         more, less, trials = (times * np.array([getattr(c, n) for c in rows], float) for n in ("gained", "lost", "trials"))
-        return paired_limits(more, less, trials, tail)
+        # Only towards more of a loss are limits without correction too narrow.
+        return paired_limits(more, less, trials, tail, continuity=passing)
     # Where people have several pictures, the interval of the comparison tells the error.
     seen = np.array([c.change or 0.0 for c in rows])
     width = np.array([(c.high or 0.0) - (c.low or 0.0) for c in rows]) / 2 / normal_quantile((1 + comparison.confidence) / 2)
@@ -375,24 +456,26 @@ def _decide(checks: Sequence[_Check], tail: float) -> list[Finding]:
         failed |= new
         if len(failed) == family:
             break
-    return [_finding(c, tail, failed=i in failed) for i, c in enumerate(checks)]
+    share = tail / max(family - len(failed), 1)
+    return [_finding(c, tail, share, failed=i in failed) for i, c in enumerate(checks)]
 
 
-def _finding(check: _Check, tail: float, *, failed: bool) -> Finding:
+def _finding(check: _Check, tail: float, share: float, *, failed: bool) -> Finding:
+    """With the bounds that decided: to pass by at the full error, to fail by at this check's share of it."""
     about = dict(check.about)
     if check.bounds is None:
         return Finding(**about, outcome="inconclusive", why=check.reason, low=None, high=None, settle=None)
-    low, high = (x if np.isfinite(x) else None for x in check.bounds(tail, tail, 1.0))
+    low, high = (x if np.isfinite(x) else None for x in check.sides(tail, share))
     outcome: Outcome = "fail" if failed else "pass" if check.within(tail) else "inconclusive"
-    settle = _settle(check, tail) if outcome == "inconclusive" else None
+    settle = _settle(check, tail, share) if outcome == "inconclusive" else None
     return Finding(**about, outcome=outcome, why=_why(about, outcome, (low, high), settle), low=low, high=high, settle=settle)
 
 
-def _settle(check: _Check, tail: float) -> list[More] | None:
+def _settle(check: _Check, tail: float, share: float) -> list[More] | None:
     """How many more faces of each group would decide, were the rates what they seem to be."""
 
     def decided(times: float) -> bool:
-        return check.within(tail, times) or check.beyond(tail, times)
+        return check.within(tail, times) or check.beyond(share, times)
 
     if not decided(MOST):
         return None
@@ -418,6 +501,10 @@ def _why(about: dict[str, Any], outcome: Outcome, bounds: tuple[float | None, fl
         "max_regression": f"the loss of {about['worst']}",
     }[kind]
     head = f"{_named(about)}: {what} is {seen:.3f}"
+    if kind == "max_gap" and about["worst"] == about["best"]:
+        head = f"{_named(about)}: the groups do not differ"
+    if kind == "max_regression" and seen <= 0:
+        head = f"{_named(about)}: no group lost anything"
     least = kind in ("min_ratio", "min_worst")
     sure = {
         "pass": f"surely {'at least' if least else 'at most'} {low if least else high}",

@@ -30,9 +30,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from fairfer.errors import UsageError, did_you_mean
+from fairfer.labels import canonical
 
 POLICY_FILES = ("fairfer.toml", "pyproject.toml")
 Kind = Literal["max_gap", "min_ratio", "min_worst", "max_regression"]
@@ -104,12 +105,13 @@ class Waiver(_Checked):
     rule: str
     label: str | None = None
     attribute: str | None = None
-    reason: str = Field(min_length=1)
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
     expires: dt.date
 
     def covers(self, rule: str, label: str, attribute: str) -> bool:
         """Whether a check is waived by this."""
-        return self.rule == rule and self.label in (None, label) and self.attribute in (None, attribute)
+        labels = (label,) if self.label is None else (self.label, canonical(self.label))
+        return self.rule == rule and label in labels and self.attribute in (None, attribute)
 
 
 class Policy(_Checked):
@@ -123,7 +125,7 @@ class Policy(_Checked):
         At least one rule, each with a name of its own.
     """
 
-    confidence: float = Field(default=0.95, ge=0.5, lt=1)
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
     rules: list[Rule] = Field(min_length=1)
     waivers: list[Waiver] = Field(default_factory=list)
 
@@ -177,15 +179,16 @@ def read_policy(path: Path | None = None, folder: Path | None = None) -> Policy:
     try:
         text = path.read_text(encoding="utf-8")
         value: Any = tomllib.loads(text)
+        if path.name == "pyproject.toml":
+            tool = value.get("tool")
+            value = tool.get("fairfer") if isinstance(tool, dict) else None
     except (OSError, UnicodeError) as error:
         message = f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); name a policy with --policy"
         raise UsageError(message) from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         message = f"{path} is no TOML: {error}"
         raise UsageError(message) from error
-    if path.name == "pyproject.toml":
-        value = value.get("tool", {}).get("fairfer", {})
-    if not value:
+    if not isinstance(value, dict) or not value:
         message = f"{path} holds no rule, so nothing would be judged; write at least one [[rules]]"
         raise UsageError(message)
     try:
@@ -202,9 +205,10 @@ def _found(folder: Path) -> Path:
         if name == "fairfer.toml":
             return path
         try:
-            if "fairfer" in tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}):
+            tool = tomllib.loads(path.read_text(encoding="utf-8")).get("tool")
+            if isinstance(tool, dict) and "fairfer" in tool:
                 return path
-        except (OSError, UnicodeError, tomllib.TOMLDecodeError):
+        except (OSError, UnicodeError, tomllib.TOMLDecodeError, RecursionError):
             continue
     message = "there is no fairfer.toml here, nor [tool.fairfer] in pyproject.toml; name a policy with --policy"
     raise UsageError(message)

@@ -49,8 +49,8 @@ def assert_fair(
 
     Raises
     ------
-    AssertionError
-        With the gate's own text, when the policy fails or cannot be judged.
+    pytest.fail.Exception
+        With the gate's own text, when the policy fails or cannot be judged: the test fails.
     UsageError, RunError
         When there is nothing to judge by.
     """
@@ -84,11 +84,13 @@ def fairfer_audit(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Aud
         **settings: Any,  # noqa: ANN401 - whatever fairfer.audit takes
     ) -> Audit:
         import fairfer  # noqa: PLC0415 - see above
+        from fairfer.errors import UsageError  # noqa: PLC0415
 
         data: Any = fairfer.load_dataset(dataset) if isinstance(dataset, str | Path) else dataset
         asked: Any = fairfer.load_model(model, **(options or {})) if isinstance(model, str) else model
         if asked is None and data.recorded is None:
-            asked = fairfer.load_model("baseline")
+            message = f"{data.name} holds pictures and no predictions; name the model to audit: fairfer_audit(..., model=...)"
+            raise UsageError(message)
         folder = run or tmp_path_factory.mktemp("fairfer")
         return fairfer.audit(data, fairfer.predict(data, asked, folder), by, run=folder, **settings)
 

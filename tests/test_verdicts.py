@@ -129,7 +129,8 @@ def test_names_do_nothing_to_any_face(verdict):
     comment = markdown(verdict)
     assert comment.startswith(MARKER + "\n")
     assert "<script" not in comment + banner(verdict)
-    assert not re.search(r"(?<!\\)\]\(http", comment)
+    assert "://" not in comment
+    assert not re.search(r"[@#](?!\N{ZERO WIDTH SPACE}|#| )", comment)
     assert "::" not in terminal(verdict)
     for row in (line for line in comment.splitlines() if line.startswith("| ")):
         assert len(re.findall(r"(?<!\\)\|", row)) == 8
@@ -247,6 +248,68 @@ def test_a_workflow_is_told_in_its_own_words(run, tmp_path, monkeypatch):
     assert "::error" in decide(run, policy=rules()).text
     assert (tmp_path / "GITHUB_STEP_SUMMARY").read_text(encoding="utf-8").startswith(MARKER)
     assert (tmp_path / "GITHUB_OUTPUT").read_text(encoding="utf-8") == "outcome=fail\n"
+
+
+def test_a_run_whose_predictions_are_newer_than_its_audit_is_refused(command, run, tmp_path):
+    """The audit says who was asked; run.json says whose answers lie there now."""
+    (tmp_path / "fairfer.toml").write_text(POLICY + LIMITS["pass"], encoding="utf-8")
+    about = {"model": "fake", "version": "1", "options": {}}
+    (run / "run.json").write_text(json.dumps({**about, "model": "another"}), encoding="utf-8")
+    code, _, err = command(str(run))
+    assert code == 2
+    assert "audit.json is of fake, the predictions are of another 1; audit again" in err
+    (run / "run.json").write_text("{}", encoding="utf-8")
+    assert command(str(run))[0] == 2
+
+
+def test_nothing_is_half_written(command, run, tmp_path):
+    """Where one file cannot be written none of the others stays, and what is no plain file is written to, not replaced."""
+    (tmp_path / "fairfer.toml").write_text(POLICY + LIMITS["pass"], encoding="utf-8")
+    (tmp_path / "folder").mkdir()
+    code, _, err = command(str(run), "--markdown", "m.md", "--junit", "folder")
+    assert (code, "cannot be written" in err) == (2, True)
+    assert not (tmp_path / "m.md").exists()
+    assert not (run / "verdict.json").exists()
+    (tmp_path / "real.md").write_text("", encoding="utf-8")
+    (tmp_path / "link.md").symlink_to(tmp_path / "real.md")
+    assert command(str(run), "--markdown", "link.md")[0] == 0
+    assert (tmp_path / "link.md").is_symlink()
+    assert (tmp_path / "real.md").read_text(encoding="utf-8").startswith(MARKER)
+    (run / "report.html").write_bytes(b"\xff\xfe")
+    assert command(str(run))[0] == 2
+
+
+def test_a_summary_that_cannot_be_written_is_one_line(run, monkeypatch):
+    """The runner's own files may be missing when its variables are set by hand."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "/nonexistent/x")
+    with pytest.raises(UsageError, match="GITHUB_STEP_SUMMARY names it"):
+        decide(run, policy=rules())
+
+
+def test_the_actions_words_are_a_shells(tmp_path):
+    """Several lines, quotes and all; a quote that is not closed is an error and not half of the arguments."""
+    if not SCRIPT.is_file():
+        pytest.skip("a source distribution comes without workflows")
+    fake = tmp_path / "bin"
+    fake.mkdir()
+    (fake / "fairfer").write_text('#!/bin/sh\nprintf "%s\\n" "$@" >> calls\nexit 2\n', encoding="utf-8")
+    (fake / "fairfer").chmod(0o755)
+    environment = {
+        "PATH": f"{fake}:{Path(sys.executable).parent}:/usr/bin:/bin",
+        "GITHUB_OUTPUT": str(tmp_path / "out"),
+        "RUNNER_TEMP": str(tmp_path),
+        "FAIRFER_RUN": "run",
+        "FAIRFER_ARGUMENTS": 'data\n--model a:b\n--name "my data"',
+    }
+    done = subprocess.run(["bash", str(SCRIPT)], check=False, env=environment, cwd=tmp_path, capture_output=True)  # noqa: S607
+    assert done.returncode == 2
+    calls = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
+    assert calls == ["audit", "data", "--model", "a:b", "--name", "my data", "--out", "run"]
+    (tmp_path / "calls").unlink()
+    broken = {**environment, "FAIRFER_ARGUMENTS": 'data --name "my'}
+    assert subprocess.run(["bash", str(SCRIPT)], check=False, env=broken, cwd=tmp_path, capture_output=True).returncode == 2  # noqa: S607
+    assert not (tmp_path / "calls").exists()
 
 
 @pytest.mark.usefixtures("run")

@@ -10,6 +10,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
+from fairfer.errors import RunError
 from fairfer.files import write_into_place, write_text
 from fairfer.report import evidence, tables
 from fairfer.verdict import VERDICT, Verdict
@@ -80,9 +81,11 @@ def write_report(audit: Audit, folder: Path) -> Path:
 
 def _verdict(audit: Audit, folder: Path) -> Verdict | None:
     """What `fairfer gate` said of this very audit, if it was asked."""
-    path = folder / VERDICT
-    found = Verdict.read(path) if path.is_file() else None
-    return found if found is not None and found.audit_seal == audit.sealed() else None
+    try:
+        found = Verdict.read(folder / VERDICT)
+    except RunError:  # none, or one that this fairfer cannot read: it says nothing of this audit
+        return None
+    return found if found.audit_seal == audit.sealed() else None
 
 
 def _fill(data: bytes, path: Path) -> None:

@@ -87,14 +87,13 @@ def policy_lines(verdict: Verdict) -> list[str]:
 def terminal(verdict: Verdict) -> str:
     """The verdict as text: the policy, then what stops anyone first."""
     sure = f"{100 * verdict.policy['confidence']:g} %"
-    lines = [f"fairfer gate \N{MIDDLE DOT} {about(verdict)}", f"Policy, at {sure} confidence:"]
+    lines = [f"fairfer gate \N{MIDDLE DOT} {_plain(about(verdict))}", f"Policy, at {sure} confidence:"]
     for line in policy_lines(verdict):
-        lines += textwrap.wrap(line.replace("::", ": :"), _WIDTH, initial_indent="  ", subsequent_indent="    ")
+        lines += textwrap.wrap(_plain(line), _WIDTH, initial_indent="  ", subsequent_indent="    ")
     lines += ["", headline(verdict), ""]
     for finding in _ordered(verdict.findings):
         sign = "-" if finding.waived else _SIGNS[finding.outcome]
-        # On a runner, a line of a log that begins with two colons is a command.
-        text = f"{finding.rule}, by {_by(verdict, finding)}: {finding.why}{_extra(finding)}".replace("::", ": :")
+        text = _plain(f"{finding.rule}, by {_by(verdict, finding)}: {finding.why}{_extra(finding)}")
         lines += textwrap.wrap(f"{sign} {text}", _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     return "\n".join(lines) + "\n"
 
@@ -167,6 +166,12 @@ def banner(verdict: Verdict | None) -> str:
             f'<aside class="verdict" aria-label="Verdict"><p><b>{sign} {html.escape(headline(verdict))}</b></p>{body}</aside>'
         )
     return f"<!--verdict-->{inner}<!--/verdict-->"
+
+
+def _plain(text: str) -> str:
+    """On one line, printable, and with nothing that a runner takes for a command of the workflow."""
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
+    return text.replace("::", ": :").replace("##[", "# #[")
 
 
 def _by(verdict: Verdict, finding: Finding) -> str:

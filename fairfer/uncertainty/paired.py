@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 RESAMPLES = 2000
+_CORRECTION = 1.5
+"""Samples; one is not quite enough (5.5 % at 700 samples and a loss of .1)."""
 
 
 def mcnemar(more: ArrayLike, less: ArrayLike) -> Floats:
@@ -67,16 +69,21 @@ def paired_difference(more: ArrayLike, less: ArrayLike, trials: ArrayLike, confi
     return np.where(n > 0, np.minimum(low, seen), np.nan), np.where(n > 0, np.maximum(high, seen), np.nan)
 
 
-def paired_limits(more: ArrayLike, less: ArrayLike, trials: ArrayLike, tail: float) -> tuple[Floats, Floats]:
+def paired_limits(
+    more: ArrayLike, less: ArrayLike, trials: ArrayLike, tail: float, *, continuity: bool = False
+) -> tuple[Floats, Floats]:
     """One-sided limits, each with error `tail`, of the change ``(more - less) / trials``.
 
     Notes
     -----
-    Bonett and Price (2012, J. Educ. Behav. Stat. 37): Wald's limits after one changed sample was added to each side.
+    Bonett and Price (2012, J. Educ. Behav. Stat. 37): Wald's limits after one changed sample was added to each side. Where all
+    that changed did so the same way these are too narrow towards more of it: by exact enumeration a loss at the limit would
+    pass in up to 10.7 %. With `continuity` they are wider by one and a half samples, and it passes in at most 4.5 %.
     """
     b, c, n = (np.asarray(a, float) for a in (more, less, trials))
     p, q = (b + 1) / (n + 2), (c + 1) / (n + 2)
     half = normal_quantile(1 - tail) * np.sqrt(np.maximum(p + q - (p - q) ** 2, 0) / (n + 2))
+    half = half + (_CORRECTION / n if continuity else 0.0)
     return np.maximum(p - q - half, -1), np.minimum(p - q + half, 1)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from rows import Row, at_most, covered, share, shown, sizes_name, stream
+from scipy import stats
 
 from fairfer.uncertainty import Estimates, change_of_gap, difference_limits, mcnemar, paired_difference, paired_limits
 
@@ -32,27 +33,7 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
             yield covered(CHANGE, f"n = {n}", setting, *share((low <= true) & (true <= high)))
             if base == candidate:
                 yield at_most(TEST, "one group", setting, *share(mcnemar(more, less) <= 0.05))
-    for sizes in ((100, 100), (50, 400), (200, 200, 200)):
-        for loss in (0.02, 0.05, 0.1):
-            setting = f"{sizes_name(sizes)}, every group loses {loss:g}"
-            generator = stream(seed, "gate", setting)
-            parts = [_flips(generator, n, 0.8, 0.8 - loss, times) for n in sizes]
-            low = np.max(
-                [-paired_limits(m, k, n, 0.05 / len(sizes))[1] for (m, k), n in zip(parts, sizes, strict=True)], axis=0
-            )
-            high = np.max([-paired_limits(m, k, n, 0.05)[0] for (m, k), n in zip(parts, sizes, strict=True)], axis=0)
-            yield at_most(WITHIN, f"{len(sizes)} groups", setting, *share(high <= loss))
-            yield at_most(BEYOND, f"{len(sizes)} groups", setting, *share(low > loss))
-    for n in (200, 1000):
-        generator = stream(seed, "power", n)
-        more, less, hits = _flips(generator, n, 0.8, 0.8, times, with_hits=True)
-        paired = -paired_limits(more, less, n, 0.05)[0]
-        size = np.full(times, n)
-        before, after = Estimates.of_counts(hits, size), Estimates.of_counts(hits + more - less, size)
-        unpaired = -difference_limits(after, before, 0.05, continuity=True)[0]
-        for name, found in (("face by face", paired), ("as if of different faces", unpaired)):
-            setting = f"{n} samples, equal models, limit 0.05: passes {name}"
-            yield shown(f"{POWER}, {name}", "equal models pass", setting, 1.0, *share(found <= 0.05))
+    yield from _gate(seed, times)
     again = 60 if short else 1500
     for rates in (((0.8, 0.7), (0.8, 0.7)), ((0.8, 0.7), (0.75, 0.75)), ((0.8, 0.75, 0.7), (0.8, 0.8, 0.7))):
         setting = f"{len(rates[0])} groups of 200, {rates[0]} to {rates[1]}"
@@ -64,6 +45,40 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
             low, high = change_of_gap(cells, generator=generator)
             held.append(low <= true <= high)
         yield covered(GAP, f"{len(rates[0])} groups", setting, *share(np.array(held)))
+
+
+def _gate(seed: int, times: int) -> Iterator[Row]:
+    """Losses exactly at the limit, and how often equal models pass."""
+    for sizes in ((100, 100), (50, 400), (200, 200, 200)):
+        for loss in (0.02, 0.05, 0.1):
+            setting = f"{sizes_name(sizes)}, every group loses {loss:g}"
+            generator = stream(seed, "gate", setting)
+            parts = [_flips(generator, n, 0.8, 0.8 - loss, times) for n in sizes]
+            low = np.max(
+                [-paired_limits(m, k, n, 0.05 / len(sizes))[1] for (m, k), n in zip(parts, sizes, strict=True)],
+                axis=0,
+            )
+            high = np.max(
+                [-paired_limits(m, k, n, 0.05, continuity=True)[0] for (m, k), n in zip(parts, sizes, strict=True)], axis=0
+            )
+            yield at_most(WITHIN, f"{len(sizes)} groups", setting, *share(high <= loss))
+            yield at_most(BEYOND, f"{len(sizes)} groups", setting, *share(low > loss))
+    for n in (20, 75, 191, 383, 1000):
+        lost = np.arange(n + 1)
+        high = -paired_limits(np.zeros(n + 1), lost, np.full(n + 1, n), 0.05, continuity=True)[0]
+        for loss in (0.01, 0.05, 0.1):
+            setting = f"{n} samples of one group, nobody gains, {loss:g} lost"
+            yield at_most(WITHIN, "1 group, nobody gains", setting, float(stats.binom.pmf(lost, n, loss)[high <= loss].sum()))
+    for n in (200, 1000):
+        generator = stream(seed, "power", n)
+        more, less, hits = _flips(generator, n, 0.8, 0.8, times, with_hits=True)
+        paired = -paired_limits(more, less, n, 0.05, continuity=True)[0]
+        size = np.full(times, n)
+        before, after = Estimates.of_counts(hits, size), Estimates.of_counts(hits + more - less, size)
+        unpaired = -difference_limits(after, before, 0.05, continuity=True)[0]
+        for name, found in (("face by face", paired), ("as if of different faces", unpaired)):
+            setting = f"{n} samples, equal models, limit 0.05: passes {name}"
+            yield shown(f"{POWER}, {name}", "equal models pass", setting, 1.0, *share(found <= 0.05))
 
 
 def _joint(base: float, candidate: float) -> tuple[float, float, float, float]:

@@ -262,3 +262,20 @@ def test_titles_where_there_is_nothing_to_say(found):
     assert "\N{EN DASH}" in {
         c for r in evidence.sensitivity_table(View(found.model_copy(update={"annotation": lost}))).rows for c in r
     }
+
+
+def test_the_example_in_the_repository_is_what_this_version_writes():
+    """Its audit.json reads back, and its tables are those made of it: an example that nobody could make again is none."""
+    from pathlib import Path
+
+    from fairfer.report import tables
+    from fairfer.result import Audit
+
+    folder = Path(__file__).parents[1] / "reports" / "example"
+    if not folder.is_dir():  # a source distribution comes without reports
+        pytest.skip("reports/example is not here")
+    audit = Audit.read(folder)
+    texts = {**tables.csv_files(audit), **evidence.csv_files(audit)}
+    assert {p.name for p in (folder / "tables").iterdir()} == set(texts)
+    for name, text in texts.items():
+        assert (folder / "tables" / name).read_text(encoding="utf-8") == text

@@ -535,3 +535,17 @@ def test_what_is_settled_needs_no_more_and_what_is_equal_is_never_settled():
     assert images_to_settle([100, 100], [200, 200]) is None
     assert images_to_settle([100_000, 100_001], [200_000, 200_000]) is None
     assert set(images_to_settle([18, 1900], [30, 2500])) == {0}
+
+
+def test_a_small_group_between_the_extremes_is_grown_too():
+    """It makes the chance gap wide, however many images the others have."""
+    hits, sizes = np.array([26, 165, 800]), np.array([30, 200, 900])
+    more = images_to_settle(hits, sizes)
+    assert set(more) == {0, 1, 2}
+    trials = sizes + more[0]
+    generator = np.random.default_rng(13)
+    rates = hits / sizes
+    found = [
+        chance_gap(generator.binomial(trials, rates), trials, draws=199, generator=generator).p <= 0.05 for _ in range(300)
+    ]
+    assert np.mean(found) > 0.7

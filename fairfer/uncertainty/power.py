@@ -98,8 +98,8 @@ def images_to_settle(hits: ArrayLike, sizes: ArrayLike, confidence: float = 0.95
     -------
     dict or None
         Additional trials by the number of the group: of the one of the two extreme groups that is known less, where that
-        suffices, else of both alike. Empty when there are enough already; ``None`` when there is no gap, or when more than
-        `MOST_MORE` would not settle it.
+        suffices, else of both alike, else of all (a small group between them can make the chance gap wide). Empty when there
+        are enough already; ``None`` when there is no gap, or when more than `MOST_MORE` would not settle it.
 
     Notes
     -----
@@ -130,7 +130,7 @@ def images_to_settle(hits: ArrayLike, sizes: ArrayLike, confidence: float = 0.95
     if settled(n):
         return {}
     less_known = worst if n[worst] <= n[best] else best
-    for groups in ((less_known,), (worst, best)):
+    for groups in ((less_known,), (worst, best), tuple(range(len(n)))):
         if not settled(grown(groups, MOST_MORE)):
             continue
         low, high = 0, MOST_MORE

@@ -120,7 +120,7 @@ def test_the_lines_say_what_the_rows_say(found):
     # Of men: anger is missed, so fear is said wrongly, and accuracy falls. Women's 4 changes are no more than chance.
     assert said[2] == "Of 12 rates of groups, 3 got worse and 0 better beyond chance (q below .05)."
     assert "anger TPR of " in said[3] or "fear FPR of " in said[3]
-    assert "(gender)" in said[3]
+    assert ", by gender: " in said[3]
     assert f"{MINUS}.40 [" in said[3] or "+.40 [" in said[3]
     surely = [g for g in found.gaps if g.low > 0]
     assert {(g.label, g.rate) for g in surely} == {("anger", "TPR"), ("fear", "FPR"), ("*", "accuracy")}

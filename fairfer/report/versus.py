@@ -67,7 +67,7 @@ def lines(found: Comparison) -> list[str]:
     if bad:
         most = min(bad, key=_signed)
         values = f"{rate(most.base)} \N{RIGHTWARDS ARROW} {rate(most.candidate)}"
-        said.append(f"Most got worse: {_named(found, most)}, {values} ({_change(most)}).")
+        said.append(f"Most got worse: {_named(found, most)}: {values} ({_change(most)}).")
     wider = sum(g.low is not None and g.low > 0 for g in found.gaps)
     narrower = sum(g.high is not None and g.high < 0 for g in found.gaps)
     gaps = many(sum(g.change is not None for g in found.gaps), "gap")
@@ -201,7 +201,7 @@ def _fill(data: bytes, path: Path) -> None:
 
 def _named(found: Comparison, change: Change) -> str:
     label = "" if change.label == EVERYONE else f"{change.label} "
-    return f"{label}{change.rate} of {group_words(change.group)} ({with_inferred(change.attribute, found.inferred)})"
+    return f"{label}{change.rate} of {group_words(change.group)}, by {with_inferred(change.attribute, found.inferred)}"
 
 
 def _change(change: Change) -> str:

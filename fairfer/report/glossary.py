@@ -74,9 +74,9 @@ GLOSSARY: Mapping[str, tuple[str, str]] = {
     "rater": (
         "A rater held against the others",
         (
-            "How often one of the people who rated a face agrees with what most of the others say: the ceiling "
-            "that a model trained on such labels can be expected to reach. Where the others tie, each winner "
-            "counts in part."
+            "How often one of the people who rated a face agrees with what most of the others say: how hard the "
+            "task is for a single person. A model that learned from many raters at once may agree with most of "
+            "them more often than one of them does. Where the others tie, each winner counts in part."
         ),
     ),
     "entropy": (

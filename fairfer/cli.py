@@ -11,6 +11,7 @@ import io
 import re
 import shlex
 import sys
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -316,6 +317,9 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.echo("fairfer: interrupted; the same command takes up where it stopped", err=True)
         sys.exit(INTERRUPTED)
+    except Exception:  # noqa: BLE001 - a bug, with its traceback; Python's own exit 1 would be taken for a policy that failed
+        traceback.print_exc()
+        sys.exit(COULD_NOT_RUN)
 
 
 def _load(path: str, *, bands: list[str] | None = None, **options: Any) -> Dataset:  # noqa: ANN401 - a loader's options

@@ -95,11 +95,14 @@ class Standing(Strict):
     low: float | None
     high: float | None
     worst: str | None
+    worst_attribute: str | None
     worst_accuracy: float | None
     gap: float | None
     gap_chance: float | None
     gap_q: float | None
     gap_of: str | None
+    gap_attribute: str | None
+    inferred: list[str]
 
 
 class Comparison(Strict):

@@ -1,4 +1,4 @@
-"""From a run folder to a verdict, written down beside it: what ``fairfer gate`` and the pytest plugin do."""
+"""From a run folder to a verdict, written down beside it: what ``fairfer gate`` does."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def _same_data(audit: Audit, baseline: Audit) -> None:
     for what, here, there in fields:
         if here != there:
             shown = "" if isinstance(here, dict) else f" is {there!r}, the audit's {here!r}"
-            message = f"the baseline cannot be compared with: its {what}{shown or ' differs'}"
+            message = f"the baseline cannot be compared with: its {what}{shown or ' differs'}; audit both alike"
             raise RunError(message)
 
 
@@ -299,10 +299,10 @@ def _lost(rule: Rule, label: str, audit: Audit, baseline: Audit | None) -> str:
     return ""
 
 
-def _members(rate: str, label: str, attribute: str, audit: Audit) -> list[Rate]:
+def _members(rate: str, label: str, attribute: str, audit: Audit, whose: str = "audit") -> list[Rate]:
     found = [r for r in audit.rates if (r.rate, r.label, r.attribute) == (rate, label, attribute)]
     if not found:
-        message = f"the audit has no {rate} of {label!r} by {attribute}; make it again with this fairfer"
+        message = f"the {whose} has no {rate} of {label!r} by {attribute}; make it again, with --by {attribute}"
         raise RunError(message)
     return found
 
@@ -382,13 +382,11 @@ def _regression(
     groups = [m.group for m in usable]
     sign = -1 if rule.rate in LOWER_IS_BETTER else 1
     if comparison is None:
-        theirs = {m.group: m for m in _members(rule.rate, about["label"], about["attribute"], baseline)}
-        lacking = [g for g in groups if g not in theirs or not theirs[g].denominator]
+        theirs = {m.group: m for m in _members(rule.rate, about["label"], about["attribute"], baseline, "baseline")}
+        lacking = [g for g in groups if g not in theirs or (theirs[g].denominator or 0) < least]
         if lacking:
-            message = (
-                f"rule {rule.name!r}: the baseline has no {rule.rate} of group {lacking[0]!r}; audit it with the same groups"
-            )
-            raise RunError(message)
+            reason = f"{_named(about)}: the baseline has fewer than {least} faces behind it in {', '.join(lacking)}"
+            return reason, {}, None
         before, after = _estimates([theirs[g] for g in groups]), _estimates(usable)
         change = after.rate - before.rate
 

@@ -75,7 +75,7 @@ def compare(base: Path, candidate: Path) -> Comparison:
         date=max(one.audit.date, other.audit.date),
         labels=labels,
         by=settings.by,
-        inferred=sorted(a.name for a in one.audit.data.attributes if a.source == "inferred"),
+        inferred=_inferred(one.audit),
         minimum=settings.minimum,
         confidence=settings.confidence,
         subject=settings.subject,
@@ -170,14 +170,13 @@ def _check(one: _Side, other: _Side) -> None:
             raise RunError(message)
     common = one.truth.index.intersection(other.truth.index)
     if common.empty:
-        message = f"{one.run} and {other.run} cannot be compared: they have no sample in common"
+        message = f"{one.run} and {other.run} cannot be compared: they have no sample in common; give two runs of one data set"
         raise RunError(message)
-    columns = {c: f"by{i}" for i, c in enumerate(one.rows.columns)}
     pairs = [("label", one.truth, other.truth), ("picture", one.images.fillna(""), other.images.fillna(""))]
     if a.settings.subject:
         name = a.settings.subject
         pairs.append((name, one.rows.dataset.samples[name].astype("str"), other.rows.dataset.samples[name].astype("str")))
-    pairs += [(c, one.rows.dataset.samples[c], other.rows.dataset.samples[c]) for c in columns]
+    pairs += [(c, one.rows.dataset.samples[c], other.rows.dataset.samples[c]) for c in one.rows.columns]
     for what, then, now in pairs:
         left, right = then.loc[common], now.loc[common]
         differing = common[(left != right).to_numpy()]
@@ -194,7 +193,7 @@ def _join(one: _Side, other: _Side) -> tuple[_Paired, list[Missing], list[str]]:
     """Truth, both answers, groups and people of the samples in both runs; and which are in one only."""
     labels = [n for n in one.audit.labels.audited if n in other.audit.labels.audited]
     if not labels:
-        message = f"{one.run} and {other.run} cannot be compared: they have no audited label in common"
+        message = f"{one.run} and {other.run} cannot be compared: they have no audited label in common; see --unsayable"
         raise RunError(message)
     left, right = one.rows.table, other.rows.table
     missing = []
@@ -208,7 +207,7 @@ def _join(one: _Side, other: _Side) -> tuple[_Paired, list[Missing], list[str]]:
     missing += [Missing(sample_id=str(s), only_in="neither", why=why) for s in common[~alike]]
     common = common[alike]
     if common.empty:
-        message = f"{one.run} and {other.run} cannot be compared: no sample has the same label in both"
+        message = f"{one.run} and {other.run} cannot be compared: no sample has the same label in both; see --unsayable"
         raise RunError(message)
     groups = {EVERYONE: np.full(len(common), EVERYONE, dtype=object)}
     for by in one.audit.settings.by:
@@ -369,6 +368,10 @@ def _interval(table: _Paired, usable: Sequence[Change], settings: Settings) -> t
     return change_of_gap(cells, generator=generator, confidence=settings.confidence, people=rows)
 
 
+def _inferred(audit: Audit) -> list[str]:
+    return sorted(a.name for a in audit.data.attributes if a.source == "inferred")
+
+
 def _standing(run: Path, audit: Audit) -> Standing:
     accuracy = audit.rate("accuracy")
     groups = [
@@ -387,9 +390,12 @@ def _standing(run: Path, audit: Audit) -> Standing:
         low=accuracy.low,
         high=accuracy.high,
         worst=None if worst is None else worst.group,
+        worst_attribute=None if worst is None else worst.attribute,
         worst_accuracy=None if worst is None else worst.value,
         gap=None if widest is None else widest.difference,
         gap_chance=None if widest is None else widest.chance,
         gap_q=None if widest is None else widest.q,
-        gap_of=None if widest is None else f"{widest.label} {widest.rate} by {widest.attribute}",
+        gap_of=None if widest is None else f"{widest.label} {widest.rate}",
+        gap_attribute=None if widest is None else widest.attribute,
+        inferred=_inferred(audit),
     )

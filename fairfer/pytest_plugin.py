@@ -68,7 +68,7 @@ def assert_fair(
 
 @pytest.fixture(scope="session")
 def fairfer_audit(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Audit]:
-    """A function that audits: ``fairfer_audit(dataset, model="baseline", by=["gender"], options={}, run=None, **settings)``.
+    """A function that audits: ``fairfer_audit(dataset, model=…, by=["gender"], options={}, run=None, **settings)``.
 
     The data set and model are what `fairfer.load_dataset` and `fairfer.load_model` take, or objects; the settings are those of
     `fairfer.audit`. With `run`, predictions are kept there and taken up again.

@@ -121,6 +121,22 @@ def test_the_truth_table_against_a_baseline(before, after, outcome):
     assert found.baseline == "model 1"
 
 
+def test_a_baseline_with_too_few_faces_is_no_baseline():
+    """One face before and five hundred after say nothing of a loss; a grouping that it lacks is named."""
+    groups = {"f": PRESENT, "m": PRESENT}
+    audit, before = audited(groups), audited(groups)
+    rates = [
+        r.model_copy(update={"numerator": 1, "denominator": 1}) if (r.group, r.rate) == ("m", "TPR") else r
+        for r in before.rates
+    ]
+    found = judge(policy(max_regression=0.9), audit, baseline=before.model_copy(update={"rates": rates}), today=TODAY)
+    assert found.outcome == "inconclusive"
+    assert "the baseline has fewer than 20 faces behind it in m" in found.findings[0].why
+    lacking = before.model_copy(update={"rates": [r for r in before.rates if r.attribute != "g"]})
+    with pytest.raises(RunError, match="the baseline has no TPR of 'happiness' by g; make it again, with --by g"):
+        judge(policy(max_regression=0.9), audit, baseline=lacking, today=TODAY)
+
+
 def test_a_required_group_that_is_too_small_is_never_a_pass():
     """With every other group far within the limit; the finding says how many faces there are."""
     found = verdict({"f": PRESENT, "m": PRESENT, "x": SMALL}, max_gap=0.5, require=["x"])

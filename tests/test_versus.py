@@ -416,3 +416,25 @@ def test_a_run_that_is_named_by_a_dot_has_a_name(runs, monkeypatch):
     """``fairfer compare . other`` says which run it was."""
     monkeypatch.chdir(runs[0])
     assert fairfer.compare(type(runs[0])(), runs[1]).base.run == runs[0].name
+
+
+def test_a_ranking_calls_inferred_groups_inferred_and_obeys_no_name():
+    """Who put people into groups is said beside every group; a name with line ends or a runner's marks is one plain cell."""
+    from fairfer.comparison import Standing
+
+    row = Standing(
+        run="r", model="a\n::stop-commands::x", faces=9, accuracy=0.5, low=0.4, high=0.6, worst="f", worst_attribute="gender",
+        worst_accuracy=0.4, gap=0.2, gap_chance=0.1, gap_q=0.01, gap_of="fear TPR", gap_attribute="gender", inferred=["gender"],
+    )  # fmt: skip
+    text = versus.ranking([row, row])
+    assert len(text.splitlines()) == 3
+    assert "::" not in text
+    assert "f, by gender (inferred)" in text
+    assert "fear TPR by gender (inferred): .20 (chance .10)" in text
+
+
+def test_faces_that_are_another_label_for_one_of_the_models_are_counted_as_such(found):
+    """``--unsayable merge`` with models that can say different labels."""
+    missing = [Missing(sample_id="s", only_in="neither", why="merged")]
+    said = versus.lines(found.model_copy(update={"missing": missing}))
+    assert "Not compared: 1 face (1 counted as another label for one of them); comparison.json lists them." in said

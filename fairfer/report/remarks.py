@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def rater_words(view: View, attribute: str) -> str:
-    """For how many labels a rater is found above the model, over everyone."""
+    """For how many labels the model is above a rater, over everyone."""
     pairs = []
     for label in view.labels:
         model, rater = view.rate("TPR", label), view.weighted("rater", "TPR", label)
@@ -108,16 +108,13 @@ def _blurred(view: View, gaps: Sequence[Gap]) -> str:
 
 
 def least_shown(view: View) -> str:
-    """The smallest gap that these data could show, of all that were tested."""
+    """The smallest gap that these data could show: of TPRs, where any was tested."""
     known = [(g.detectable, g) for g in view.tested if g.detectable is not None and g.label != EVERYONE]
     if not known:
         return ""
-    size, gap = min(known, key=lambda pair: pair[0])
     tprs = [pair for pair in known if pair[1].rate == "TPR"]
-    if not tprs:
-        return f"The smallest gap these data could show is {rate(size)} ({_name(gap)})."
-    size, gap = min(tprs, key=lambda pair: pair[0])
-    return f"The smallest TPR gap these data could show is {rate(size)} ({_name(gap)})."
+    size, gap = min(tprs or known, key=lambda pair: pair[0])
+    return f"The smallest {'TPR ' if tprs else ''}gap these data could show is {rate(size)} ({_name(gap)})."
 
 
 def people_said(view: View) -> str:

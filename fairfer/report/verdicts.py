@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from fairfer.policy import KINDS, OVER_LABELS
-from fairfer.report.marking import escaped
+from fairfer.report.marking import escaped, plain, printable
 from fairfer.report.people import with_inferred
 
 if TYPE_CHECKING:
@@ -87,13 +87,13 @@ def policy_lines(verdict: Verdict) -> list[str]:
 def terminal(verdict: Verdict) -> str:
     """The verdict as text: the policy, then what stops anyone first."""
     sure = f"{100 * verdict.policy['confidence']:g} %"
-    lines = [f"fairfer gate \N{MIDDLE DOT} {_plain(about(verdict))}", f"Policy, at {sure} confidence:"]
+    lines = [f"fairfer gate \N{MIDDLE DOT} {plain(about(verdict))}", f"Policy, at {sure} confidence:"]
     for line in policy_lines(verdict):
-        lines += textwrap.wrap(_plain(line), _WIDTH, initial_indent="  ", subsequent_indent="    ")
+        lines += textwrap.wrap(plain(line), _WIDTH, initial_indent="  ", subsequent_indent="    ")
     lines += ["", headline(verdict), ""]
     for finding in _ordered(verdict.findings):
         sign = "-" if finding.waived else _SIGNS[finding.outcome]
-        text = _plain(f"{finding.rule}, by {_by(verdict, finding)}: {finding.why}{_extra(finding)}")
+        text = plain(f"{finding.rule}, by {_by(verdict, finding)}: {finding.why}{_extra(finding)}")
         lines += textwrap.wrap(f"{sign} {text}", _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     return "\n".join(lines) + "\n"
 
@@ -125,12 +125,12 @@ def junit(verdict: Verdict) -> str:
     skipped = counts["waived"] + (counts["inconclusive"] if verdict.allow_inconclusive else 0)
     numbers = {"tests": str(len(verdict.findings)), "failures": str(failures), "errors": "0", "skipped": str(skipped)}
     suites = ET.Element("testsuites", {"name": "fairfer gate", **numbers})
-    suite = ET.SubElement(suites, "testsuite", {"name": _xml(about(verdict)), **numbers})
+    suite = ET.SubElement(suites, "testsuite", {"name": printable(about(verdict)), **numbers})
     for f in verdict.findings:
         name = f"{f.rate} {f.label} by {_by(verdict, f)}"
-        case = ET.SubElement(suite, "testcase", {"classname": _xml(f"fairfer.{f.rule}"), "name": _xml(name)})
+        case = ET.SubElement(suite, "testcase", {"classname": printable(f"fairfer.{f.rule}"), "name": printable(name)})
         kind = standing(f)
-        text = _xml(f.why + _extra(f))
+        text = printable(f.why + _extra(f))
         if kind == "fail" or (kind == "inconclusive" and not verdict.allow_inconclusive):
             ET.SubElement(case, "failure", {"type": kind, "message": text})
         elif kind != "pass":
@@ -168,12 +168,6 @@ def banner(verdict: Verdict | None) -> str:
     return f"<!--verdict-->{inner}<!--/verdict-->"
 
 
-def _plain(text: str) -> str:
-    """On one line, printable, and with nothing that a runner takes for a command of the workflow."""
-    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
-    return text.replace("::", ": :").replace("##[", "# #[")
-
-
 def _by(verdict: Verdict, finding: Finding) -> str:
     return with_inferred(finding.attribute, verdict.inferred)
 
@@ -187,10 +181,6 @@ def _extra(finding: Finding) -> str:
     left = [str(o) for o in finding.left_out]
     text = f"; not compared: {', '.join(left)}" if left and finding.observed is not None else ""
     return text + (f"; waived: {finding.waived}" if finding.waived else "")
-
-
-def _xml(text: str) -> str:
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _data(text: str) -> str:

@@ -8,8 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fairfer.files import write_into_place, write_text
+from fairfer.policy import LOWER_IS_BETTER
 from fairfer.report.evidence import signed
-from fairfer.report.marking import escaped
+from fairfer.report.marking import escaped, plain
 from fairfer.report.numerals import DASH, interval, many, probability, rate, whole
 from fairfer.report.people import EVERYONE, group_words, with_inferred
 from fairfer.report.tables import Table
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
 
     from fairfer.comparison import Change, Comparison, GapChange, Standing
 
-_LOWER_IS_BETTER = "FPR"
-_MOST = 8
 _WIDTH = 100
+_WHERE = {
+    "base": "only in the base",
+    "candidate": "only in the candidate",
+    "neither": "counted as another label for one of them",
+}
 
 
 def title(found: Comparison) -> str:
@@ -47,7 +51,7 @@ def _sure(change: Change) -> bool:
 
 
 def _signed(change: Change) -> float:
-    return (change.change or 0.0) * (-1 if change.rate == _LOWER_IS_BETTER else 1)
+    return (change.change or 0.0) * (-1 if change.rate in LOWER_IS_BETTER else 1)
 
 
 def lines(found: Comparison) -> list[str]:
@@ -74,7 +78,7 @@ def lines(found: Comparison) -> list[str]:
     said.append(f"Of {gaps}, {wider} surely became wider and {narrower} narrower, each by its own interval.")
     if found.missing:
         where = Counter(m.only_in for m in found.missing)
-        parts = " and ".join(f"{n:,} only in the {side}" for side, n in sorted(where.items()))
+        parts = " and ".join(f"{n:,} {_WHERE[side]}" for side, n in sorted(where.items()))
         said.append(f"Not compared: {many(len(found.missing), 'face')} ({parts}); comparison.json lists them.")
     if found.base.labels != found.candidate.labels:
         said.append(f"Compared over the labels that both were audited in: {', '.join(found.labels)}.")
@@ -83,9 +87,9 @@ def lines(found: Comparison) -> list[str]:
 
 def summary(found: Comparison) -> str:
     """For a terminal."""
-    shown = [f"fairfer compare \N{MIDDLE DOT} {title(found)}", ""]
+    shown = [f"fairfer compare \N{MIDDLE DOT} {plain(title(found))}", ""]
     for line in lines(found):
-        shown += textwrap.wrap(line, _WIDTH, break_long_words=False, break_on_hyphens=False)
+        shown += textwrap.wrap(plain(line), _WIDTH, break_long_words=False, break_on_hyphens=False)
     return "\n".join(shown) + "\n"
 
 
@@ -98,15 +102,20 @@ def ranking(standings: Sequence[Standing]) -> str:
             whole(s.faces),
             rate(s.accuracy, 3),
             interval(s.low, s.high),
-            group_words(s.worst) if s.worst else DASH,
+            f"{group_words(s.worst)}, by {with_inferred(s.worst_attribute, s.inferred)}"
+            if s.worst and s.worst_attribute
+            else DASH,
             rate(s.worst_accuracy, 3),
-            DASH if s.gap_of is None else f"{s.gap_of}: {rate(s.gap)} (chance {rate(s.gap_chance)})",
+            f"{s.gap_of} by {with_inferred(s.gap_attribute, s.inferred)}: {rate(s.gap)} (chance {rate(s.gap_chance)})"
+            if s.gap_of and s.gap_attribute
+            else DASH,
             DASH if s.gap_q is None else rate(s.gap_q, 3),
         )
         for s in standings
     ]
-    wide = [max(len(r[i]) for r in [head, *rows]) for i in range(len(head))]
-    return "".join("  ".join(c.ljust(w) for c, w in zip(row, wide, strict=True)).rstrip() + "\n" for row in [head, *rows])
+    table = [head, *(tuple(map(plain, row)) for row in rows)]
+    wide = [max(len(r[i]) for r in table) for i in range(len(head))]
+    return "".join("  ".join(c.ljust(w) for c, w in zip(row, wide, strict=True)).rstrip() + "\n" for row in table)
 
 
 def changes_table(found: Comparison) -> Table:

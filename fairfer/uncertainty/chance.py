@@ -111,10 +111,10 @@ def chance_gap_of_subjects(
     found = np.array([np.bincount(member, power, groups) for power in powers])
     rate, error = _rates_of_units(found, seats, alike)
     width = np.hypot(error[one], error[other])
-    kinds, where, number = np.unique(np.stack([k, n], axis=1), axis=0, return_index=True, return_counts=True)
+    _, where, number = np.unique(np.stack([k, n], axis=1), axis=0, return_index=True, return_counts=True)
     room = np.broadcast_to(seats, (draws, groups)).copy()
     sums = np.zeros((len(powers), draws, groups))
-    for i, units in zip(where[: len(kinds)], number, strict=True):
+    for i, units in zip(where, number, strict=True):
         dealt = _deal(room, int(units), generator)
         room -= dealt
         sums += np.array([power[i] for power in powers])[:, None, None] * dealt

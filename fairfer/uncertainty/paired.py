@@ -78,7 +78,7 @@ def paired_limits(
     -----
     Bonett and Price (2012, J. Educ. Behav. Stat. 37): Wald's limits after one changed sample was added to each side. Where all
     that changed did so the same way these are too narrow towards more of it: by exact enumeration a loss at the limit would
-    pass in up to 10.7 %. With `continuity` they are wider by one and a half samples, and it passes in at most 4.5 %.
+    pass in up to 10.7 %. With `continuity` they are wider by one and a half samples, and it passes in at most 4.9 %.
     """
     b, c, n = (np.asarray(a, float) for a in (more, less, trials))
     p, q = (b + 1) / (n + 2), (c + 1) / (n + 2)

@@ -9,6 +9,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
 from fairfer.report.figures.style import FAMILY
+from fairfer.report.marking import printable
 
 NAME = 30
 """Characters of a name in a picture; the middle of a longer one is left out."""
@@ -21,11 +22,6 @@ def inches(text: str, size: float, weight: str = "normal") -> float:
         text, FontProperties(family=[FAMILY], size=size, weight=weight), ismath=False
     )
     return float(width) / 72
-
-
-def printable(text: str) -> str:
-    """Characters that XML cannot hold would make a broken picture of the whole figure."""
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def short(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fairfer.report import evidence
 from fairfer.report.figures.lettering import inches, short
-from fairfer.report.figures.marks import PANELS, draw_axis, spaced
+from fairfer.report.figures.marks import PANELS, draw_axis
 from fairfer.report.figures.selection import BY_COLOUR
 from fairfer.report.figures.sheet import Names, Picture, Sheet, finish
 from fairfer.report.figures.style import COLOURS, INK, QUIET
@@ -125,8 +125,6 @@ def _strata(view: View, title: str) -> Sheet:
     ax = sheet.axes(left, 0.32, 3.3, height)
     ax.set_ylim(height, 0)
     draw_axis(ax, 1.0, 5)
-    ticks, _ = spaced(1.0, 5)
-    ax.set_xticks(ticks)
     for i, found in enumerate(rows):
         y = 0.05 + 0.28 * (i + 0.5)
         sheet.text(left - 0.1, 0.32 + y + 0.035, texts[i], ha="right")

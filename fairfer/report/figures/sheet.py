@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from matplotlib.figure import Figure
 
-from fairfer.report.figures.lettering import broken, printable
+from fairfer.report.figures.lettering import broken
 from fairfer.report.figures.style import FAMILY, PNG_DPI
+from fairfer.report.marking import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

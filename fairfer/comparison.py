@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from fairfer.errors import RunError
-from fairfer.files import write_text
 from fairfer.records import GapStatus, RateStatus, Strict
+from fairfer.stored import Stored
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -105,8 +103,10 @@ class Standing(Strict):
     inferred: list[str]
 
 
-class Comparison(Strict):
+class Comparison(Stored):
     """Two runs on the same samples, paired."""
+
+    again: ClassVar[str] = "compare again"
 
     schema_version: Literal[1] = SCHEMA_VERSION
     base: Side
@@ -125,30 +125,3 @@ class Comparison(Strict):
     changes: list[Change]
     gaps: list[GapChange]
     flips: list[Flip] = Field(default_factory=list)
-
-    def to_json(self) -> str:
-        """``comparison.json``."""
-        return self.model_dump_json(indent=1) + "\n"
-
-    @classmethod
-    def read(cls, path: Path) -> Comparison:
-        """Read ``comparison.json``.
-
-        Raises
-        ------
-        RunError
-            When it is missing, damaged or of another version.
-        """
-        try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeError) as error:
-            message = f"{path} cannot be read ({error}); compare again"
-            raise RunError(message) from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            message = f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}; compare again"
-            raise RunError(message) from error
-
-    def write(self, path: Path) -> None:
-        """Write ``comparison.json`` in one step."""
-        write_text(path, self.to_json())

@@ -54,9 +54,14 @@ def write_into_place(path: Path, write: Callable[[Path], object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write bytes in one step."""
+    write_into_place(path, lambda temporary: temporary.write_bytes(data))
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text in one step; line ends stay as they are."""
-    write_into_place(path, lambda temporary: temporary.write_bytes(text.encode()))
+    write_bytes(path, text.encode())
 
 
 def dump_json(value: Any) -> str:  # noqa: ANN401 - anything that JSON holds

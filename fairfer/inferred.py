@@ -21,8 +21,9 @@ from fairfer.counts import EVERYONE, weighted_confusion
 from fairfer.dataset import UNANNOTATED, Attribute
 from fairfer.errors import DataError
 from fairfer.gaps import GAP_RATES, annotated, stream
-from fairfer.records import Annotation, Corrected, FuzzyGap, Gap, Rate, RateStatus, WeightedRate
+from fairfer.records import Annotation, Corrected, FuzzyGap, Gap, Rate, WeightedRate
 from fairfer.uncertainty import Estimates, estimate_ratio, resampled_sums
+from fairfer.weighted import weighted_rate
 
 if TYPE_CHECKING:
     from fairfer.cells import Cells
@@ -166,7 +167,7 @@ def _fuzzy_rates(
                 if "unit" in table:
                     mine = part["weight"].to_numpy()
                     known = estimate_ratio(mine * hits, mine * trials, part["unit"].to_numpy(), float(known.size))
-                rows.append(_row(label, attribute, str(group), rate, weight, known, settings))
+                rows.append(weighted_rate((label, attribute, str(group), rate), weight, known, settings))
     return rows
 
 
@@ -187,26 +188,6 @@ def _fraction(part: pd.DataFrame, rate: str, label: str) -> tuple[pd.Series, pd.
     for name in below:
         trials |= cells[name]
     return hits, trials
-
-
-def _row(
-    label: str, attribute: str, group: str, rate: str, weight: float, known: Estimates, settings: Settings
-) -> WeightedRate:
-    low, high = (float(x) for x in known.limits((1 - settings.confidence) / 2))
-    there = weight > 0
-    status: RateStatus = "not_estimable" if not there else "small" if known.size < settings.minimum else "ok"
-    return WeightedRate(
-        label=label,
-        attribute=attribute,
-        group=group,
-        rate=rate,
-        value=float(known.rate) if there else None,
-        weight=weight,
-        effective=float(known.size),
-        low=low if there else None,
-        high=high if there else None,
-        status=status,
-    )
 
 
 def _fuzzy_gap(gap: Gap, rates: Sequence[Rate], values: Mapping[tuple[str, str, str, str], float | None]) -> FuzzyGap:

@@ -126,7 +126,7 @@ class Rows:
             rated = {a: Rated(c, patterns, pattern[c.unit], person[c.unit]) for a, c in cells.items()}
         else:
             rated = {a: Rated(c, patterns, c.unit) for a, c in self._cells(number.astype(np.int64), groups).items()}
-        return read_votes(self.dataset, rated, minimum=settings.minimum, confidence=settings.confidence)
+        return read_votes(self.dataset, rated, settings)
 
     def annotation(
         self, rates: Sequence[Rate], gaps: Sequence[Gap], settings: Settings, people: People | None = None

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from fairfer.errors import RunError
-from fairfer.files import write_text
 from fairfer.policy import Kind  # noqa: TC001 - pydantic needs it at run time
 from fairfer.records import LeftOut, More, Strict
+from fairfer.stored import Stored
 
 Outcome = Literal["pass", "fail", "inconclusive"]
 SCHEMA_VERSION: Literal[1] = 1
@@ -44,8 +42,10 @@ class Finding(Strict):
     waived: str | None = None
 
 
-class Verdict(Strict):
+class Verdict(Stored):
     """The outcome of a policy, with everything it rests on."""
+
+    again: ClassVar[str] = "run fairfer gate again"
 
     schema_version: Literal[1] = SCHEMA_VERSION
     outcome: Outcome
@@ -61,30 +61,3 @@ class Verdict(Strict):
     inferred: list[str]
     baseline: str | None
     paired: bool | None
-
-    def to_json(self) -> str:
-        """``verdict.json``."""
-        return self.model_dump_json(indent=1) + "\n"
-
-    @classmethod
-    def read(cls, path: Path) -> Verdict:
-        """Read ``verdict.json``.
-
-        Raises
-        ------
-        RunError
-            When it is missing or damaged.
-        """
-        try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeError) as error:
-            message = f"{path} cannot be read ({error}); run fairfer gate again"
-            raise RunError(message) from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            message = f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}; run fairfer gate again"
-            raise RunError(message) from error
-
-    def write(self, path: Path) -> None:
-        """Write ``verdict.json`` in one step."""
-        write_text(path, self.to_json())

@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 
 from fairfer.counts import EVERYONE
 from fairfer.dataset import TWIN, Attribute
-from fairfer.records import Ambiguity, RateStatus, Retest, Votes, WeightedRate
+from fairfer.records import Ambiguity, Retest, Votes, WeightedRate
 from fairfer.uncertainty import Estimates, estimate_ratio, wilson
+from fairfer.weighted import weighted_rate
 
 if TYPE_CHECKING:
     from fairfer.cells import Cells
     from fairfer.dataset import Dataset
+    from fairfer.result import Settings
 
 VOTE_ENTROPY = "vote_entropy"
 """Name of the attribute made of the votes."""
@@ -152,9 +154,7 @@ class Rated:
 def read_votes(
     dataset: Dataset,
     rated: Mapping[str, Rated],
-    *,
-    minimum: int,
-    confidence: float,
+    settings: Settings,
 ) -> Votes:
     """Everything that votes say.
 
@@ -164,51 +164,23 @@ def read_votes(
         For the retest: its labels, votes and twins.
     rated
         Counts by grouping.
-    minimum
-        Fewer (effective) faces than this make a rate ``small``.
-    confidence
-        Of the intervals.
+    settings
+        Minimum of (effective) faces, and confidence.
     """
     votes = dataset.votes
-    retest, independent = _retest(dataset, confidence)
-    how = _How(minimum, confidence)
+    retest, independent = _retest(dataset, settings.confidence)
     return Votes(
         faces=int(rated[EVERYONE].cells.total.sum()),
         raters=0 if votes is None else int(votes.sum(axis=1).median()),
-        weighted=[r for a, c in rated.items() for r in _weighted(a, c, how)],
-        human=[r for a, c in rated.items() for r in _human(a, c, how)],
-        ambiguity=[r for a, c in rated.items() for r in _ambiguity(a, c, how)],
+        weighted=[r for a, c in rated.items() for r in _weighted(a, c, settings)],
+        human=[r for a, c in rated.items() for r in _human(a, c, settings)],
+        ambiguity=[r for a, c in rated.items() for r in _ambiguity(a, c, settings)],
         retest=retest,
         independent=independent,
     )
 
 
-@dataclass(frozen=True)
-class _How:
-    minimum: int
-    confidence: float
-
-    def row(self, about: tuple[str, str, str, str], weight: float, effective: float, known: Estimates) -> WeightedRate:
-        """A row of weighted faces: small by `effective`, its interval from `known`."""
-        label, attribute, group, rate = about
-        low, high = (float(x) for x in known.limits((1 - self.confidence) / 2))
-        status: RateStatus = "not_estimable" if weight == 0 else "small" if effective < self.minimum else "ok"
-        there = weight > 0
-        return WeightedRate(
-            label=label,
-            attribute=attribute,
-            group=group,
-            rate=rate,
-            value=float(known.rate) if there else None,
-            weight=weight,
-            effective=float(known.size) if there else 0.0,
-            low=low if there else None,
-            high=high if there else None,
-            status=status,
-        )
-
-
-def _weighted(attribute: str, rated: Rated, how: _How) -> list[WeightedRate]:
+def _weighted(attribute: str, rated: Rated, settings: Settings) -> list[WeightedRate]:
     """The model's rates, each face counting for a label as often as raters voted for it."""
     rows = []
     cells, patterns = rated.cells, rated.patterns
@@ -223,11 +195,11 @@ def _weighted(attribute: str, rated: Rated, how: _How) -> list[WeightedRate]:
                 known = Estimates.of_weights(weight @ said[mine, j], weight @ total, weight**2 @ total)
                 if rated.person is not None:
                     known = estimate_ratio(weight * said[mine, j], weight * total, rated.person[mine], float(known.size))
-                rows.append(how.row((label, attribute, group, rate), float(weight @ total), float(known.size), known))
+                rows.append(weighted_rate((label, attribute, group, rate), float(weight @ total), known, settings))
     return rows
 
 
-def _human(attribute: str, found: Rated, how: _How) -> list[WeightedRate]:
+def _human(attribute: str, found: Rated, settings: Settings) -> list[WeightedRate]:
     """Rates of one rater held against the plurality of the others."""
     cells, pairs = found.cells, found.patterns.rater_pairs()
     split = len(cells.labels)
@@ -240,7 +212,7 @@ def _human(attribute: str, found: Rated, how: _How) -> list[WeightedRate]:
 
         def rated(label: str, rate: str, hits: Floats, trials: Floats, of: str = group) -> WeightedRate:
             known, faces = _of_faces(hits[unit], trials[unit], total, person)  # noqa: B023 - called within this turn of the loop
-            return how.row((label, attribute, of, rate), float(trials[unit] @ total), faces, known)  # noqa: B023
+            return weighted_rate((label, attribute, of, rate), float(trials[unit] @ total), known, settings, faces)  # noqa: B023
 
         for j, label in enumerate(cells.labels):
             truth = pairs[:, j].sum(axis=1)
@@ -267,7 +239,7 @@ def _of_faces(hits: Floats, trials: Floats, times: Floats, person: NDArray[np.in
     return known, faces
 
 
-def _ambiguity(attribute: str, rated: Rated, how: _How) -> list[Ambiguity]:
+def _ambiguity(attribute: str, rated: Rated, settings: Settings) -> list[Ambiguity]:
     """The model, and a rater, by how far the raters of a face agreed."""
     cells, pairs = rated.cells, rated.patterns.rater_pairs()
     split = len(cells.labels)
@@ -281,7 +253,7 @@ def _ambiguity(attribute: str, rated: Rated, how: _How) -> list[Ambiguity]:
             known = Estimates.of_counts(right, faces)
             if rated.person is not None:
                 known = estimate_ratio(cells.right[mine], cells.total[mine], rated.person[mine], faces)
-            low, high = (float(x) for x in known.limits((1 - how.confidence) / 2))
+            low, high = (float(x) for x in known.limits((1 - settings.confidence) / 2))
             unit, total = rated.pattern[mine], cells.total[mine]
             asked = float(trials[unit] @ total)
             rows.append(
@@ -294,7 +266,7 @@ def _ambiguity(attribute: str, rated: Rated, how: _How) -> list[Ambiguity]:
                     low=low if faces else None,
                     high=high if faces else None,
                     human=float(agree[unit] @ total) / asked if asked else None,
-                    status="not_estimable" if not faces else "small" if faces < how.minimum else "ok",
+                    status="not_estimable" if not faces else "small" if faces < settings.minimum else "ok",
                 )
             )
     return rows

@@ -7,11 +7,10 @@ called, so that reading an audit stays quick.
 from __future__ import annotations
 
 import re
-from functools import partial
 from typing import TYPE_CHECKING
 
 from fairfer.errors import RunError
-from fairfer.files import write_into_place, write_text
+from fairfer.files import write_bytes, write_text
 from fairfer.report import evidence, tables
 from fairfer.verdict import VERDICT, Verdict
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from fairfer.result import Audit
 
 _OURS = re.compile(
-    r"(overview|gaps|adjusted|raters|ambiguity|doubt|rate|emotion|label|bars|faces|pairing)(-[a-z0-9-]+)?\.(png|svg)"
+    r"(overview|gaps|adjusted|raters|ambiguity|doubt|rate|emotion|label|bars|faces|association)(-[a-z0-9-]+)?\.(png|svg)"
 )
 """Names that figures of a report have: only such files are removed when a new report no longer has them."""
 
@@ -71,7 +70,7 @@ def write_report(audit: Audit, folder: Path) -> Path:
     for name in evidence.ALL - texts.keys():
         (folder / "tables" / name).unlink(missing_ok=True)
     for name, data in files.items():
-        write_into_place(folder / "figures" / name, partial(_fill, data))
+        write_bytes(folder / "figures" / name, data)
     for path in sorted((folder / "figures").iterdir()):
         if path.name not in files and _OURS.fullmatch(path.name):
             path.unlink()
@@ -86,7 +85,3 @@ def _verdict(audit: Audit, folder: Path) -> Verdict | None:
     except RunError:  # none, or one that this fairfer cannot read: it says nothing of this audit
         return None
     return found if found.audit_seal == audit.sealed() else None
-
-
-def _fill(data: bytes, path: Path) -> None:
-    path.write_bytes(data)

@@ -9,14 +9,14 @@ from __future__ import annotations
 import base64
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import jinja2
 from markupsafe import Markup, escape
 
 from fairfer.report import evidence, narrative, numerals, people, tables, verdicts, versus
 from fairfer.report.glossary import GLOSSARY, TERMS
-from fairfer.report.view import RATES, View
+from fairfer.report.view import RATES, Section, View
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 MOST_CONFUSIONS = 24
 """Confusion tables of more groups than this stand only in ``tables/counts.csv``."""
-
-_SECTIONS = ("overview", "gaps", "adjusted", "raters", "ambiguity", "doubt", "rate", "emotion", "bars", "faces", "pairing")
 
 
 class _Linker:
@@ -162,7 +160,7 @@ def _first(view: View, pictures: Sequence[Picture]) -> Picture:
 
 
 def _sections(pictures: Sequence[Picture], first: Picture) -> dict[str, list[Picture]]:
-    sections: dict[str, list[Picture]] = {name: [] for name in _SECTIONS}
+    sections: dict[str, list[Picture]] = {name: [] for name in get_args(Section)}
     for picture in pictures:
         if picture is not first:
             sections[picture.section].append(picture)

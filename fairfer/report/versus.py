@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from functools import partial
 from typing import TYPE_CHECKING
 
-from fairfer.files import write_into_place, write_text
+from fairfer.files import write_bytes, write_text
 from fairfer.policy import LOWER_IS_BETTER
 from fairfer.report.evidence import signed
 from fairfer.report.marking import escaped, plain
@@ -199,13 +198,9 @@ def write_comparison(found: Comparison, folder: Path) -> Path:
     write_text(folder / "comparison.md", markdown(found))
     for picture in pictures:
         for kind, data in (("svg", picture.svg), ("png", picture.png)):
-            write_into_place(folder / f"{picture.name}.{kind}", partial(_fill, data))
+            write_bytes(folder / f"{picture.name}.{kind}", data)
     write_text(folder / "comparison.html", shown)
     return folder / "comparison.html"
-
-
-def _fill(data: bytes, path: Path) -> None:
-    path.write_bytes(data)
 
 
 def _named(found: Comparison, change: Change) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from fairfer.labels import canonical
 from fairfer.records import AdjustedGap, Corrected, FuzzyGap, Gap, Rate, WeightedRate
@@ -12,6 +12,11 @@ from fairfer.report.people import EVERYONE
 
 if TYPE_CHECKING:
     from fairfer.result import Audit
+
+Section = Literal[
+    "overview", "gaps", "adjusted", "raters", "ambiguity", "doubt", "rate", "emotion", "bars", "faces", "association", "changes"
+]
+"""Where a figure stands: in a report, or (``changes``) in a comparison."""
 
 ALPHA = 0.05
 """A gap whose q is below this is a finding."""

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fairfer.report.figures.association import draw_association
 from fairfer.report.figures.bars import draw_bars
 from fairfer.report.figures.doubt import draw_doubt
 from fairfer.report.figures.faces import draw_faces
 from fairfer.report.figures.gaps import draw_adjusted, draw_gaps
 from fairfer.report.figures.heatmap import draw_label_heatmaps, draw_rate_heatmaps
 from fairfer.report.figures.overview import draw_overview
-from fairfer.report.figures.pairing import draw_pairing
 from fairfer.report.figures.raters import draw_raters
 from fairfer.report.figures.sheet import Names, Picture
 from fairfer.report.figures.style import house_style
@@ -44,5 +44,5 @@ def draw(audit: Audit) -> list[Picture]:
             *(p for label in view.labels for p in draw_label_heatmaps(view, label, names)),
             *(draw_bars(view, a, names) for a in view.groupings or [EVERYONE]),
             *draw_faces(view, names),
-            *draw_pairing(view, names),
+            *draw_association(view, names),
         ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fairfer.report import versus
 from fairfer.report.figures.lettering import inches, short
-from fairfer.report.figures.marks import PANELS, draw_axis
+from fairfer.report.figures.marks import PANELS, draw_axis, rounded_up
 from fairfer.report.figures.sheet import Names, Picture, Sheet, finish
 from fairfer.report.figures.style import COLOURS, INK, QUIET, house_style
 from fairfer.report.numerals import many
@@ -40,7 +40,7 @@ def draw_changes(found: Comparison) -> list[Picture]:
                 "no more than chance. Faint: too few faces."
             )
             sheet = _sheet(mine, found.labels, groups, title)
-            pictures.append(finish(sheet, names("changes", attribute), "gaps", title, caption, versus.changes_table(found)))
+            pictures.append(finish(sheet, names("changes", attribute), "changes", title, caption, versus.changes_table(found)))
     return pictures
 
 
@@ -54,7 +54,7 @@ def _sheet(mine: dict[tuple[str, str, str], Change], labels: list[str], groups: 
         ax = sheet.axes(left + _WIDE * k, 0.12, _WIDE - 0.25, height)
         ax.set_ylim(height, 0)
         far = max([v or 0.0 for c in mine.values() if c.rate == name for v in (c.base, c.candidate)] or [1.0])
-        draw_axis(ax, next((e for e in (0.05, 0.1, 0.2, 0.3, 0.5) if far <= e), 1.0) if name == "FPR" else 1.0, 5)
+        draw_axis(ax, rounded_up(far) if name == "FPR" else 1.0, 5)
         for i, label in enumerate(labels):
             for j, group in enumerate(groups):
                 change = mine[name, label, group]

@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 
 from fairfer.report import evidence, tables
 from fairfer.report.figures.lettering import inches, short
-from fairfer.report.figures.marks import draw_axis
+from fairfer.report.figures.marks import draw_axis, rounded_up
 from fairfer.report.figures.sheet import Names, Picture, Sheet, finish
 from fairfer.report.figures.style import BAND, COLOURS, QUIET
 from fairfer.report.numerals import many, probability
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from fairfer.records import AdjustedGap, Gap
 
 _MOST_GAPS = 20
-_ENDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75)
 _UNSURE = "#6e6e6e"
 
 
@@ -72,7 +71,7 @@ def _lanes(shown: Sequence[Gap | AdjustedGap], title: str, before: Sequence[floa
     ax = sheet.axes(left, 0.12, 3.6, height)
     ax.set_ylim(height, 0)
     far = max(max(g.difference or 0.0, g.chance or 0.0, g.high or 0.0, b or 0.0) for g, b in zip(shown, before, strict=True))
-    draw_axis(ax, next((e for e in _ENDS if far <= e), 1.0), 5)
+    draw_axis(ax, rounded_up(far), 5)
     for i, (gap, plain) in enumerate(zip(shown, before, strict=True)):
         y = 0.05 + lane * (i + 0.5)
         sure = is_found(gap)

@@ -32,7 +32,12 @@ def axis_end(view: View, attribute: str, groups: Sequence[str], name: str) -> fl
         return 1.0
     found = [view.rate(name, label, attribute, g) for label in view.labels for g in groups]
     far = max([0.0, *(f.value for f in found if f.value is not None), *(f.high or 0.0 for f in found if f.status == "ok")])
-    return next((end for end in (0.05, 0.1, 0.2, 0.3, 0.4, 0.5) if far <= end), 1.0)
+    return rounded_up(far)
+
+
+def rounded_up(far: float) -> float:
+    """The end of an axis that reaches so far."""
+    return next((end for end in (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75) if far <= end), 1.0)
 
 
 def spaced(end: float, most: int) -> tuple[list[float], list[str]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fairfer.report import evidence
 from fairfer.report.figures.lettering import inches, short
-from fairfer.report.figures.marks import PANELS, draw_axis
+from fairfer.report.figures.marks import PANELS, draw_axis, rounded_up
 from fairfer.report.figures.selection import BY_COLOUR
 from fairfer.report.figures.sheet import Names, Picture, Sheet, finish
 from fairfer.report.figures.style import COLOURS, INK, QUIET
@@ -74,7 +74,7 @@ def _beside(view: View, attribute: str, groups: list[str], title: str) -> Sheet:
             for j, g in enumerate(groups)
         ]
         far = max([0.0, *(x for _, m, r in rows for x in (_high(m), _high(r)))])
-        draw_axis(ax, next((e for e in (0.05, 0.1, 0.2, 0.3, 0.5) if far <= e), 1.0) if name == "FPR" else 1.0, 5)
+        draw_axis(ax, rounded_up(far) if name == "FPR" else 1.0, 5)
         for y, model, rater in rows:
             _mark(ax, y - 0.03, model, "s", _MODEL)
             _mark(ax, y + 0.03, rater, "D", _RATER)

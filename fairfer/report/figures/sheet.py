@@ -6,7 +6,7 @@ import io
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fairfer.report.tables import Table
-
-
-Section = Literal["overview", "gaps", "adjusted", "raters", "ambiguity", "doubt", "rate", "emotion", "bars", "faces", "pairing"]
+    from fairfer.report.view import Section
 
 
 @dataclass(frozen=True)

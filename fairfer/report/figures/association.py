@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 from fairfer.report import evidence
 from fairfer.report.evidence import signed
 from fairfer.report.figures.lettering import feet, folded, inches, short
+from fairfer.report.figures.marks import rounded_up
 from fairfer.report.figures.selection import paged
 from fairfer.report.figures.sheet import Names, Picture, Sheet, finish
 from fairfer.report.figures.style import INK, QUIET
@@ -33,7 +34,7 @@ _DARK = 0.72
 """Beyond this share of the scale the map is so dark that white reads better on it."""
 
 
-def draw_pairing(view: View, names: Names) -> list[Picture]:
+def draw_association(view: View, names: Names) -> list[Picture]:
     """Ducher's Z of each label and group, and beside it the model's TPR there minus that of everyone else."""
     if view.audit.composition is None:
         return []
@@ -50,7 +51,9 @@ def draw_pairing(view: View, names: Names) -> list[Picture]:
             f"Uncoloured: fewer than {_LEAST} faces expected."
         )
         pictures.append(
-            finish(_maps(view, blocks, title), names("pairing"), "pairing", title, caption, evidence.pairing_table(view))
+            finish(
+                _maps(view, blocks, title), names("association"), "association", title, caption, evidence.pairing_table(view)
+            )
         )
     return pictures
 
@@ -98,7 +101,7 @@ def _maps(view: View, blocks: list[Block], title: str) -> Sheet:
 
 def _reach(pairs: list[Pairing]) -> float:
     far = max((abs(p.tpr_excess) for p in pairs if p.tpr_excess is not None), default=0.0)
-    return next((e for e in (0.1, 0.2, 0.3, 0.5) if far <= e), 1.0)
+    return rounded_up(far)
 
 
 def _expected(view: View, attribute: str, group: str, label: str) -> float:

@@ -16,41 +16,41 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fairfer.dataset import Dataset
+    from fairfer.audits.audit import audit, check_audit, rebuild
+    from fairfer.audits.compare import compare, rank
+    from fairfer.audits.result import Audit
+    from fairfer.datasets.dataset import Dataset
+    from fairfer.datasets.loading import load_dataset
     from fairfer.errors import FairferError
-    from fairfer.gate import judge
+    from fairfer.gate.judge import judge
+    from fairfer.gate.policy import read_policy
     from fairfer.labels import LabelSpace
-    from fairfer.loaders import load_dataset
-    from fairfer.measure import audit, check_audit, rebuild
-    from fairfer.model import Model, Prediction, load_model
-    from fairfer.pairing import compare, rank
-    from fairfer.policy import read_policy
-    from fairfer.predictions import Predictions, predict
+    from fairfer.models.model import Model, Prediction, load_model
+    from fairfer.predictions.inference import Predictions, predict
     from fairfer.pytest_plugin import assert_fair
     from fairfer.report import write_report
-    from fairfer.result import Audit
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Audit": "fairfer.result",
-    "Dataset": "fairfer.dataset",
+    "Audit": "fairfer.audits.result",
+    "Dataset": "fairfer.datasets.dataset",
     "FairferError": "fairfer.errors",
     "LabelSpace": "fairfer.labels",
-    "Model": "fairfer.model",
-    "Prediction": "fairfer.model",
-    "Predictions": "fairfer.predictions",
+    "Model": "fairfer.models.model",
+    "Prediction": "fairfer.models.model",
+    "Predictions": "fairfer.predictions.inference",
     "assert_fair": "fairfer.pytest_plugin",
-    "audit": "fairfer.measure",
-    "check_audit": "fairfer.measure",
-    "compare": "fairfer.pairing",
-    "judge": "fairfer.gate",
-    "load_dataset": "fairfer.loaders",
-    "load_model": "fairfer.model",
-    "predict": "fairfer.predictions",
-    "rank": "fairfer.pairing",
-    "read_policy": "fairfer.policy",
-    "rebuild": "fairfer.measure",
+    "audit": "fairfer.audits.audit",
+    "check_audit": "fairfer.audits.audit",
+    "compare": "fairfer.audits.compare",
+    "judge": "fairfer.gate.judge",
+    "load_dataset": "fairfer.datasets.loading",
+    "load_model": "fairfer.models.model",
+    "predict": "fairfer.predictions.inference",
+    "rank": "fairfer.audits.compare",
+    "read_policy": "fairfer.gate.policy",
+    "rebuild": "fairfer.audits.audit",
     "write_report": "fairfer.report",
 }
 """Where each public name lives. They are imported when first used, so that ``import fairfer`` costs nothing."""

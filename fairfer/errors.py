@@ -9,7 +9,7 @@
     ├── ModelError               a model that cannot be found, loaded, or that answers in the wrong shape
     └── RunError                 stored predictions or an audit that are missing, damaged, or belong to something else
 
-Three kinds of trouble never mix: a bad *photo* is a row with a status (see `fairfer.model.Prediction`), a bad *input* is one
+Three kinds of trouble never mix: a bad *photo* is a row with a status (see `fairfer.models.model.Prediction`), a bad *input* is one
 of these, and a bad *program* is an ordinary exception with its traceback.
 """
 

@@ -148,7 +148,7 @@ class Reconciliation:
     labels: tuple[str, ...]
     truth: Mapping[str, str | None]
     policy: str
-    unsayable: tuple[str, ...]
+    unsupported_labels: tuple[str, ...]
     extra: tuple[str, ...]
 
 
@@ -171,7 +171,7 @@ def reconcile(data: LabelSpace, model: LabelSpace, policy: str = "drop") -> Reco
     LabelError
         When the two spaces share no label.
     """
-    unsayable = tuple(n for n in data.labels if n not in model)
+    unsupported_labels = tuple(n for n in data.labels if n not in model)
     extra = order_labels(n for n in model.labels if n not in data)
     shared = tuple(n for n in data.labels if n in model)
     if not shared:
@@ -184,38 +184,40 @@ def reconcile(data: LabelSpace, model: LabelSpace, policy: str = "drop") -> Reco
     if policy == "keep":
         pass
     elif policy == "drop":
-        truth |= dict.fromkeys(unsayable)
+        truth |= dict.fromkeys(unsupported_labels)
     elif policy.startswith("merge="):
-        merges = _merges(policy.removeprefix("merge="), data, unsayable, shared)
+        merges = _merges(policy.removeprefix("merge="), data, unsupported_labels, shared)
         truth |= merges
     else:
-        message = f"--unsayable {policy!r} is not a choice; use drop, keep or merge=FROM:TO"
+        message = f"--unsupported-labels {policy!r} is not a choice; use drop, keep or merge=FROM:TO"
         raise UsageError(message)
     labels = order_labels(n for n in truth.values() if n is not None)
-    return Reconciliation(labels, truth, policy, unsayable, extra)
+    return Reconciliation(labels, truth, policy, unsupported_labels, extra)
 
 
-def _merges(text: str, data: LabelSpace, unsayable: tuple[str, ...], shared: tuple[str, ...]) -> dict[str, str]:
+def _merges(text: str, data: LabelSpace, unsupported_labels: tuple[str, ...], shared: tuple[str, ...]) -> dict[str, str]:
     merges: dict[str, str] = {}
     for pair in text.split(","):
         source, colon, target = pair.partition(":")
         if not colon:
-            if len(unsayable) > 1:
-                message = f"--unsayable merge={text}: the model lacks {', '.join(unsayable)}; write FROM:TO for each"
+            if len(unsupported_labels) > 1:
+                message = f"--unsupported-labels merge={text}: the model lacks {', '.join(unsupported_labels)}; write FROM:TO for each"
                 raise UsageError(message)
-            source, target = (unsayable[0] if unsayable else target), source
-        if not unsayable:
+            source, target = (unsupported_labels[0] if unsupported_labels else target), source
+        if not unsupported_labels:
             continue
         source, target = data.canonical(source), data.canonical(target)
-        if source not in unsayable:
-            message = f"--unsayable merge={text}: the model can say {source!r}; only {', '.join(unsayable)} can be merged"
+        if source not in unsupported_labels:
+            message = f"--unsupported-labels merge={text}: the model can say {source!r}; only {', '.join(unsupported_labels)} can be merged"
             raise UsageError(message)
         if target not in shared:
-            message = f"--unsayable merge={text}: the model cannot say {target!r} either; {did_you_mean(target, shared)}"
+            message = (
+                f"--unsupported-labels merge={text}: the model cannot say {target!r} either; {did_you_mean(target, shared)}"
+            )
             raise UsageError(message)
         merges[source] = target
-    unsaid = [n for n in unsayable if n not in merges]
+    unsaid = [n for n in unsupported_labels if n not in merges]
     if unsaid:
-        message = f"--unsayable merge={text} does not say what becomes of {', '.join(unsaid)}; write FROM:TO for each"
+        message = f"--unsupported-labels merge={text} does not say what becomes of {', '.join(unsaid)}; write FROM:TO for each"
         raise UsageError(message)
     return merges

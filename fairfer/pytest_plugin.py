@@ -17,9 +17,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from fairfer.policy import Policy
-    from fairfer.result import Audit
-    from fairfer.verdict import Verdict
+    from fairfer.audits.result import Audit
+    from fairfer.gate.policy import Policy
+    from fairfer.gate.verdict import Verdict
 
 
 def assert_fair(
@@ -54,8 +54,8 @@ def assert_fair(
     UsageError, RunError
         When there is nothing to judge by.
     """
-    from fairfer.gate import judge  # noqa: PLC0415 - a plugin is imported by every run of pytest, asked for or not
-    from fairfer.policy import Policy, read_policy  # noqa: PLC0415
+    from fairfer.gate.judge import judge  # noqa: PLC0415 - a plugin is imported by every run of pytest, asked for or not
+    from fairfer.gate.policy import Policy, read_policy  # noqa: PLC0415
     from fairfer.report.verdicts import terminal  # noqa: PLC0415
 
     __tracebackhide__ = True
@@ -68,9 +68,9 @@ def assert_fair(
 
 @pytest.fixture(scope="session")
 def fairfer_audit(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Audit]:
-    """A function that audits: ``fairfer_audit(dataset, model=…, by=["gender"], options={}, run=None, **settings)``.
+    """A function that audits: ``fairfer_audit(dataset, model=…, by=["gender"], options={}, run=None, **plan)``.
 
-    The data set and model are what `fairfer.load_dataset` and `fairfer.load_model` take, or objects; the settings are those of
+    The data set and model are what `fairfer.load_dataset` and `fairfer.load_model` take, or objects; the plan are those of
     `fairfer.audit`. With `run`, predictions are kept there and taken up again.
     """
 
@@ -81,7 +81,7 @@ def fairfer_audit(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Aud
         *,
         options: Mapping[str, str] | None = None,
         run: Path | None = None,
-        **settings: Any,  # noqa: ANN401 - whatever fairfer.audit takes
+        **plan: Any,  # noqa: ANN401 - whatever fairfer.audit takes
     ) -> Audit:
         import fairfer  # noqa: PLC0415 - see above
         from fairfer.errors import UsageError  # noqa: PLC0415
@@ -92,6 +92,6 @@ def fairfer_audit(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Aud
             message = f"{data.name} holds pictures and no predictions; name the model to audit: fairfer_audit(..., model=...)"
             raise UsageError(message)
         folder = run or tmp_path_factory.mktemp("fairfer")
-        return fairfer.audit(data, fairfer.predict(data, asked, folder), by, run=folder, **settings)
+        return fairfer.audit(data, fairfer.predict(data, asked, folder), by, run=folder, **plan)
 
     return make

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fairfer.dataset import SOURCES, UNANNOTATED, Attribute, Dataset, Recorded
-from fairfer.images import Picture, UnreadableImageError
+from fairfer.datasets.dataset import SOURCES, UNANNOTATED, Attribute, Dataset, Recorded
+from fairfer.datasets.images import Picture, UnreadableImageError
 from fairfer.labels import FERPLUS, LabelSpace
-from fairfer.model import STATUSES, Model, Prediction
+from fairfer.models.model import STATUSES, Model, Prediction
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -253,7 +253,7 @@ def check_loader(dataset: Dataset) -> None:
         faults.append("sample ids must be text without space around it, and not empty")
     if dataset.votes is not None and not dataset.votes.index.equals(dataset.samples.index):
         faults.append("votes must have the rows of samples, in the same order")
-    if any(s.left_out < 0 or not s.what for s in dataset.steps):
+    if any(s.excluded < 0 or not s.what for s in dataset.steps):
         faults.append("every step must say what was done, and leave out no fewer than none")
     if not all(isinstance(t, str) for pair in dataset.card.items() for t in pair):
         faults.append("the card must map text to text")

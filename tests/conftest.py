@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 from PIL import Image
 
-from fairfer.dataset import UNANNOTATED, Attribute, Dataset
-from fairfer.images import PixelImages
+from fairfer.datasets.dataset import UNANNOTATED, Attribute, Dataset
+from fairfer.datasets.images import PixelImages
 from fairfer.labels import FERPLUS, LabelSpace
 
 # Its notes go where pytest keeps its own; a folder .hypothesis beside the tests would be searched for tests.

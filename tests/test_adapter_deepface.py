@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fairfer.adapters import deepface as adapter
 from fairfer.errors import ModelError
 from fairfer.labels import DEEPFACE
-from fairfer.model import Model
+from fairfer.models.adapters import deepface as adapter
+from fairfer.models.model import Model
 
 onnx = pytest.importorskip("onnx", reason="the package onnx builds the network of these tests")
 
@@ -37,7 +37,7 @@ import json, os, sys
 import numpy as np
 backend, files, shapes = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
 if files:
-    from fairfer.images import decode_picture
+    from fairfer.datasets.images import decode_picture
     pictures = [decode_picture(open(f, "rb").read(), f) for f in files]
 else:
     rng = np.random.default_rng(3)
@@ -45,7 +45,7 @@ else:
     for height, width, channels, top in shapes:
         picture = rng.integers(0, top + 1, (height, width, channels), dtype=np.uint8)
         pictures.append(np.repeat(picture, 3, axis=2) if channels == 1 else picture)
-from fairfer.adapters import deepface as adapter
+from fairfer.models.adapters import deepface as adapter
 os.environ["DEEPFACE_BACKEND_ENGINE"] = adapter.BACKENDS[backend].deepface
 model = adapter.load(backend=backend)
 ours = model.predict(pictures)
@@ -257,7 +257,7 @@ def test_loading_leaves_no_trace(home, monkeypatch, capsys):
 def test_a_fresh_process_stays_as_it_was():
     code = (
         "import os, sys, warnings\n"
-        "import fairfer.adapters.deepface as adapter\n"
+        "import fairfer.models.adapters.deepface as adapter\n"
         "assert not {'deepface', 'cv2', 'onnxruntime'} & set(sys.modules), 'imported too early'\n"
         "before, filters = dict(os.environ), list(warnings.filters)\n"
         "adapter.load(backend='onnx')\n"
@@ -286,15 +286,15 @@ def test_the_default_back_end_is_deepfaces_own(monkeypatch):
 
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "model_labels"),
     [
         ({"backend": "tensorflo"}, "option backend='tensorflo' is not a choice; did you mean 'tensorflow'?"),
         ({"detector": "opencvv"}, "DeepFace has no such detector; did you mean 'opencv'?"),
         ({"download": "true"}, "option download='true' is not a choice; use yes or no"),
     ],
 )
-def test_options_that_cannot_be_meant(options, says):
-    assert says in refused(lambda: adapter.load(**{"backend": "onnx", **options}))
+def test_options_that_cannot_be_meant(options, model_labels):
+    assert model_labels in refused(lambda: adapter.load(**{"backend": "onnx", **options}))
 
 
 @pytest.mark.usefixtures("home")

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fairfer.adapters import onnx as adapter
 from fairfer.errors import ModelError
-from fairfer.model import Model
+from fairfer.models.adapters import onnx as adapter
+from fairfer.models.model import Model
 
 onnx = pytest.importorskip("onnx", reason="the package onnx builds the graphs of these tests")
 
@@ -231,7 +231,7 @@ def refused(call):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "says"),
+    ("old", "new", "model_labels"),
     [
         ('"tiny"\n', '"tiny"\nlabel = 3\n', "unknown key 'label'; did you mean 'labels'?"),
         ("[output]", "color = 1\n[output]", "unknown key 'input.color'; did you mean 'colour'?"),
@@ -263,12 +263,12 @@ def refused(call):
         ("[input]", "[input", "is not TOML"),
     ],
 )
-def test_a_wrong_description_is_one_line_naming_the_file_and_the_key(write, old, new, says):
+def test_a_wrong_description_is_one_line_naming_the_file_and_the_key(write, old, new, model_labels):
     assert DESCRIPTION.count(old) == 1
     path = write(DESCRIPTION.replace(old, new))
     text = refused(lambda: adapter.load(path))
     assert path in text
-    assert says in text
+    assert model_labels in text
 
 
 def test_a_wrong_file_is_told_from_a_wrong_description(write, tmp_path):
@@ -343,16 +343,16 @@ def test_weights_beside_the_graph_are_part_of_its_identity(write, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "model_labels"),
     [
         ({"providers": "gpu"}, "no provider 'gpu'; did you mean 'cpu'?"),
         ({"providers": "openvino,cpu"}, "the installed onnxruntime has no openvino, only"),
         ({"threads": "two"}, "threads='two' is not a whole number"),
     ],
 )
-def test_options(write, options, says):
+def test_options(write, options, model_labels):
     path = write()
-    assert says in refused(lambda: adapter.load(path, **options))
+    assert model_labels in refused(lambda: adapter.load(path, **options))
 
 
 def test_onnxruntime_missing_is_one_sentence(write, monkeypatch):
@@ -361,5 +361,5 @@ def test_onnxruntime_missing_is_one_sentence(write, monkeypatch):
 
 
 def test_importing_the_adapter_imports_no_onnxruntime():
-    code = "import sys, fairfer.adapters.onnx; sys.exit('onnxruntime' in sys.modules or 'PIL' in sys.modules)"
+    code = "import sys, fairfer.models.adapters.onnx; sys.exit('onnxruntime' in sys.modules or 'PIL' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

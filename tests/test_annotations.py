@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairfer.dataset import UNANNOTATED, Attribute
+from fairfer.audits.audit import audit
+from fairfer.datasets.annotations import annotate, apply_bands
+from fairfer.datasets.dataset import UNANNOTATED, Attribute
+from fairfer.datasets.table_files import show
 from fairfer.errors import DataError, UsageError
-from fairfer.loaders.annotations import annotate, apply_bands
-from fairfer.loaders.tables import show
-from fairfer.measure import audit
-from fairfer.predictions import predict
+from fairfer.predictions.inference import predict
 from fairfer.testing import FakeModel, check_loader
 
 
@@ -59,14 +59,14 @@ def test_the_unannotated_are_a_group_of_their_own_and_no_gap_is_read_against_the
     ids = [f"{i}.png" for i in range(9)]
     table = "image,gender\n" + "".join(f"{i}.png,{'f' if i < 3 else 'm'}\n" for i in range(6))
     data = annotate(toy(["anger"] * 9, ids=ids, said=[4] * 6 + [5] * 3), put(tmp_path, table))
-    found = audit(data, predict(data, FakeModel()), minimum=1, draws=100)
+    found = audit(data, predict(data, FakeModel()), minimum=1, permutations=100)
     assert found.groups("gender") == ["f", "m", UNANNOTATED]
     assert found.size("gender", UNANNOTATED) == 3
     assert sum(found.size("gender", g) for g in found.groups("gender")) == found.size() == 9
     assert found.rate("accuracy", attribute="gender", group=UNANNOTATED).value == 0
     [gap] = [g for g in found.gaps if g.rate == "accuracy"]
     assert (gap.groups, gap.difference) == (["f", "m"], 0)
-    assert [(o.group, o.reason) for o in gap.left_out] == [(UNANNOTATED, "unannotated")]
+    assert [(o.group, o.reason) for o in gap.excluded] == [(UNANNOTATED, "unannotated")]
 
 
 def test_without_provenance_an_attribute_is_unstated(tmp_path, toy):

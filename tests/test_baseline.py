@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import fairfer.baseline
+import fairfer.models.baseline
 from fairfer.labels import FERPLUS
-from fairfer.model import Model
+from fairfer.models.model import Model
 
 
 @pytest.fixture(scope="module")
 def model():
-    return fairfer.baseline.load()
+    return fairfer.models.baseline.load()
 
 
 def pictures(count=6, seed=5):
@@ -60,12 +60,12 @@ def test_answers_do_not_depend_on_the_batch_or_the_threads(model):
     faces = pictures(9)
     whole = scores(model, faces)
     np.testing.assert_allclose(whole, np.concatenate([scores(model, [f]) for f in faces]), atol=1e-6)
-    np.testing.assert_allclose(whole, scores(fairfer.baseline.load(threads="1"), faces), atol=1e-6)
+    np.testing.assert_allclose(whole, scores(fairfer.models.baseline.load(threads="1"), faces), atol=1e-6)
     assert (whole == scores(model, faces)).all()
 
 
 def test_it_is_small_and_says_what_it_is():
-    folder = files(fairfer.baseline)
+    folder = files(fairfer.models.baseline)
     assert len((folder / "baseline.onnx").read_bytes()) <= 1_500_000
     card = (folder / "CARD.md").read_text(encoding="utf-8")
     assert all(f"## {part}" in card for part in ("Data", "Training", "Intended use", "Limits", "Licence"))
@@ -73,7 +73,7 @@ def test_it_is_small_and_says_what_it_is():
 
 def test_importing_it_imports_nothing_heavy():
     code = (
-        "import sys, fairfer.baseline; sys.exit(bool({'onnxruntime', 'torch', 'PIL', 'onnx', 'pydantic'} & set(sys.modules)))"
+        "import sys, fairfer.models.baseline; sys.exit(bool({'onnxruntime', 'torch', 'PIL', 'onnx', 'pydantic'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -101,14 +101,14 @@ def ferplus(tmp_path):
 def train():
     pytest.importorskip("torch", reason="PyTorch is not installed")
     pytest.importorskip("onnx", reason="the package onnx is not installed")
-    from fairfer.baseline import train
+    from fairfer.models.baseline import train
 
     return train
 
 
 def test_from_photographs_to_a_graph(ferplus, tmp_path, train, capsys):
-    from fairfer.adapters import onnx as adapter
-    from fairfer.baseline import export
+    from fairfer.models.adapters import onnx as adapter
+    from fairfer.models.baseline import export
 
     out, graphs = tmp_path / "out", tmp_path / "graphs"
     graphs.mkdir()
@@ -120,7 +120,7 @@ def test_from_photographs_to_a_graph(ferplus, tmp_path, train, capsys):
     difference, agreement = export.compare(network, graphs / "baseline.onnx", faces)
     assert difference < 2e-3
     assert agreement > 0.9
-    (graphs / "baseline.toml").write_bytes((files(fairfer.baseline) / "baseline.toml").read_bytes())
+    (graphs / "baseline.toml").write_bytes((files(fairfer.models.baseline) / "baseline.toml").read_bytes())
     said = scores(adapter.load(str(graphs / "baseline.toml")), pictures(32))
     assert said.shape == (32, 8)
     first = (graphs / "baseline.onnx").read_bytes()
@@ -133,10 +133,10 @@ def test_training_again_gives_the_same_weights(ferplus, tmp_path, train):
     import torch
 
     torch.set_num_threads(1)
-    settings = train.Settings(epochs=1, batch=8, holdout=0)
+    settings = train.TrainingOptions(epochs=1, batch=8, holdout=0)
     first, second = (train.train(ferplus, tmp_path, settings).state_dict() for _ in range(2))
     assert all(torch.equal(a, second[name]) for name, a in first.items())
-    other = train.train(ferplus, tmp_path, train.Settings(epochs=1, batch=8, holdout=0, seed=1)).state_dict()
+    other = train.train(ferplus, tmp_path, train.TrainingOptions(epochs=1, batch=8, holdout=0, seed=1)).state_dict()
     assert not torch.equal(other["head.weight"], first["head.weight"])
 
 
@@ -145,7 +145,7 @@ def test_pictures_of_test_are_not_trained_on(ferplus, tmp_path, train):
 
     # Of 20 faces one is a twin of a Test face, so that a batch of 20 cannot be filled.
     with pytest.raises(DataError, match="19 usable training faces are fewer than one batch of 20"):
-        train.train(ferplus, tmp_path, train.Settings(epochs=1, batch=20, holdout=0))
+        train.train(ferplus, tmp_path, train.TrainingOptions(epochs=1, batch=20, holdout=0))
 
 
 def test_the_votes_of_a_single_rater_are_outliers(train):
@@ -178,7 +178,7 @@ def test_data_that_is_not_ferplus_is_one_line(ferplus, tmp_path, train, capsys, 
 def test_a_checkpoint_that_is_none_is_one_line(tmp_path, train, capsys, raw):
     import torch
 
-    from fairfer.baseline import export
+    from fairfer.models.baseline import export
 
     assert train
     path = tmp_path / "checkpoint.pt"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import fairfer.cli
+import fairfer.cli.main
 from fairfer.errors import FairferError
 
 PROJECT = Path(fairfer.__file__).parent.parent
@@ -44,7 +44,7 @@ def run(monkeypatch, capsys, tmp_path):
         monkeypatch.setattr(sys, "argv", ["fairfer", *arguments])
         code = 0
         try:
-            fairfer.cli.main()
+            fairfer.cli.main.main()
         except SystemExit as stop:
             code = int(stop.code or 0)
         printed = capsys.readouterr()
@@ -152,27 +152,27 @@ BAD = [
     (["audit", "predictions.csv", "--model", "baseline"], "leave it out"),
     (["audit", "predictions.csv", "--split", "test"], "means nothing"),
     (["audit", "predictions.csv", "--loader", "tabel"], "did you mean 'table'?"),
-    (["audit", "predictions.csv", "--unsayable", "forget"], "drop, keep or merge"),
+    (["audit", "predictions.csv", "--unsupported-labels", "forget"], "drop, keep or merge"),
     (["audit", "predictions.csv", "--minimum", "0"], "at least 1"),
     (["audit", "predictions.csv", "--confidence", "95"], "0.5"),
-    (["audit", "predictions.csv", "--draws", "3"], "at least 100"),
+    (["audit", "predictions.csv", "--permutations", "3"], "at least 100"),
     (["audit", "predictions.csv", "--bands", "age"], "COLUMN=20,40,60"),
     (["audit", "predictions.csv", "--bands", "age=20,40"], "no such column"),
     (["audit", "sample", "--model", "basline"], "did you mean 'baseline'?"),
     (["audit", "sample", "--model", "onnx:"], "nothing after the colon"),
     (["audit", "sample", "--model", "no.such.module:Model"], "no module"),
     (["audit", "sample", "--model", "baseline", "--option", "speed"], "NAME=VALUE"),
-    (["audit", "predictions.csv", "--adjust", "agee"], "no such column"),
-    (["audit", "predictions.csv", "--adjust", "label"], "always adjusted for"),
-    (["audit", "predictions.csv", "--adjust", "vote_entropy"], "no raters' votes"),
+    (["audit", "predictions.csv", "--standardize", "agee"], "no such column"),
+    (["audit", "predictions.csv", "--standardize", "label"], "always adjusted for"),
+    (["audit", "predictions.csv", "--standardize", "vote_entropy"], "no raters' votes"),
     (["audit", "predictions.csv", "--subject", "actr"], "there are: label, gender, race"),
     (["report", "nowhere"], "no folder"),
 ]
 
 
 @pytest.mark.usefixtures("table")
-@pytest.mark.parametrize(("arguments", "says"), BAD, ids=[" ".join(a) for a, _ in BAD])
-def test_bad_input_is_one_line_and_exit_2(run, tmp_path, arguments, says) -> None:
+@pytest.mark.parametrize(("arguments", "model_labels"), BAD, ids=[" ".join(a) for a, _ in BAD])
+def test_bad_input_is_one_line_and_exit_2(run, tmp_path, arguments, model_labels) -> None:
     """Bad input: one line on stderr saying what, where and how to mend it, exit 2, nothing written."""
     before = _files(tmp_path)
     done = run(*arguments)
@@ -180,14 +180,14 @@ def test_bad_input_is_one_line_and_exit_2(run, tmp_path, arguments, says) -> Non
     lines = [line for line in done.err.splitlines() if not line.startswith("no --model given")]
     assert len(lines) == 1
     assert lines[0].startswith("fairfer: ")
-    assert says in lines[0]
+    assert model_labels in lines[0]
     assert "Traceback" not in done.err
     assert done.out == ""
     assert _files(tmp_path) == before
 
 
 def test_people_and_mixes_from_the_command_line(run, tmp_path) -> None:
-    """A column that names people is pointed out; with --subject they are counted; --adjust cuts numbers into fifths."""
+    """A column that names people is pointed out; with --subject they are counted; --standardize cuts numbers into fifths."""
     lines = ["label,predicted,gender,age,actor"]
     lines += [
         f"{'happy' if i % 3 else 'sad'},{'happy' if i % 4 else 'sad'},{'fm'[i % 2]},{20 + i % 37},a{i % 15}" for i in range(90)
@@ -196,12 +196,12 @@ def test_people_and_mixes_from_the_command_line(run, tmp_path) -> None:
     done = run("audit", "people.csv", "--by", "gender", "--out", "plain")
     assert done.code == 0, done.err
     assert "column 'actor' names 15 people in 90 pictures; --subject actor" in done.err
-    done = run("audit", "people.csv", "--by", "gender", "--subject", "actor", "--adjust", "age", "--out", "out")
+    done = run("audit", "people.csv", "--by", "gender", "--subject", "actor", "--standardize", "age", "--out", "out")
     assert done.code == 0, done.err
     assert "--subject" not in done.err
     found = json.loads((tmp_path / "out" / "audit.json").read_text(encoding="utf-8"))
     assert found["data"]["people"] == 15
-    assert found["settings"]["adjust"] == ["age"]
+    assert found["plan"]["standardize"] == ["age"]
     levels = next(a["levels"] for a in found["data"]["attributes"] if a["name"] == "age")
     assert [n.split()[0] for n in levels] == ["up", "up", "up", "up", "above"]
     assert (tmp_path / "out" / "tables" / "adjusted.csv").is_file()
@@ -218,7 +218,7 @@ def test_a_bug_keeps_its_traceback(run, table, monkeypatch) -> None:
         message = "a bug"
         raise RuntimeError(message)
 
-    monkeypatch.setattr("fairfer.measure.measure_counts", broken)
+    monkeypatch.setattr("fairfer.audits.audit.measure_counts", broken)
     done = run("audit", str(table), "--by", "gender", "--out", "out")
     assert done.code == 2
     assert "Traceback (most recent call last)" in done.err
@@ -231,7 +231,7 @@ def test_interruption_exits_130(run, monkeypatch) -> None:
     def stop(*_args, **_more):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fairfer.cli.app", stop)
+    monkeypatch.setattr("fairfer.cli.main.app", stop)
     done = run("audit")
     assert done.code == 130
     assert "interrupted" in done.err
@@ -244,7 +244,7 @@ def test_errors_are_folded_into_one_line(run, monkeypatch) -> None:
         message = "first\n   second"
         raise FairferError(message)
 
-    monkeypatch.setattr("fairfer.cli.app", fail)
+    monkeypatch.setattr("fairfer.cli.main.app", fail)
     assert run("audit").err == "fairfer: first second\n"
 
 
@@ -310,7 +310,7 @@ def test_ferplus_with_deepface(tmp_path, monkeypatch) -> None:
     assert done.returncode == 0, done.stderr
     found = fairfer.Audit.read(tmp_path / "out")
     assert found.data.samples == 3137
-    assert found.labels.left_out == 15
-    assert found.labels.unsayable == ["contempt"]
+    assert found.labels.excluded == 15
+    assert found.labels.unsupported_labels == ["contempt"]
     assert found.size() == 3122
     assert "15" in done.stdout

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from fairfer.composition import (
+from fairfer.metrics.dataset_bias import (
     association,
     compose,
     dsap,
@@ -23,7 +23,7 @@ from fairfer.composition import (
     similarity,
     xu_ratio,
 )
-from fairfer.records import Rate
+from fairfer.metrics.results import Rate
 
 tables = st.lists(st.lists(st.integers(0, 30), min_size=3, max_size=3), min_size=2, max_size=4).filter(
     lambda rows: sum(map(sum, rows)) > 0

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairfer.counts import EVERYONE, confusion, count_relation, grouping_name, one_vs_rest, unanswered
 from fairfer.errors import UsageError
+from fairfer.metrics.counts import EVERYONE, confusion, count_relation, grouping_name, one_vs_rest, unanswered
 
 LABELS = ("anger", "fear", "neutral")
 SAID = (*LABELS, "contempt", "(no_face)", "(error)")

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairfer.dataset import MAX_LEVELS, UNANNOTATED, Attribute, Dataset, Step, as_groups, cut_bands, digest_lines
+from fairfer.datasets.dataset import MAX_LEVELS, UNANNOTATED, Attribute, Dataset, Step, as_groups, cut_bands, digest_lines
+from fairfer.datasets.images import FileImages, PixelImages
 from fairfer.errors import DataError
-from fairfer.images import FileImages, PixelImages
 from fairfer.labels import FERPLUS
 
 

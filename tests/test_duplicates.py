@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from fairfer.dataset import Dataset
-from fairfer.images import FileImages, PixelImages
+from fairfer.datasets.dataset import Dataset
+from fairfer.datasets.duplicates import pixel_digests, report_twins
+from fairfer.datasets.images import FileImages, PixelImages
 from fairfer.labels import FERPLUS
-from fairfer.loaders.duplicates import pixel_digests, report_twins
 
 
 def dataset(contents, votes=None) -> Dataset:
@@ -25,7 +25,7 @@ def dataset(contents, votes=None) -> Dataset:
 
 def remarks(data) -> list[tuple[str, int]]:
     """Every step as (words, left out)."""
-    return [(s.what, s.left_out) for s in data.steps]
+    return [(s.what, s.excluded) for s in data.steps]
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=10), st.lists(st.integers(0, 4), max_size=5))
@@ -54,9 +54,9 @@ def test_twins_elsewhere_are_told_too():
     """The remark names where."""
     elsewhere = PixelImages(["x"], np.array([[[2, 0], [0, 0]]], np.uint8))
     told = report_twins(dataset([1, 2]), elsewhere, ["x"], "train", dedupe=False)
-    [(what, left_out)] = remarks(told)
+    [(what, excluded)] = remarks(told)
     assert "train: 1" in what
-    assert left_out == 0
+    assert excluded == 0
     assert report_twins(dataset([1, 3]), elsewhere, ["x"], "train", dedupe=False).steps == ()
 
 

@@ -8,12 +8,12 @@ import re
 
 import pytest
 
-from fairfer.records import AdjustedGap, Corrected, FuzzyGap, LeftOut, More
-from fairfer.report import evidence, write_report
+from fairfer.metrics.results import AdditionalSamples, CorrectedGap, ExcludedGroup, ProbabilisticGap, StandardizedGap
+from fairfer.report import write_report
 from fairfer.report.figures import draw
 from fairfer.report.html import page
-from fairfer.report.narrative import care, headline
-from fairfer.report.remarks import (
+from fairfer.report.tables import evidence
+from fairfer.report.text.caveats import (
     about_findings,
     ambiguity_words,
     doubt_words,
@@ -22,6 +22,7 @@ from fairfer.report.remarks import (
     people_said,
     rater_words,
 )
+from fairfer.report.text.findings import care, headline
 from fairfer.report.view import View, is_found
 
 
@@ -32,7 +33,7 @@ def found(toy_factory):
     import pandas as pd
 
     from fairfer import audit, predict
-    from fairfer.dataset import TWIN, Attribute
+    from fairfer.datasets.dataset import DUPLICATE_GROUP, Attribute
     from fairfer.labels import LabelSpace
     from fairfer.testing import FakeModel
 
@@ -53,14 +54,16 @@ def found(toy_factory):
     more = {
         "actor": [f"p{i}" for i in generator.integers(0, 200, n)],
         "p_f": np.where(women, 0.9, 0.2),
-        TWIN: [f"t{i // 2}" if i < 200 else "" for i in range(n)],
+        DUPLICATE_GROUP: [f"t{i // 2}" if i < 200 else "" for i in range(n)],
     }
     data = data.replace(
         samples=data.samples.assign(**more),
         votes=votes,
         attributes=(Attribute("gender", ("f", "m"), "inferred", "a net", probabilities={"f": "p_f"}),),
     )
-    return audit(data, predict(data, FakeModel(labels)), ["gender"], adjust=["vote_entropy"], subject="actor", draws=300)
+    return audit(
+        data, predict(data, FakeModel(labels)), ["gender"], standardize=["vote_entropy"], subject="actor", permutations=300
+    )
 
 
 def rows_of(text):
@@ -70,10 +73,10 @@ def rows_of(text):
 def models(audit):
     votes, annotation, composition = audit.votes, audit.annotation, audit.composition
     return {
-        "adjusted.csv": audit.adjusted,
+        "adjusted.csv": audit.standardized,
         "votes.csv": [*votes.weighted, *votes.human],
         "ambiguity.csv": votes.ambiguity,
-        "retest.csv": votes.retest,
+        "retest.csv": votes.duplicate_consistency,
         "sensitivity.csv": annotation.corrected,
         "fuzzy_rates.csv": annotation.rates,
         "fuzzy_gaps.csv": annotation.gaps,
@@ -95,19 +98,21 @@ def test_every_table_holds_the_audits_numbers_in_full(found):
                 value = getattr(model, column)
                 assert row[column] == ("" if value is None else str(value))
     assert [r["who"] for r in rows_of(files["votes.csv"])].count("rater") == len(found.votes.human)
-    groups = [(a.label, a.rate, g.group, g.value) for a in found.adjusted for g in a.groups]
+    groups = [(a.label, a.rate, g.group, g.value) for a in found.standardized for g in a.groups]
     assert [(r["label"], r["rate"], r["group"], float(r["value"])) for r in rows_of(files["adjusted_rates.csv"])] == groups
 
 
 def test_power_says_what_would_settle_a_gap_and_who_was_left_out(found):
     """Groups with their numbers; ``enough`` where nothing more is needed, empty where nothing settles it."""
-    gap = found.gaps[0].model_copy(update={"settle": [More(group="f", images=120), More(group="m", images=120)]})
-    left = LeftOut(group="x", reason="small", denominator=3)
-    enough, never = (gap.model_copy(update={"settle": s, "left_out": [left]}) for s in ([], None))
+    gap = found.gaps[0].model_copy(
+        update={"additional_samples": [AdditionalSamples(group="f", images=120), AdditionalSamples(group="m", images=120)]}
+    )
+    left = ExcludedGroup(group="x", reason="small", denominator=3)
+    enough, never = (gap.model_copy(update={"additional_samples": s, "excluded": [left]}) for s in ([], None))
     audit = found.model_copy(update={"gaps": [gap, enough, never]})
     rows = rows_of(evidence.csv_files(audit)["power.csv"])
-    assert [r["settle"] for r in rows] == ["f: 120; m: 120", "enough", ""]
-    assert [r["left_out"] for r in rows] == ["", "x (small, 3)", "x (small, 3)"]
+    assert [r["additional_samples"] for r in rows] == ["f: 120; m: 120", "enough", ""]
+    assert [r["excluded"] for r in rows] == ["", "x (small, 3)", "x (small, 3)"]
     assert rows[0]["groups"] == "f; m"
     shown = evidence.power_table(View(audit)).rows
     assert [r[-2] for r in shown] == ["f 120; m 120", "enough", "\N{EN DASH}"]
@@ -120,7 +125,7 @@ def test_tables_of_an_earlier_report_do_not_stay(found, tmp_path):
     assert (tmp_path / "tables" / "votes.csv").is_file()
     mine = tmp_path / "tables" / "notes.csv"
     mine.write_text("mine", encoding="utf-8")
-    bare = found.model_copy(update={"votes": None, "adjusted": [], "annotation": None})
+    bare = found.model_copy(update={"votes": None, "standardized": [], "annotation": None})
     write_report(bare, tmp_path)
     kept = {p.name for p in (tmp_path / "tables").iterdir()}
     assert "votes.csv" not in kept
@@ -133,11 +138,13 @@ def test_the_page_has_a_chapter_for_each_only_where_there_is_something_to_say(fo
     chapters = ("adjusting", "raters", "inferred")
     whole = page(found, draw(found))
     assert all(f'href="#{c}"' in whole and f'id="{c}"' in whole for c in chapters)
-    bare = found.model_copy(update={"votes": None, "adjusted": [], "annotation": None})
+    bare = found.model_copy(update={"votes": None, "standardized": [], "annotation": None})
     text = page(bare, draw(bare))
     assert not any(f'href="#{c}"' in text or f'id="{c}"' in text for c in chapters)
     assert "Rated twice" in whole
-    copied = found.model_copy(update={"votes": found.votes.model_copy(update={"retest": [], "independent": False})})
+    copied = found.model_copy(
+        update={"votes": found.votes.model_copy(update={"duplicate_consistency": [], "independent": False})}
+    )
     assert "very same votes both times" in page(copied, draw(copied))
 
 
@@ -149,7 +156,7 @@ def test_how_many_people_there_are_is_said(found):
     assert "take every face to be another person" not in page(found, draw(found))
     strangers = found.model_copy(
         update={
-            "settings": found.settings.model_copy(update={"subject": ""}),
+            "plan": found.plan.model_copy(update={"subject": ""}),
             "data": found.data.model_copy(update={"people": None}),
         }
     )
@@ -160,19 +167,25 @@ def test_how_many_people_there_are_is_said(found):
 def test_a_finding_that_the_mix_made_is_said_to_vanish(found):
     """Beyond chance as it is, within it once the mix is alike."""
     gap = next(g for g in View(found).found)
-    [same] = [a for a in found.adjusted if (a.rate, a.label, a.attribute) == (gap.rate, gap.label, gap.attribute)]
-    gone = same.model_copy(update={"difference": 0.01, "chance": 0.05, "q": 0.9})
-    audit = found.model_copy(update={"adjusted": [gone]})
+    [same] = [a for a in found.standardized if (a.rate, a.label, a.attribute) == (gap.rate, gap.label, gap.attribute)]
+    gone = same.model_copy(update={"difference": 0.01, "expected_by_chance": 0.05, "q": 0.9})
+    audit = found.model_copy(update={"standardized": [gone]})
     assert not is_found(gone)
     [line] = [x for x in about_findings(View(audit), [gap]) if "same mix" in x]
     assert line.startswith("Once all groups have the same mix of emotion and vote_entropy, no longer beyond chance: ")
     assert ".01 after" in line
-    kept = found.model_copy(update={"adjusted": [same.model_copy(update={"difference": 0.3, "chance": 0.05, "q": 0.001})]})
-    assert not [x for x in about_findings(View(kept), [gap]) if "same mix" in x]
-    none = AdjustedGap.model_validate(
-        {**same.model_dump(), **dict.fromkeys(("difference", "plain", "chance", "q"), None), "status": "no_common_strata"}
+    kept = found.model_copy(
+        update={"standardized": [same.model_copy(update={"difference": 0.3, "expected_by_chance": 0.05, "q": 0.001})]}
     )
-    lacking = found.model_copy(update={"adjusted": [none]})
+    assert not [x for x in about_findings(View(kept), [gap]) if "same mix" in x]
+    none = StandardizedGap.model_validate(
+        {
+            **same.model_dump(),
+            **dict.fromkeys(("difference", "plain", "expected_by_chance", "q"), None),
+            "status": "no_common_strata",
+        }
+    )
+    lacking = found.model_copy(update={"standardized": [none]})
     assert not [x for x in about_findings(View(lacking), [gap]) if "same mix" in x]
     assert evidence.adjusted_table(View(lacking)).rows[0][-1] == "nothing in common"
 
@@ -184,7 +197,7 @@ def curve(gap, lows):
         values = dict.fromkeys(("difference", "low", "high"))
         if low is not None:
             values = {"difference": low + 0.1, "low": low, "high": low + 0.2}
-        rows.append(Corrected(**about, error=error, **values, status="not_estimable" if low is None else "ok"))
+        rows.append(CorrectedGap(**about, error=error, **values, status="not_estimable" if low is None else "ok"))
     return rows
 
 
@@ -211,15 +224,15 @@ def test_a_gap_of_a_lower_rate_is_turned_so_that_it_is_above_0(found):
     """For an FPR best minus worst is negative; the picture shows it above 0, and below where the order turns round."""
     gap = next(g for g in View(found).tested if g.rate == "FPR" and g.difference)
     turned = [c.model_copy(update={"difference": -0.2, "low": -0.3, "high": 0.1}) for c in curve(gap, [0.1] * 5)]
-    fuzzy = FuzzyGap(
-        label=gap.label, attribute=gap.attribute, rate="FPR", worst="m", best="f", hard=-0.2, fuzzy=-0.05,
+    probabilistic = ProbabilisticGap(
+        label=gap.label, attribute=gap.attribute, rate="FPR", worst="m", best="f", most_likely=-0.2, probabilistic=-0.05,
         worst_value=0.3, best_value=0.1,
     )  # fmt: skip
-    annotation = found.annotation.model_copy(update={"corrected": turned, "gaps": [fuzzy]})
+    annotation = found.annotation.model_copy(update={"corrected": turned, "gaps": [probabilistic]})
     view = View(found.model_copy(update={"annotation": annotation}))
     [(_, shown)] = view.sensitivity
     assert {(c.difference, c.low, c.high) for c in shown} == {(0.2, -0.1, 0.3)}
-    assert (view.fuzzy(gap).hard, view.fuzzy(gap).fuzzy) == (0.2, 0.05)
+    assert (view.probabilistic(gap).most_likely, view.probabilistic(gap).probabilistic) == (0.2, 0.05)
     [line] = [x for x in about_findings(view, [gap]) if "far smaller" in x]
     assert "(.20 by the likeliest, +.05 by probability)" in line
 
@@ -237,7 +250,7 @@ def test_titles_are_true(found):
     most = max(found.composition.pairing, key=lambda p: p.ducher_z)
     assert most.label in pairing_words(view).casefold()
     assert "one annotation in ten" in doubt_words(view)
-    smallest = min(g.detectable for g in found.gaps if g.rate == "TPR" and g.detectable is not None)
+    smallest = min(g.minimum_detectable for g in found.gaps if g.rate == "TPR" and g.minimum_detectable is not None)
     assert f" {smallest:.2f}".replace(" 0", " ") in least_shown(view)
     assert least_shown(view) in headline(view)
 
@@ -245,7 +258,7 @@ def test_titles_are_true(found):
 def test_titles_where_there_is_nothing_to_say(found):
     """Too few faces, nothing corrected, no gap detectable: said so, and no number made up."""
     votes = found.votes.model_copy(update={"human": [], "ambiguity": []})
-    gaps = [g.model_copy(update={"detectable": None}) for g in found.gaps]
+    gaps = [g.model_copy(update={"minimum_detectable": None}) for g in found.gaps]
     view = View(found.model_copy(update={"votes": votes, "annotation": None, "composition": None, "gaps": gaps}))
     assert rater_words(view, "*") == "A rater beside the model: too few faces of every emotion"
     assert ambiguity_words(view) == "Too few faces to compare by how far raters agree"
@@ -268,8 +281,8 @@ def test_the_example_in_the_repository_is_what_this_version_writes():
     """Its audit.json reads back, and its tables are those made of it: an example that nobody could make again is none."""
     from pathlib import Path
 
-    from fairfer.report import tables
-    from fairfer.result import Audit
+    from fairfer.audits.result import Audit
+    from fairfer.report.tables import rates as tables
 
     folder = Path(__file__).parents[1] / "reports" / "example"
     if not folder.is_dir():  # a source distribution comes without reports

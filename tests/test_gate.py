@@ -13,17 +13,17 @@ import pytest
 from scipy import stats
 
 import fairfer
-from fairfer.comparison import Change, Comparison, Side
-from fairfer.dataset import UNANNOTATED, Attribute, Dataset
+from fairfer.audits.comparison import Change, Comparison, Side
+from fairfer.audits.result import Audit
+from fairfer.datasets.dataset import UNANNOTATED, Attribute, Dataset
 from fairfer.errors import FairferError, RunError, UsageError
-from fairfer.gate import judge
+from fairfer.gate.judge import judge
+from fairfer.gate.policy import Policy
 from fairfer.labels import LabelSpace
-from fairfer.policy import Policy
-from fairfer.predictions import Predictions
-from fairfer.records import UNANNOTATED as UNANNOTATED_IN_RECORDS
-from fairfer.result import Audit
-from fairfer.uncertainty import Estimates, newcombe
-from fairfer.uncertainty.ratios import ratio_limits
+from fairfer.metrics.results import UNANNOTATED as UNANNOTATED_IN_RECORDS
+from fairfer.predictions.inference import Predictions
+from fairfer.stats import Estimates, newcombe
+from fairfer.stats.ratios import ratio_limits
 
 LABELS = LabelSpace.of("two", ["happiness", "neutral"])
 TODAY = dt.date(2026, 1, 1)
@@ -45,7 +45,7 @@ def audited(groups, *, neutral=30, levels=None, name="made", people=None, **sett
     data = Dataset(name, LABELS, samples, (Attribute("g", levels, "annotated", "the test"),))
     frame = pd.DataFrame({"status": "ok", "predicted": said, "detail": "", "image": ""}, index=index)
     predictions = Predictions("model", "1", LABELS, {}, data.images_digest, frame)
-    return fairfer.audit(data, predictions, ["g"], date="2026-01-01", **{"draws": 100, "minimum": 20, **settings})
+    return fairfer.audit(data, predictions, ["g"], date="2026-01-01", **{"permutations": 100, "minimum": 20, **settings})
 
 
 def policy(waivers=(), confidence=0.95, **rule) -> Policy:
@@ -92,7 +92,7 @@ def test_the_truth_table(second, rule, outcome):
     assert found.exit_code == {"pass": 0, "fail": 1, "inconclusive": 3}[outcome]
     [finding] = found.findings
     assert finding.why
-    assert {o.group for o in finding.left_out} | set(finding.groups) == {"f", "m"}
+    assert {o.group for o in finding.excluded} | set(finding.groups) == {"f", "m"}
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_the_truth_table_against_a_baseline(before, after, outcome):
     if found is None:
         both = {"f": PRESENT, "m": SMALL}
         found = verdict(both, baseline=both, max_regression=0.1)
-        assert [str(o) for o in found.findings[0].left_out] == ["m (small, 10)"]
+        assert [str(o) for o in found.findings[0].excluded] == ["m (small, 10)"]
     assert found.outcome == outcome
     assert found.paired is False
     assert found.baseline == "model 1"
@@ -148,7 +148,7 @@ def test_people_who_are_not_annotated_are_no_group():
     """Their rate could be anything: they take no part, and cannot be all there is."""
     found = verdict({"f": PRESENT, "m": PRESENT, UNANNOTATED: (0, 500)}, max_gap=0.1)
     assert found.outcome == "pass"
-    assert [str(o) for o in found.findings[0].left_out] == ["unannotated (unannotated, 500)"]
+    assert [str(o) for o in found.findings[0].excluded] == ["unannotated (unannotated, 500)"]
     assert UNANNOTATED_IN_RECORDS == UNANNOTATED
 
 
@@ -181,7 +181,7 @@ def test_a_waiver_covers_what_it_names_and_the_finding_stands():
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "model_labels"),
     [
         ({"attribute": ["gender"]}, "rule 'r': the audit does not group by 'gender'"),
         ({"label": ["hapines"]}, "rule 'r': the audit has no label 'hapines'; did you mean 'happiness'"),
@@ -190,10 +190,10 @@ def test_a_waiver_covers_what_it_names_and_the_finding_stands():
         ({"max_gap": None, "max_regression": 0.1}, "needs the run to compare with; give it with --baseline"),
     ],
 )
-def test_what_the_audit_does_not_have_is_refused(change, says):
+def test_what_the_audit_does_not_have_is_refused(change, model_labels):
     """Exit 2, by name: a rule that judges nothing must not pass."""
     rule = {"max_gap": 0.1, **change}
-    with pytest.raises(UsageError, match=says):
+    with pytest.raises(UsageError, match=model_labels):
         judge(policy(**{k: v for k, v in rule.items() if v is not None}), audited({"f": PRESENT, "m": PRESENT}), today=TODAY)
 
 
@@ -203,7 +203,7 @@ def test_a_baseline_of_other_data_is_refused():
     for other, field in (
         (audited({"f": PRESENT, "m": PRESENT}, name="other"), "data set"),
         (audited({"f": PRESENT, "m": (400, 501)}), "number of faces by label and group differs"),
-        (audited({"f": PRESENT, "m": PRESENT}, unsayable="keep"), "--unsayable"),
+        (audited({"f": PRESENT, "m": PRESENT}, unsupported_labels="keep"), "--unsupported-labels"),
     ):
         with pytest.raises(RunError, match=field):
             judge(policy(max_regression=0.1), audit, baseline=other, today=TODAY)
@@ -231,7 +231,7 @@ def test_what_settles_it_does():
     groups = {"f": (400, 500), "m": (365, 500)}
     found = verdict(groups, max_gap=0.1).findings[0]
     assert found.outcome == "inconclusive"
-    more = {m.group: m.images for m in found.settle}
+    more = {m.group: m.images for m in found.additional_samples}
 
     def grown(share):
         return {g: (round(k * (n + share * more[g]) / n), round(n + share * more[g])) for g, (k, n) in groups.items()}
@@ -239,7 +239,7 @@ def test_what_settles_it_does():
     assert verdict(grown(1.05), max_gap=0.1).outcome != "inconclusive"
     assert verdict(grown(0.5), max_gap=0.1).outcome == "inconclusive"
     at_limit = verdict({"f": (400, 500), "m": (350, 500)}, max_gap=0.1).findings[0]
-    assert at_limit.settle is None
+    assert at_limit.additional_samples is None
     assert "even 100 times the faces" in at_limit.why
 
 
@@ -257,7 +257,7 @@ def test_regression_unpaired_is_newcombe():
     """Two groups: one-sided limits of each group's change, the error of a failure shared between them."""
     before, after = {"f": (400, 500), "m": (380, 500)}, {"f": (390, 500), "m": (330, 500)}
     [found] = verdict(after, baseline=before, max_regression=0.2).findings
-    from fairfer.uncertainty import difference_limits
+    from fairfer.stats import difference_limits
 
     losses = [
         [
@@ -333,8 +333,8 @@ def test_several_pictures_of_one_person_are_less_sure():
 @pytest.mark.parametrize(("rates", "n"), [((0.8, 0.7), 200), ((0.6, 0.45), 400), ((0.9, 0.85, 0.8), 300)])
 def test_a_truth_exactly_at_the_limit_is_seldom_judged(kind, rates, n):
     """Pass and fail each in at most 5 % of audits, within Monte-Carlo error: bounds, in the gate's own arithmetic."""
-    from fairfer.gate import _decide  # the arithmetic without ten thousand audits
-    from fairfer.limits import check
+    from fairfer.gate.checks import check
+    from fairfer.gate.judge import _decide  # the arithmetic without ten thousand audits
 
     generator = np.random.default_rng(5)
     limit = {
@@ -405,7 +405,7 @@ def test_an_audit_that_was_edited_is_not_judged(tmp_path):
     value = json.loads(text)
     spot = next(i for i, r in enumerate(value["rates"]) if r["rate"] == "TPR" and r["group"] == "m")
     value["rates"][spot]["numerator"] += 100
-    for changed_text, says in (
+    for changed_text, model_labels in (
         (json.dumps(value), "was edited"),
         (text.replace('"seal": "', '"seal": "0'), "was edited"),
         (text.replace('"schema_version": 2', '"schema_version": 1'), "schema version 1"),
@@ -413,7 +413,7 @@ def test_an_audit_that_was_edited_is_not_judged(tmp_path):
         (text.replace('"seal": ', '"sael": '), "sael"),
     ):
         (tmp_path / "audit.json").write_text(changed_text, encoding="utf-8")
-        with pytest.raises(FairferError, match=says):
+        with pytest.raises(FairferError, match=model_labels):
             Audit.read(tmp_path)
 
 
@@ -432,7 +432,7 @@ def test_a_model_that_lost_a_label_does_not_pass(toy):
             return [fairfer.Prediction("ok", np.array([1.0])) for _ in images]
 
     unable = Unable(LabelSpace.of("one", ["anger"]), name="unable")
-    audits = [fairfer.audit(data, fairfer.predict(data, m), ["g"], draws=100) for m in (able, unable)]
+    audits = [fairfer.audit(data, fairfer.predict(data, m), ["g"], permutations=100) for m in (able, unable)]
     assert audits[1].labels.audited == ["anger"]
     for rule in ({"rate": "TPR", "label": ["*"]}, {"rate": "accuracy", "label": ["*"]}, {"rate": "FPR", "label": ["anger"]}):
         found = judge(policy(**rule, max_regression=0.9), audits[1], baseline=audits[0], today=TODAY)
@@ -461,14 +461,14 @@ def test_tables_of_the_same_rows_have_one_truth():
 @pytest.mark.parametrize("loss", [0.01, 0.02, 0.05, 0.1, 0.3])
 def test_a_loss_exactly_at_the_limit_seldom_passes_face_by_face(n, loss):
     """All outcomes enumerated, nobody gained: without correction it passed in up to 10.7 %."""
-    from fairfer.uncertainty import paired_limits
+    from fairfer.stats import paired_limits
 
     lost = np.arange(n + 1)
     high = -paired_limits(np.zeros(n + 1), lost, np.full(n + 1, n), 0.05, continuity=True)[0]
     low = -paired_limits(np.zeros(n + 1), lost, np.full(n + 1, n), 0.05)[1]
-    chance = stats.binom.pmf(lost, n, loss)
-    assert chance[high <= loss + 1e-12].sum() <= 0.05
-    assert chance[low > loss].sum() <= 0.05
+    expected_by_chance = stats.binom.pmf(lost, n, loss)
+    assert expected_by_chance[high <= loss + 1e-12].sum() <= 0.05
+    assert expected_by_chance[low > loss].sum() <= 0.05
 
 
 def test_every_proportion_can_be_judged():

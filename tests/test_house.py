@@ -97,7 +97,7 @@ def test_heavy_libraries_have_one_home(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["import fairfer", "import fairfer.cli; fairfer.cli.app(['--help'], standalone_mode=False)"]
+    "command", ["import fairfer", "import fairfer.cli.main; fairfer.cli.main.app(['--help'], standalone_mode=False)"]
 )
 def test_starting_imports_nothing_heavy(command: str) -> None:
     """``import fairfer`` and ``fairfer --help`` load no table, plotting, fairness or model library."""

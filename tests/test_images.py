@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from fairfer.images import FileImages, PixelImages, UnreadableImageError, decode_picture, digest_bytes
+from fairfer.datasets.images import FileImages, PixelImages, UnreadableImageError, decode_picture, digest_bytes
 
 
 def encoded(picture: Image.Image, form: str = "PNG", **options) -> bytes:

@@ -9,17 +9,17 @@ import pandas as pd
 import pytest
 
 from fairfer import audit, predict, rebuild
-from fairfer.dataset import UNANNOTATED, Attribute
+from fairfer.datasets.dataset import UNANNOTATED, Attribute
 from fairfer.errors import DataError
-from fairfer.inferred import ERRORS, membership, mixture, unmixed
 from fairfer.labels import LabelSpace
+from fairfer.metrics.inferred_groups import ERRORS, membership, mixture, unmixed
 from fairfer.testing import FakeModel
 
 LABELS = LabelSpace.of("two", ["anger", "fear"])
 
 
 def measured(data, by=("g",), **more):
-    return audit(data, predict(data, FakeModel(LABELS)), list(by), **{"minimum": 1, "draws": 100, **more})
+    return audit(data, predict(data, FakeModel(LABELS)), list(by), **{"minimum": 1, "permutations": 100, **more})
 
 
 def inferred(toy, rows, *, source="inferred", both=False):
@@ -56,7 +56,7 @@ def test_fuzzy_rates_are_expected_counts_face_by_face(toy, both):
             assert row.weight == pytest.approx(below, abs=1e-6)
             assert row.value == pytest.approx(hits / below, abs=1e-6)
             squares = sum(w * w for (t, _, _), w in weighted if t == j)
-            assert row.effective == pytest.approx(below**2 / squares, rel=1e-5)
+            assert row.effective_size == pytest.approx(below**2 / squares, rel=1e-5)
             assert row.low <= row.value <= row.high
         [whole] = [r for r in shown.rates if (r.group, r.rate) == (group, "accuracy")]
         assert whole.value == pytest.approx(sum(w for (t, s, _), w in weighted if t == s) / sum(weight), abs=1e-6)
@@ -71,10 +71,12 @@ def test_a_fuzzy_gap_stands_beside_the_hard_one(toy):
     for gap in shown.annotation.gaps:
         [plain] = [g for g in shown.gaps if (g.label, g.rate) == (gap.label, gap.rate)]
         assert plain.difference == 0 or (gap.worst, gap.best) == (plain.worst, plain.best)
-        assert abs(gap.hard) == pytest.approx(plain.difference)
-        assert gap.fuzzy == pytest.approx(values[gap.best, gap.label, gap.rate] - values[gap.worst, gap.label, gap.rate])
+        assert abs(gap.most_likely) == pytest.approx(plain.difference)
+        assert gap.probabilistic == pytest.approx(
+            values[gap.best, gap.label, gap.rate] - values[gap.worst, gap.label, gap.rate]
+        )
     certain = measured(inferred(toy, [(t, s, float(p >= 0.5)) for t, s, p in ROWS])).annotation
-    assert all(g.fuzzy == pytest.approx(g.hard, abs=1e-9) for g in certain.gaps)
+    assert all(g.probabilistic == pytest.approx(g.most_likely, abs=1e-9) for g in certain.gaps)
 
 
 def test_crossed_with_a_plain_attribute(toy):
@@ -214,7 +216,7 @@ def test_copies_of_a_persons_face_make_nothing_surer(toy):
 def test_a_run_with_probabilities_is_rebuilt(tmp_path, toy):
     """They are kept in the run."""
     data = inferred(toy, ROWS, both=True)
-    found = audit(data, predict(data, FakeModel(LABELS), tmp_path), ["g"], minimum=1, draws=100, run=tmp_path)
+    found = audit(data, predict(data, FakeModel(LABELS), tmp_path), ["g"], minimum=1, permutations=100, run=tmp_path)
     assert rebuild(tmp_path).to_json() == found.to_json()
 
 

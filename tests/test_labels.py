@@ -115,7 +115,7 @@ def test_faces_that_the_model_cannot_name_are_dropped_kept_or_merged_as_asked(po
     found = reconcile(FERPLUS, DEEPFACE, policy)
     assert found.labels == tuple(audited)
     assert found.truth["contempt"] == contempt
-    assert found.unsayable == ("contempt",)
+    assert found.unsupported_labels == ("contempt",)
     assert {n: found.truth[n] for n in FERPLUS_ORDER[:-1]} == {n: n for n in FERPLUS_ORDER[:-1]}
 
 
@@ -124,7 +124,7 @@ def test_every_policy_is_harmless_where_the_model_can_say_everything(policy):
     """With the same labels on both sides nothing is dropped or merged, whatever was asked."""
     found = reconcile(FERPLUS, AFFECTNET, policy)
     assert found.labels == FERPLUS_ORDER
-    assert found.unsayable == found.extra == ()
+    assert found.unsupported_labels == found.extra == ()
     assert all(found.truth[n] == n for n in FERPLUS_ORDER)
 
 
@@ -140,7 +140,7 @@ def test_the_order_of_either_space_changes_nothing(data, model):
     """Names decide, not positions."""
     found = reconcile(LabelSpace("d", tuple(data)), LabelSpace("m", tuple(model)))
     plain = reconcile(FERPLUS, DEEPFACE)
-    assert (found.labels, found.truth, found.unsayable) == (plain.labels, plain.truth, plain.unsayable)
+    assert (found.labels, found.truth, found.unsupported_labels) == (plain.labels, plain.truth, plain.unsupported_labels)
 
 
 @pytest.mark.parametrize(
@@ -190,8 +190,8 @@ def test_every_label_of_the_data_is_accounted_for(data, model):
     for policy in ("drop", "keep"):
         found = reconcile(*spaces, policy)
         assert set(found.truth) == data
-        assert set(found.unsayable) == data - model
+        assert set(found.unsupported_labels) == data - model
         assert set(found.extra) == model - data
         dropped = {n for n, to in found.truth.items() if to is None}
-        assert dropped == (set(found.unsayable) if policy == "drop" else set())
+        assert dropped == (set(found.unsupported_labels) if policy == "drop" else set())
         assert set(found.labels) == data - dropped

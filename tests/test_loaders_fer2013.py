@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fairfer.datasets.loaders.fer2013 import sample_name
+from fairfer.datasets.loading import load_dataset
 from fairfer.errors import DataError, UsageError
-from fairfer.loaders import load_dataset
-from fairfer.loaders.fer2013 import sample_name
 from fairfer.testing import check_loader
 
 LEVELS = np.random.default_rng(0).integers(0, 256, (7, 48 * 48))

@@ -10,10 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
+from fairfer.datasets.loaders.ferplus import RULES, VOTES, labels_of
+from fairfer.datasets.loading import load_dataset
 from fairfer.errors import DataError, UsageError
 from fairfer.labels import FERPLUS
-from fairfer.loaders import load_dataset
-from fairfer.loaders.ferplus import RULES, VOTES, labels_of
 from fairfer.testing import check_loader
 
 OFFICIAL = ("majority", "crossentropy", "multi_target")
@@ -145,7 +145,7 @@ def test_the_official_folder_is_read_and_the_report_can_say_how(tmp_path, write_
     assert (data.card["vote rule"], data.card["votes from"], data.card["split"]) == (rule, source, "test")
     rows = 8 if source == "fer2013new.csv" else 7
     assert f"rows in {source}: {rows}" in data.steps[0].what
-    assert rows - sum(s.left_out for s in data.steps) == len(data)
+    assert rows - sum(s.excluded for s in data.steps) == len(data)
     assert list(data.votes.columns) == list(VOTES)
     assert list(data.votes.loc["fer0000003.png"]) == [0, 0, 0, 0, 6, 2, 2, 0, 0, 0]
     check_loader(data)
@@ -154,7 +154,7 @@ def test_the_official_folder_is_read_and_the_report_can_say_how(tmp_path, write_
 def test_unknown_and_not_a_face_are_left_out_each_with_its_reason(tmp_path, write_ferplus):
     """Who was voted no face is not who has no majority."""
     data = load_dataset(write_ferplus(tmp_path))
-    reasons = {s.what: s.left_out for s in data.steps if s.left_out}
+    reasons = {s.what: s.excluded for s in data.steps if s.excluded}
     assert reasons == {"unknown by the rule 'majority'": 2, "voted not a face": 1}
 
 
@@ -183,7 +183,7 @@ def test_twins_in_other_splits_are_told_and_left_out_when_asked(tmp_path, write_
     assert any("train" in s.what and s.what.endswith(": 1") for s in told.steps)
     kept = load_dataset(root, dedupe=True)
     assert list(kept.samples.index) == list(kept.votes.index) == ["d.png"]
-    assert {s.what: s.left_out for s in kept.steps if s.left_out} == {"with an exact pixel twin in train (--dedupe)": 1}
+    assert {s.what: s.excluded for s in kept.steps if s.excluded} == {"with an exact pixel twin in train (--dedupe)": 1}
 
 
 def test_the_second_row_of_a_name_is_kept_beside_the_first(tmp_path, write_ferplus):

@@ -8,10 +8,10 @@ from importlib.metadata import EntryPoint
 import pandas as pd
 import pytest
 
-from fairfer import loaders as module
-from fairfer.dataset import UNANNOTATED
+from fairfer.datasets import loading as module
+from fairfer.datasets.dataset import UNANNOTATED
+from fairfer.datasets.loading import load_dataset, loaders, sample_path
 from fairfer.errors import DataError, FairferError, UsageError
-from fairfer.loaders import load_dataset, loaders, sample_path
 from fairfer.testing import check_loader
 
 META = "file_name,label,gender\na.png,happy,f\nb.png,sad,m\nc.png,sad,\n"
@@ -104,7 +104,7 @@ def test_rows_without_a_label_are_left_out_and_counted(faces):
     (faces / "metadata.csv").write_text(META.replace("sad,m", ",m"))
     data = load_dataset(faces)
     assert list(data.samples.index) == ["a.png", "c.png"]
-    assert [(s.what, s.left_out) for s in data.steps if s.left_out] == [("rows without a true label", 1)]
+    assert [(s.what, s.excluded) for s in data.steps if s.excluded] == [("rows without a true label", 1)]
 
 
 def test_a_single_missing_picture_is_a_row(faces):
@@ -119,7 +119,7 @@ def test_twins_are_left_out_when_asked(faces):
     assert len(load_dataset(faces)) == 3
     kept = load_dataset(faces, dedupe=True)
     assert list(kept.samples.index) == ["a.png", "b.png"]
-    assert [s.left_out for s in kept.steps if s.left_out] == [1]
+    assert [s.excluded for s in kept.steps if s.excluded] == [1]
 
 
 def test_the_truth_may_be_any_column(faces):
@@ -248,11 +248,11 @@ def test_the_word_sample_means_the_bundled_one_unless_something_is_called_so(tmp
 def test_other_peoples_loaders_come_through_the_same_door(monkeypatch, tmp_path):
     """A plugin is tried before ``folder``, which takes any pictures; a broken one is named."""
     (tmp_path / "zoo.py").write_text(
-        "from fairfer.loaders import Loader\nfrom fairfer.loaders.folder import load\n"
+        "from fairfer.datasets.loading import Loader\nfrom fairfer.datasets.loaders.folder import load\n"
         'LOADER = Loader("zoo", "any folder", lambda path: path.is_dir(), load)\n'
     )
     monkeypatch.syspath_prepend(tmp_path)
-    points = [EntryPoint(n, f"fairfer.loaders.{n}:LOADER", module.GROUP) for n in ("folder", "table")]
+    points = [EntryPoint(n, f"fairfer.datasets.loading.{n}:LOADER", module.GROUP) for n in ("folder", "table")]
     monkeypatch.setattr(module, "entry_points", lambda group: [*points, EntryPoint("zoo", "zoo:LOADER", group)])
     assert list(loaders()) == ["table", "zoo", "folder"]
     assert loaders()["zoo"].options == ("truth", "labels", "split", "dedupe", "name")

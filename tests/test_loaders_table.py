@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairfer.dataset import UNANNOTATED
+from fairfer.audits.audit import audit
+from fairfer.datasets.dataset import UNANNOTATED
+from fairfer.datasets.loading import load_dataset
+from fairfer.datasets.table_files import read_table
 from fairfer.errors import DataError, FairferError, LabelError, UsageError
-from fairfer.loaders import load_dataset
-from fairfer.loaders.tables import read_table
-from fairfer.measure import audit
-from fairfer.predictions import Predictions
+from fairfer.predictions.inference import Predictions
 from fairfer.testing import check_loader
 
 HEADER = "id,label,predicted,gender\n"
@@ -32,7 +32,7 @@ def put(path: Path, content: str | bytes) -> Path:
 
 def accuracy(data) -> float:
     """The share of right answers, through the whole audit."""
-    return audit(data, Predictions.from_recorded(data), minimum=1, draws=100).rate("accuracy").value
+    return audit(data, Predictions.from_recorded(data), minimum=1, permutations=100).rate("accuracy").value
 
 
 def levels(data, name="gender") -> tuple[str, ...]:
@@ -103,7 +103,7 @@ def test_parquet_is_read_however_pandas_wrote_it(tmp_path, form):
     assert list(data.samples.index) == ["a"]
     assert levels(data, "g") == ("x",)
     assert levels(data, "born") == ("1",)
-    assert data.steps[1].left_out == 1
+    assert data.steps[1].excluded == 1
 
 
 def test_ids_keep_their_spelling(tmp_path):
@@ -164,7 +164,7 @@ def test_numbers_as_labels_survive_a_missing_cell(tmp_path):
     assert data.labels.labels == ("0", "1")
     assert data.recorded.labels.labels == ("0", "1", "2")
     assert list(data.samples["label"]) == ["0", "1", "1"]
-    assert [s.left_out for s in data.steps if s.left_out] == [1]
+    assert [s.excluded for s in data.steps if s.excluded] == [1]
     assert accuracy(data) == pytest.approx(1 / 3)
 
 
@@ -180,11 +180,11 @@ def test_a_model_may_say_what_the_truth_never_holds(tmp_path):
 def test_what_a_model_can_say_can_be_stated(tmp_path):
     """Then an emotion it cannot say is known to be unsayable, though this table would not show it."""
     path = put(tmp_path / "t.csv", HEADER + "1,happy,happy,f\n2,contempt,happy,f\n")
-    data = load_dataset(path, says="happy,sad,neutral")
+    data = load_dataset(path, model_labels="happy,sad,neutral")
     assert data.recorded.labels.labels == ("happiness", "sadness", "neutral")
-    assert audit(data, Predictions.from_recorded(data), draws=100).labels.unsayable == ["contempt"]
+    assert audit(data, Predictions.from_recorded(data), permutations=100).labels.unsupported_labels == ["contempt"]
     with pytest.raises(DataError, match="column 'predicted', row '1': label 'happy' is not one of labels in t"):
-        load_dataset(path, says="sad,neutral")
+        load_dataset(path, model_labels="sad,neutral")
 
 
 def test_scores_make_the_prediction(tmp_path):
@@ -226,7 +226,7 @@ def test_a_group_column_may_have_any_name(tmp_path, column):
     quoted = column.replace('"', '""')
     path = put(tmp_path / "t.csv", f'id,label,predicted,gender,"{quoted}"\n1,sad,sad,f,x\n2,sad,happy,m,y\n3,happy,happy,f,y\n')
     data = load_dataset(path, truth="label", sample_id="id")
-    found = audit(data, Predictions.from_recorded(data), [column, "gender", ["gender", column]], minimum=1, draws=100)
+    found = audit(data, Predictions.from_recorded(data), [column, "gender", ["gender", column]], minimum=1, permutations=100)
     assert found.rate("accuracy", attribute=column, group="x").value == 1
     assert found.rate("accuracy", attribute=column, group="y").value == 0.5
     assert found.rate("accuracy", attribute="gender", group="f").value == 1

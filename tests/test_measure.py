@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fairfer.dataset import UNANNOTATED, Attribute
+from fairfer.audits.audit import MAX_GROUPS, audit, check_audit, parse_groupings, rebuild, today
+from fairfer.datasets.dataset import UNANNOTATED, Attribute
 from fairfer.errors import DataError, FairferError, LabelError, RunError, UsageError
 from fairfer.labels import DEEPFACE, FER2013, FERPLUS, LabelSpace
-from fairfer.measure import MAX_GROUPS, audit, check_audit, parse_groupings, rebuild, today
-from fairfer.predictions import predict
+from fairfer.predictions.inference import predict
+from fairfer.stats import benjamini_hochberg, chance_gap
 from fairfer.testing import FakeModel
-from fairfer.uncertainty import benjamini_hochberg, chance_gap
 
 if TYPE_CHECKING:
-    from fairfer.result import Audit
+    from fairfer.audits.result import Audit
 
-QUICK = {"minimum": 1, "draws": 100}
+QUICK = {"minimum": 1, "permutations": 100}
 THREE = LabelSpace("three", ("neutral", "happiness", "contempt"))
 TWO = LabelSpace("two", ("neutral", "happiness"))
 ANGER = LabelSpace("anger and fear", ("anger", "fear"))
@@ -61,15 +61,15 @@ def contempt(toy):
 
 
 @pytest.mark.parametrize(
-    ("policy", "left_out", "accuracy", "fp_anger", "contempt_tpr"),
+    ("policy", "excluded", "accuracy", "fp_anger", "contempt_tpr"),
     [("drop", 2, 1, 0, None), ("keep", 0, 0.5, 1, 0), ("merge=contempt:disgust", 0, 0.75, 1, None)],
 )
-def test_faces_that_the_model_cannot_name_are_dropped_kept_or_merged(toy, policy, left_out, accuracy, fp_anger, contempt_tpr):
+def test_faces_that_the_model_cannot_name_are_dropped_kept_or_merged(toy, policy, excluded, accuracy, fp_anger, contempt_tpr):
     """Dropped ones count nowhere and are stated; kept ones are missed; merged ones are as if so labelled."""
-    found = measure(contempt(toy), FakeModel(DEEPFACE), unsayable=policy)
-    assert found.labels.unsayable == ["contempt"]
-    assert found.labels.left_out == left_out
-    assert found.size() == 4 - left_out
+    found = measure(contempt(toy), FakeModel(DEEPFACE), unsupported_labels=policy)
+    assert found.labels.unsupported_labels == ["contempt"]
+    assert found.labels.excluded == excluded
+    assert found.size() == 4 - excluded
     assert found.rate("accuracy").value == accuracy
     assert found.rate("FPR", label="anger").numerator == fp_anger
     if contempt_tpr is None:
@@ -131,7 +131,7 @@ def test_an_intersection_has_every_combination_also_the_empty_ones(toy):
     assert (empty.status, empty.value, empty.denominator) == ("empty", None, 0)
     [gap] = [g for g in found.gaps if g.rate == "accuracy"]
     assert gap.groups == ["f,x", "f,y", "m,x"]
-    assert [(o.group, o.reason, o.denominator) for o in gap.left_out] == [("m,y", "empty", 0)]
+    assert [(o.group, o.reason, o.denominator) for o in gap.excluded] == [("m,y", "empty", 0)]
 
 
 def test_rates_of_groups_add_up_to_everyone(crossed_audit):
@@ -169,7 +169,7 @@ def test_groupings_that_cannot_be_meant_are_refused(by):
 
 
 @pytest.mark.parametrize(
-    ("settings", "kind", "complaint"),
+    ("plan", "kind", "complaint"),
     [
         ({"by": ["gendr"]}, DataError, "has no attribute 'gendr'; did you mean 'gender'"),
         ({"by": ["gender,rce"]}, DataError, "has no attribute 'rce'; did you mean 'race'"),
@@ -177,8 +177,8 @@ def test_groupings_that_cannot_be_meant_are_refused(by):
         ({"confidence": 1.0}, UsageError, "--confidence 1.0"),
         ({"confidence": 0.4}, UsageError, "--confidence 0.4"),
         ({"confidence": float("nan")}, UsageError, "--confidence nan"),
-        ({"draws": 99}, UsageError, "--draws 99: at least 100"),
-        ({"unsayable": "skip"}, UsageError, "--unsayable 'skip' is not a choice"),
+        ({"permutations": 99}, UsageError, "--permutations 99: at least 100"),
+        ({"unsupported_labels": "skip"}, UsageError, "--unsupported-labels 'skip' is not a choice"),
     ],
 )
 def test_an_audit_that_could_not_be_made_is_refused_before_a_model_is_asked(crossed, settings, kind, complaint):
@@ -193,7 +193,7 @@ def test_a_check_gives_what_will_be_audited(crossed):
     """Groupings and how the labels meet; labels that share nothing are refused."""
     groupings, labels = check_audit(crossed, TWO, "gender,race")
     assert groupings == [("gender", "race")]
-    assert labels.unsayable == ("contempt",)
+    assert labels.unsupported_labels == ("contempt",)
     with pytest.raises(LabelError, match="share no label"):
         check_audit(crossed, LabelSpace("codes", ("1", "2")))
 
@@ -230,10 +230,20 @@ def test_each_gap_is_the_range_of_its_groups_rates_with_worst_and_best_named(cro
         members = [r for r in found.rates if (r.rate, r.label, r.attribute) == (gap.rate, gap.label, gap.attribute)]
         usable = {m.group: m.value for m in members if m.status == "ok"}
         assert gap.groups == list(usable)
-        assert [(o.group, o.reason) for o in gap.left_out] == [(m.group, m.status) for m in members if m.status != "ok"]
+        assert [(o.group, o.reason) for o in gap.excluded] == [(m.group, m.status) for m in members if m.status != "ok"]
         if len(usable) < 2:
             assert gap.status == "too_few_groups"
-            assert {gap.worst, gap.best, gap.difference, gap.ratio, gap.chance, gap.p, gap.q, gap.low, gap.high} == {None}
+            assert {
+                gap.worst,
+                gap.best,
+                gap.difference,
+                gap.ratio,
+                gap.expected_by_chance,
+                gap.p,
+                gap.q,
+                gap.low,
+                gap.high,
+            } == {None}
             continue
         low, high = min(usable.values()), max(usable.values())
         assert gap.difference == pytest.approx(high - low)
@@ -260,16 +270,16 @@ def test_a_gap_does_not_depend_on_what_else_is_audited(crossed, crossed_audit):
 
 def test_a_gap_that_was_planted_is_found_and_chance_is_what_it_says(crossed):
     """Nine of ten women and five of ten men were answered rightly; p is that of `chance_gap` on those counts."""
-    found = measure(crossed, by=["gender"], draws=2000, seed=3)
+    found = measure(crossed, by=["gender"], permutations=2000, seed=3)
     [gap] = [g for g in found.gaps if g.rate == "accuracy"]
     assert (gap.worst, gap.best) == ("m", "f")
     assert gap.p < 0.01
-    assert gap.difference > gap.chance
+    assert gap.difference > gap.expected_by_chance
     rates = [found.rate("accuracy", attribute="gender", group=g) for g in ("f", "m")]
     again = chance_gap(
-        [r.numerator for r in rates], [r.denominator for r in rates], draws=20_000, generator=np.random.default_rng(0)
+        [r.numerator for r in rates], [r.denominator for r in rates], permutations=20_000, generator=np.random.default_rng(0)
     )
-    assert gap.chance == pytest.approx(again.gap, abs=0.03)
+    assert gap.expected_by_chance == pytest.approx(again.gap, abs=0.03)
 
 
 def test_no_estimable_group_is_no_gap_and_never_a_gap_of_0(toy):
@@ -279,10 +289,10 @@ def test_no_estimable_group_is_no_gap_and_never_a_gap_of_0(toy):
     for gap in found.gaps:
         assert gap.status == "too_few_groups"
         assert gap.difference is None
-        assert "b" in [o.group for o in gap.left_out]
+        assert "b" in [o.group for o in gap.excluded]
     [anger] = [g for g in found.gaps if (g.label, g.rate) == ("anger", "TPR")]
     assert anger.groups == ["a"]
-    assert [(o.group, o.reason, o.denominator) for o in anger.left_out] == [("b", "not_estimable", 0)]
+    assert [(o.group, o.reason, o.denominator) for o in anger.excluded] == [("b", "not_estimable", 0)]
 
 
 def test_unannotated_faces_are_no_side_of_a_gap_in_any_intersection(toy):
@@ -291,7 +301,7 @@ def test_unannotated_faces_are_no_side_of_a_gap_in_any_intersection(toy):
     found = measure(data, by=["g,r"])
     [gap] = [g for g in found.gaps if g.rate == "accuracy"]
     assert (gap.groups, gap.difference) == (["f,x", "m,x"], 0)
-    told = {o.group: o.reason for o in gap.left_out}
+    told = {o.group: o.reason for o in gap.excluded}
     assert told[f"{UNANNOTATED},x"] == told[f"{UNANNOTATED},{UNANNOTATED}"] == "unannotated"
 
 
@@ -331,7 +341,7 @@ def test_an_audit_says_what_it_is_about(crossed):
     assert [a.name for a in found.data.attributes] == ["race", "gender"]
     assert {a.source for a in found.data.attributes} == {"annotated"}
     assert found.model.options["backend"] == "x"
-    assert found.settings.by == [["race", "gender"]]
+    assert found.plan.by == [["race", "gender"]]
     assert {"numpy", "fairlearn", "fairfer"} <= set(found.versions)
 
 

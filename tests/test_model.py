@@ -8,9 +8,9 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from fairfer import model as module
 from fairfer.errors import ModelError, UsageError
-from fairfer.model import Model, describe_models, load_model, registered_models
+from fairfer.models import model as module
+from fairfer.models.model import Model, describe_models, load_model, registered_models
 from fairfer.testing import FakeModel
 
 SOURCE = '''

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from fairfer.uncertainty.paired import change_of_gap, mcnemar, paired_difference, paired_limits
+from fairfer.stats.paired import change_of_gap, mcnemar, paired_difference, paired_limits
 
 EQUAL = np.array([[60, 20, 20, 100], [60, 20, 20, 100]]) / 200
 """Two groups, two models that agree on most samples, and gaps of 0."""
@@ -149,11 +149,11 @@ def test_intervals_of_changes_hold_what_they_say(n, more, less):
     b, c = np.meshgrid(np.arange(n + 1), np.arange(n + 1), indexing="ij")
     possible = b + c <= n
     b, c = b[possible], c[possible]
-    chance = stats.multinomial.pmf(np.stack([b, c, n - b - c], axis=1), n, [more, less, 1 - more - less])
+    expected_by_chance = stats.multinomial.pmf(np.stack([b, c, n - b - c], axis=1), n, [more, less, 1 - more - less])
     low, high = paired_difference(b, c, n)
-    covered = (low <= more - less) & (more - less <= high)
-    assert chance.sum() == pytest.approx(1)
-    assert 0.93 <= chance[covered].sum() <= (0.999 if n == 20 else 0.99)
+    covered_share = (low <= more - less) & (more - less <= high)
+    assert expected_by_chance.sum() == pytest.approx(1)
+    assert 0.93 <= expected_by_chance[covered_share].sum() <= (0.999 if n == 20 else 0.99)
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 60)] * 4).filter(any), min_size=2, max_size=5), st.integers(0, 2**32))
@@ -188,12 +188,12 @@ def test_intervals_of_changes_of_gaps_hold_what_they_say(chances):
     """Two groups of 200, models that agree on most samples: nine in ten intervals at the least cover the true change."""
     generator = np.random.default_rng(4)
     truth, runs = seen_change(chances), 400
-    covered = 0
+    covered_share = 0
     for _ in range(runs):
         cells = np.stack([generator.multinomial(200, c) for c in chances])
         low, high = change_of_gap(cells, generator=generator)
-        covered += low <= truth <= high
-    assert covered / runs >= 0.9
+        covered_share += low <= truth <= high
+    assert covered_share / runs >= 0.9
 
 
 def people_of(generator, number, copies):

@@ -17,11 +17,11 @@ from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 import fairfer
+from fairfer.audits.audit import rebuild
+from fairfer.audits.result import Audit
 from fairfer.errors import RunError, UsageError
 from fairfer.labels import LabelSpace
-from fairfer.measure import rebuild
-from fairfer.model import Prediction
-from fairfer.result import Audit
+from fairfer.models.model import Prediction
 
 LABELS = LabelSpace.of("three", ["anger", "fear", "sadness"])
 TWO = LabelSpace.of("two", ["anger", "fear"])
@@ -35,7 +35,7 @@ def _read_audits(monkeypatch):
     """An audit is read where it is written, far quicker than it is made again; that both agree is protected once here."""
     kept = "audit.json"
     monkeypatch.setattr(
-        "fairfer.pairing.rebuild", lambda run: Audit.read(run / kept) if (run / kept).is_file() else rebuild(run)
+        "fairfer.audits.compare.rebuild", lambda run: Audit.read(run / kept) if (run / kept).is_file() else rebuild(run)
     )
 
 
@@ -67,7 +67,7 @@ def faces(toy, rows, **more):
 def audited(data, model, folder, by=("g",), **more):
     """A run folder as ``fairfer audit`` leaves it."""
     predictions = fairfer.predict(data, model, run=folder)
-    found = fairfer.audit(data, predictions, by, run=folder, **{"minimum": 1, "draws": 100, **more})
+    found = fairfer.audit(data, predictions, by, run=folder, **{"minimum": 1, "permutations": 100, **more})
     found.write(folder / "audit.json")
     return folder
 
@@ -159,7 +159,7 @@ def check_by_hand(found, frame, minimum):
         members = [c for c in found.changes if (c.attribute, c.label, c.rate) == ("g", label, rate)]
         usable = {c.group: (c.base, c.candidate) for c in members if c.status == "ok" and c.group != "unannotated"}
         assert set(gap.groups) == set(usable)
-        assert set(gap.left_out) == {c.group for c in members} - set(usable)
+        assert set(gap.excluded) == {c.group for c in members} - set(usable)
         if len(usable) < 2:
             assert gap.status == "too_few_groups"
             assert (gap.base, gap.candidate, gap.change, gap.low, gap.high, gap.worst_base) == (None,) * 6
@@ -251,7 +251,7 @@ def test_twice_the_same(runs, monkeypatch, tmp_path):
     """Chance is seeded: the same runs give the same comparison to the last digit, with or without their audit.json."""
     first = fairfer.compare(*runs).to_json()
     assert fairfer.compare(*runs).to_json() == first
-    monkeypatch.setattr("fairfer.pairing.rebuild", rebuild)
+    monkeypatch.setattr("fairfer.audits.compare.rebuild", rebuild)
     bare = [Path(shutil.copytree(run, tmp_path / run.name)) for run in runs]
     for run in bare:
         (run / "audit.json").unlink()
@@ -293,12 +293,12 @@ def test_faces_of_a_label_that_one_model_cannot_say_are_listed(turned, toy, tmp_
     check_by_hand(found, table_of(rest), 1)
 
 
-@pytest.mark.parametrize("unsayable", ["keep", "merge=sadness:fear"])
-def test_a_label_that_one_model_cannot_say_is_treated_alike_both_ways(unsayable, toy, tmp_path):
+@pytest.mark.parametrize("unsupported_labels", ["keep", "merge=sadness:fear"])
+def test_a_label_that_one_model_cannot_say_is_treated_alike_both_ways(unsupported_labels, toy, tmp_path):
     """Every face is compared or listed, and with the runs in each other's place the same faces are, with mirrored changes."""
     data = faces(toy, random_rows(8, 90))
-    one = audited(data, Reader(0), tmp_path / "one", unsayable=unsayable)
-    two = audited(data, Reader(1, TWO), tmp_path / "two", unsayable=unsayable)
+    one = audited(data, Reader(0), tmp_path / "one", unsupported_labels=unsupported_labels)
+    two = audited(data, Reader(1, TWO), tmp_path / "two", unsupported_labels=unsupported_labels)
     there, back = fairfer.compare(one, two), fairfer.compare(two, one)
     assert there.samples + len(there.missing) == 90
     assert there.samples == back.samples
@@ -355,7 +355,7 @@ REFUSALS = {
     ),
     "card": (lambda d: d.replace(card={"rule": "crossentropy"}), {}, "rule of the data is 'majority'"),
     "by": (lambda d: d, {"by": ("h",)}, r"--by is \['g'\] in the one and \['h'\] in the other"),
-    "unsayable": (lambda d: d, {"unsayable": "keep"}, "--unsayable is 'drop' in the one and 'keep' in the other"),
+    "unsupported_labels": (lambda d: d, {"unsupported_labels": "keep"}, "--unsupported-labels is 'drop' in the one and 'keep' in the other"),
     "minimum": (lambda d: d, {"minimum": 2}, "--minimum is 1 in the one and 2 in the other"),
     "confidence": (lambda d: d, {"confidence": 0.9}, r"--confidence is 0\.95 in the one and 0\.9 in the other"),
     "subject": (lambda d: d, {"subject": "h"}, "--subject is '' in the one and 'h' in the other"),
@@ -410,7 +410,7 @@ def test_runs_with_no_label_in_common_are_refused(toy, tmp_path):
     """Each model can say what the other cannot: nothing to compare, in one line."""
     one = audited(faces(toy, ROWS), Reader(0, LabelSpace.of("one", ["anger"])), tmp_path / "one")
     two = audited(faces(toy, ROWS), Reader(1, LabelSpace.of("other", ["fear"])), tmp_path / "two")
-    with pytest.raises(RunError, match=r"^[^\n]*they have no audited label in common; see --unsayable$"):
+    with pytest.raises(RunError, match=r"^[^\n]*they have no audited label in common; see --unsupported-labels$"):
         fairfer.compare(one, two)
 
 
@@ -511,7 +511,7 @@ def test_two_tables_of_predictions_are_compared(tmp_path):
         path.write_text(f"id,label,predicted,g\n1,happy,happy,f\n2,sad,sad,m\n3,sad,{third},f\n", encoding="utf-8")
         data = fairfer.load_dataset(str(path), name="same")
         found = fairfer.audit(
-            data, fairfer.predict(data, run=tmp_path / name), ["g"], minimum=1, draws=100, run=tmp_path / name
+            data, fairfer.predict(data, run=tmp_path / name), ["g"], minimum=1, permutations=100, run=tmp_path / name
         )
         found.write(tmp_path / name / "audit.json")
         runs.append(tmp_path / name)
@@ -546,9 +546,9 @@ def test_a_ranked_run_shows_its_gap_farthest_beyond_chance(toy, tmp_path):
         strict=True,
     ):
         gaps = [g for g in fairfer.rebuild(run).gaps if g.rate in ("TPR", "FPR") and g.difference is not None]
-        excess = {(f"{g.label} {g.rate}", g.attribute): g.difference - g.chance for g in gaps}
+        excess = {(f"{g.label} {g.rate}", g.attribute): g.difference - g.expected_by_chance for g in gaps}
         assert (standing.gap_of, standing.gap_attribute) == max(excess, key=excess.get)
-        assert standing.gap - standing.gap_chance == pytest.approx(max(excess.values()))
+        assert standing.gap - standing.gap_expected_by_chance == pytest.approx(max(excess.values()))
 
 
 def test_a_ranking_needs_two_runs_of_the_same_data(runs, toy, tmp_path):

@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from fairfer.errors import UsageError
-from fairfer.policy import Policy, Rule, read_policy
+from fairfer.gate.policy import Policy, Rule, read_policy
 
 GOOD = """
 confidence = 0.9
@@ -99,7 +99,7 @@ WAIVER = '[[waivers]]\nrule = "a"\nreason = "why"\nexpires = 2027-01-01\n'
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "model_labels"),
     [
         ("", "holds no rule"),
         ("rules = []\n", "rules: list should have at least 1 item"),
@@ -133,9 +133,9 @@ WAIVER = '[[waivers]]\nrule = "a"\nreason = "why"\nexpires = 2027-01-01\n'
         ("rules [", "is no TOML"),
     ],
 )
-def test_a_policy_that_cannot_be_meant_is_refused_by_name(read, text, says):
+def test_a_policy_that_cannot_be_meant_is_refused_by_name(read, text, model_labels):
     """One line: the file, the rule and the key; nothing is judged by a policy that was half understood."""
-    with pytest.raises(UsageError, match=says) as refused:
+    with pytest.raises(UsageError, match=model_labels) as refused:
         read(text)
     assert "fairfer.toml" in str(refused.value)
     assert "\n" not in str(refused.value)

@@ -16,16 +16,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fairfer import runs as module
-from fairfer.dataset import Attribute, Dataset
+from fairfer.audits.audit import audit
+from fairfer.datasets.dataset import Attribute, Dataset
+from fairfer.datasets.images import FileImages
+from fairfer.datasets.loading import load_dataset
 from fairfer.errors import DataError, FairferError, ModelError, RunError, UsageError
-from fairfer.images import FileImages
 from fairfer.labels import FERPLUS, LabelSpace
-from fairfer.loaders import load_dataset
-from fairfer.measure import audit
-from fairfer.model import load_model
-from fairfer.predictions import Predictions, predict
-from fairfer.runs import PART, read_about
+from fairfer.models.model import load_model
+from fairfer.predictions import run_folder as module
+from fairfer.predictions.inference import Predictions, predict
+from fairfer.predictions.run_folder import PART, read_about
 from fairfer.testing import FakeModel
 
 LABELS = FERPLUS.labels
@@ -235,8 +235,8 @@ def test_a_flipped_bit_anywhere_in_a_part_is_never_another_answer(toy, tmp_path)
 SLOW_RUN = """
 import sys
 from pathlib import Path
-from fairfer import predictions, runs
-from fairfer.loaders import load_dataset
+from fairfer.predictions import inference as predictions, run_folder as runs
+from fairfer.datasets.loading import load_dataset
 from fairfer.testing import FakeModel
 runs.PART = 4
 predictions.predict(load_dataset(sys.argv[1]), FakeModel(delay=0.02), Path(sys.argv[2]))
@@ -350,13 +350,13 @@ def test_answers_about_other_pictures_are_refused(toy, tmp_path, how):
 def test_truth_and_groups_are_no_part_of_what_was_asked(toy, tmp_path):
     """A corrected annotation needs no new inference: the second audit asks the model nothing."""
     data, run = toy(["anger", "fear", "anger", "fear"], {"gender": ["f", "f", "m", "m"]}), tmp_path / "run"
-    first = audit(data, predict(data, FakeModel(), run), minimum=1, draws=100)
+    first = audit(data, predict(data, FakeModel(), run), minimum=1, permutations=100)
     corrected = data.replace(
         samples=data.samples.assign(label=["anger", "anger", "anger", "fear"], gender=["f", "m", "m", "m"]),
         attributes=(Attribute("gender", ("f", "m"), "self-reported", "the people"),),
     )
     model = FakeModel(fault="raise")
-    second = audit(corrected, predict(corrected, model, run), minimum=1, draws=100)
+    second = audit(corrected, predict(corrected, model, run), minimum=1, permutations=100)
     assert model.calls == []
     assert first.rate("accuracy").value == 1
     assert second.rate("accuracy").value == 0.75
@@ -378,8 +378,8 @@ def test_rows_in_another_order_are_the_same_answers(toy):
     """An audit joins by id, so the order of the data set changes no number."""
     data = toy(["anger", "fear", "neutral"], {"g": ["x", "y", "x"]}, said=[4, 5, 0])
     found = predict(data, FakeModel())
-    one = audit(data, found, minimum=1, draws=100)
-    other = audit(data.replace(samples=data.samples[::-1]), found, minimum=1, draws=100)
+    one = audit(data, found, minimum=1, permutations=100)
+    other = audit(data.replace(samples=data.samples[::-1]), found, minimum=1, permutations=100)
     assert one.rates == other.rates
     assert one.counts == other.counts
 

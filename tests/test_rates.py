@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
-from fairfer.counts import EVERYONE, confusion, one_vs_rest
-from fairfer.rates import COLUMNS, FRACTIONS, GROUP_RATES, LABEL_RATES, group_rates, label_rates
+from fairfer.metrics.counts import EVERYONE, confusion, one_vs_rest
+from fairfer.metrics.rates import COLUMNS, FRACTIONS, GROUP_RATES, LABEL_RATES, group_rates, label_rates
 
 LABELS = ("anger", "fear", "neutral")
 SAID = (*LABELS, "contempt", "(no_face)")
@@ -82,7 +82,7 @@ def by_hand(part: pd.DataFrame, label: str, rate: str) -> tuple[int, int]:
         "PPV": (both, int(said.sum())),
         "selection rate": (int(said.sum()), len(part)),
         "prevalence": (int(true.sum()), len(part)),
-        "over-reading": (int(said.sum()) - int(true.sum()), len(part)),
+        "prediction bias": (int(said.sum()) - int(true.sum()), len(part)),
         "F1": (2 * both, int(true.sum()) + int(said.sum())),
     }[rate]
 
@@ -235,7 +235,7 @@ def test_a_rate_lies_inside_its_own_interval(found):
     has = both["low"].notna()
     assert (has == (both["value"].notna() & ~both["rate"].isin(["F1", "macro-F1", "weighted-F1"]))).all()
     inside = both[has]
-    assert (inside["low"] >= np.where(inside["rate"] == "over-reading", -1, 0)).all()
+    assert (inside["low"] >= np.where(inside["rate"] == "prediction bias", -1, 0)).all()
     assert (inside["high"] <= 1).all()
     assert (inside["low"] <= inside["value"] + 1e-12).all()
     assert (inside["value"] <= inside["high"] + 1e-12).all()

@@ -19,19 +19,21 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fairfer.dataset import TWIN, UNANNOTATED, Attribute, Dataset, Step
+from fairfer.audits.audit import audit
+from fairfer.datasets.dataset import DUPLICATE_GROUP, UNANNOTATED, Attribute, Dataset, Step
 from fairfer.errors import UsageError
 from fairfer.labels import FERPLUS, LabelSpace
-from fairfer.measure import audit
-from fairfer.predictions import Predictions
-from fairfer.report import evidence, tables, write_report
+from fairfer.predictions.inference import Predictions
+from fairfer.report import write_report
 from fairfer.report.figures import draw, heatmap
 from fairfer.report.figures.lettering import NAME, short
 from fairfer.report.figures.selection import MOST_GROUPS, shown_groups
 from fairfer.report.figures.style import COLOURS, looks_of
 from fairfer.report.html import page
-from fairfer.report.narrative import NO_CARE, care, findings, headline, overall, sentence, summary
-from fairfer.report.numerals import rate
+from fairfer.report.tables import evidence
+from fairfer.report.tables import rates as tables
+from fairfer.report.text.findings import NO_CARE, care, findings, headline, overall, sentence, summary
+from fairfer.report.text.numbers import rate
 from fairfer.report.view import RATES, View, is_found
 
 EN = "\N{EN DASH}"
@@ -47,7 +49,7 @@ def made(
     *,
     n=400,
     labels=THREE,
-    says=None,
+    model_labels=None,
     by=(),
     hits=0.75,
     worse=None,
@@ -67,7 +69,7 @@ def made(
     """An audit of random answers; `worse` gives the share of hits for (attribute, level, label)."""
     attributes = GENDER if attributes is None else attributes
     draw_from = np.random.default_rng(1)
-    space, said_space = LabelSpace.of("own", labels), LabelSpace.of("model", says or labels)
+    space, said_space = LabelSpace.of("own", labels), LabelSpace.of("model", model_labels or labels)
     frame = pd.DataFrame(
         {"label": draw_from.choice(space.labels, n)}, index=pd.Index([f"s{i}" for i in range(n)], name="sample_id")
     )
@@ -93,11 +95,15 @@ def made(
     cast = None
     if votes:
         sharp = draw_from.uniform(0.3, 1, n)[:, None]
-        chance = sharp * np.eye(len(space.labels))[[space.labels.index(v) for v in frame["label"]]] + (1 - sharp) / len(labels)
+        expected_by_chance = sharp * np.eye(len(space.labels))[[space.labels.index(v) for v in frame["label"]]] + (
+            1 - sharp
+        ) / len(labels)
         cast = pd.DataFrame(
-            draw_from.multinomial(10, chance / chance.sum(axis=1, keepdims=True)), index=frame.index, columns=list(space.labels)
+            draw_from.multinomial(10, expected_by_chance / expected_by_chance.sum(axis=1, keepdims=True)),
+            index=frame.index,
+            columns=list(space.labels),
         )
-        text[TWIN] = [f"t{i // 2}" if i < n // 4 else "" for i in range(n)]
+        text[DUPLICATE_GROUP] = [f"t{i // 2}" if i < n // 4 else "" for i in range(n)]
     dataset = Dataset(
         name=name,
         labels=space,
@@ -111,7 +117,7 @@ def made(
     dataset = dataset if cast is None else dataset.replace(votes=cast)
     rows = pd.DataFrame({"status": status, "predicted": said, "detail": "", "image": ""}, index=frame.index)
     predictions = Predictions(name, "1", said_space, {"kind": name}, dataset.images_digest, rows)
-    return audit(dataset, predictions, by, date="2026-11-22", command=command, **{"draws": 300, **settings})
+    return audit(dataset, predictions, by, date="2026-11-22", command=command, **{"permutations": 300, **settings})
 
 
 BOTH = ["gender", "race", "gender,race"]
@@ -127,9 +133,9 @@ AUDITS = {
         votes=True,
         people=150,
         probabilities=True,
-        adjust=["vote_entropy"],
+        standardize=["vote_entropy"],
     ),
-    "votes and few faces": lambda: made(by=["gender"], n=40, votes=True, adjust=["vote_entropy"]),
+    "votes and few faces": lambda: made(by=["gender"], n=40, votes=True, standardize=["vote_entropy"]),
     "two labels": lambda: made({**GENDER, **RACE}, by=BOTH, labels=THREE[:2], silent=0.05),
     "no attributes": lambda: made({}),
     "one group": lambda: made({"gender": ["female"]}),
@@ -138,7 +144,7 @@ AUDITS = {
     ),
     "own labels": lambda: made({"hand": ["left", "right"]}, labels=("bored", "eager"), source="unstated"),
     "many labels": lambda: made({"hand": ["left", "right"]}, labels=[f"label {i} of them" for i in range(12)], n=600),
-    "labels kept": lambda: made(labels=EMOTIONS, says=EMOTIONS[:7], unsayable="keep"),
+    "labels kept": lambda: made(labels=EMOTIONS, model_labels=EMOTIONS[:7], unsupported_labels="keep"),
     "long names": lambda: made({"a " * 60: ["b" * 80 + "1", "b" * 80 + "2"]}, labels=("c" * 90, "d e " * 20, "x")),
     "evil names": lambda: made(
         {EVIL: [EVIL, "$x^2$ & 'y'"]},
@@ -161,8 +167,8 @@ AUDITS = {
     "no answers": lambda: made(n=90, silent=1.0),
 }
 TOLD = {
-    "labels dropped": lambda: made(labels=EMOTIONS, says=EMOTIONS[:7]),
-    "labels merged": lambda: made(labels=EMOTIONS, says=EMOTIONS[:7], unsayable="merge=contempt:disgust"),
+    "labels dropped": lambda: made(labels=EMOTIONS, model_labels=EMOTIONS[:7]),
+    "labels merged": lambda: made(labels=EMOTIONS, model_labels=EMOTIONS[:7], unsupported_labels="merge=contempt:disgust"),
 }
 """Audits that only the words are tested on."""
 
@@ -556,7 +562,7 @@ def test_findings_stand_in_order_of_how_far_they_are_beyond_chance():
     gaps = [f.gap for f in told]
     assert 1 <= len(told) <= 3
     assert all(is_found(g) for g in gaps)
-    margins = [g.difference - g.chance for g in gaps]
+    margins = [g.difference - g.expected_by_chance for g in gaps]
     assert margins == sorted(margins, reverse=True)
     assert told[0].what.startswith("Women's smiles are found more often than men's")
     assert re.fullmatch(r"happiness TPR \.\d\d v \.\d\d", told[0].where)
@@ -626,7 +632,7 @@ def test_what_a_model_inferred_is_called_inferred_everywhere():
     for picture in drawn(FIRST):
         if picture.section in ("overview", "bars"):
             assert "inferred" in picture.title
-        if picture.section not in ("gaps", "adjusted", "ambiguity"):
+        if picture.section not in ("gaps", "standardized", "ambiguity"):
             assert b"(inferred)" in picture.svg
 
 
@@ -679,7 +685,7 @@ def test_how_many_findings_there_are_is_said():
     only = one.model_copy(update={"gaps": [g for g in one.gaps if g.rate == "TPR" and g.label == "happiness"]})
     assert headline(View(only)) == (
         "Of 1 gap tested, one is beyond chance; q allows for the number tested. The smallest TPR gap these data could show is "
-        f"{rate(only.gaps[0].detectable)} (happiness TPR by gender)."
+        f"{rate(only.gaps[0].minimum_detectable)} (happiness TPR by gender)."
     )
 
 
@@ -703,17 +709,17 @@ def test_what_is_to_be_read_with_care(case, said):
 
 
 def test_a_model_that_says_more_than_the_data_hold():
-    view = View(made(says=(*THREE, "anger")))
+    view = View(made(model_labels=(*THREE, "anger")))
     assert "The data never hold anger, which the model can say; every such answer is an error." in care(view)
 
 
 def test_a_merge_without_a_source_is_understood():
-    view = View(made(labels=EMOTIONS, says=EMOTIONS[:7], unsayable="merge=Disgusted"))
+    view = View(made(labels=EMOTIONS, model_labels=EMOTIONS[:7], unsupported_labels="merge=Disgusted"))
     assert any("counted as disgust" in line for line in care(view))
 
 
 def test_a_merge_with_nothing_to_merge_is_not_mentioned():
-    assert not any("cannot be said" in line for line in care(View(made(unsayable="merge=neutral"))))
+    assert not any("cannot be said" in line for line in care(View(made(unsupported_labels="merge=neutral"))))
 
 
 def test_a_note_is_whole_on_the_page_and_named_on_the_terminal():
@@ -732,13 +738,13 @@ def test_how_faces_were_chosen():
 
 def test_too_few_draws_for_so_many_gaps_are_said():
     found = of(FIRST)
-    few = found.model_copy(update={"settings": found.settings.model_copy(update={"draws": 100})})
+    few = found.model_copy(update={"plan": found.plan.model_copy(update={"permutations": 100})})
     tested = len(View(found).tested)
     assert tested / 101 > 0.05 > tested / 1001
-    (line,) = [s for s in care(View(few)) if "draws" in s]
+    (line,) = [s for s in care(View(few)) if "permutations" in s]
     assert line.endswith(f"Audit again with at least {20 * tested} draws.")
-    enough = found.model_copy(update={"settings": found.settings.model_copy(update={"draws": 20 * tested})})
-    assert not any("draws" in s for s in care(View(enough)))
+    enough = found.model_copy(update={"plan": found.plan.model_copy(update={"permutations": 20 * tested})})
+    assert not any("permutations" in s for s in care(View(enough)))
 
 
 def test_no_remark_is_no_proof():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fairfer.dataset import SOURCES, UNANNOTATED
-from fairfer.report import numerals, people
+from fairfer.datasets.dataset import SOURCES, UNANNOTATED
+from fairfer.report.text import groups as people
+from fairfer.report.text import numbers as numerals
 
 EN = "\N{EN DASH}"
 

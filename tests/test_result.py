@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
+from fairfer.audits.audit import audit
+from fairfer.audits.result import SCHEMA_VERSION, Audit
 from fairfer.errors import RunError, UsageError
-from fairfer.measure import audit
-from fairfer.predictions import predict
-from fairfer.result import SCHEMA_VERSION, Audit
+from fairfer.predictions.inference import predict
 from fairfer.testing import FakeModel
 
 
@@ -22,7 +22,7 @@ def toy_audit(toy_factory) -> Audit:
     said = [4, 4, 5, 4, 4, 4, 6, 6, 6, 4, 4, 250]
     data = toy_factory(truth, {"gender": ["f", "m"] * 6, "<b>": ["x & y"] * 12}, said=said)
     return audit(
-        data, predict(data, FakeModel(no_face=[250])), ["gender", "<b>"], minimum=3, draws=100, command="fairfer audit"
+        data, predict(data, FakeModel(no_face=[250])), ["gender", "<b>"], minimum=3, permutations=100, command="fairfer audit"
     )
 
 
@@ -72,7 +72,7 @@ def test_tables_are_data_frames_by_name(toy_audit):
     assert list(toy_audit.frame("counts").columns) == ["attribute", "group", "truth", "predicted", "n"]
     assert toy_audit.frame("counts").query("attribute == '*'")["n"].sum() == 12
     gaps = toy_audit.frame("gaps")
-    assert gaps[["groups", "left_out", "settle"]].map(type).eq(str).all(axis=None)
+    assert gaps[["groups", "excluded", "additional_samples"]].map(type).eq(str).all(axis=None)
     with pytest.raises(UsageError, match="no table 'rate'; did you mean 'rates'"):
         toy_audit.frame("rate")
 
@@ -139,7 +139,7 @@ def test_reading_one_needs_no_model_picture_or_table_library(toy_audit, tmp_path
     """Reports and gates read ``audit.json`` where none of these is installed."""
     toy_audit.write(tmp_path / "audit.json")
     code = (
-        "import sys; from fairfer.result import Audit; Audit.read(sys.argv[1]).rate('accuracy'); "
+        "import sys; from fairfer.audits.result import Audit; Audit.read(sys.argv[1]).rate('accuracy'); "
         "print(sorted({'pandas', 'numpy', 'duckdb', 'PIL', 'fairlearn', 'pyarrow', 'scipy'} & set(sys.modules)))"
     )
     found = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)

@@ -52,8 +52,8 @@ def test_the_simulation_covers_every_kind_of_promise(folder):
         "people",
         "called different",
         "random attribute",
-        "detectable",
-        "settle",
+        "minimum_detectable",
+        "additional_samples",
         "gate",
         "standard",
     ):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairfer import audit, predict
-from fairfer.dataset import UNANNOTATED
+from fairfer.datasets.dataset import UNANNOTATED
 from fairfer.errors import UsageError
 from fairfer.labels import LabelSpace
 from fairfer.testing import FakeModel
@@ -20,7 +20,7 @@ LABELS = LabelSpace.of("two", ["anger", "fear"])
 
 
 def measured(data, **more):
-    return audit(data, predict(data, FakeModel(LABELS)), **{"minimum": 1, "draws": 200, **more})
+    return audit(data, predict(data, FakeModel(LABELS)), **{"minimum": 1, "permutations": 200, **more})
 
 
 def dataset(toy, rows):
@@ -61,23 +61,23 @@ rows = st.lists(
 def test_a_standardised_gap_is_made_stratum_by_stratum(found, toy):
     """Every value, the share of faces covered, and the plain gap over the same faces."""
     data = dataset(toy, found)
-    shown = measured(data, by=["g"], adjust=["light"])
+    shown = measured(data, by=["g"], standardize=["light"])
     frame = pd.DataFrame(
         [(LABELS.labels[t], LABELS.labels[s], g, x) for t, s, g, x in found], columns=["truth", "said", "g", "light"]
     )
     plain = {(g.label, g.rate): g for g in shown.gaps}
-    for gap in shown.adjusted:
+    for gap in shown.standardized:
         of = plain[gap.label, gap.rate]
         if of.status != "ok":
             assert gap.status == "too_few_groups"
             continue
-        rates, covered = by_hand(frame, of)
+        rates, covered_share = by_hand(frame, of)
         if rates is None:
-            assert (gap.status, gap.difference, gap.covered) == ("no_common_strata", None, 0)
+            assert (gap.status, gap.difference, gap.covered_share) == ("no_common_strata", None, 0)
             continue
         assert {g.group: g.value for g in gap.groups} == pytest.approx(rates)
         assert gap.difference == pytest.approx(max(rates.values()) - min(rates.values()))
-        assert gap.covered == pytest.approx(covered)
+        assert gap.covered_share == pytest.approx(covered_share)
         assert gap.low <= gap.difference + 1e-9
         assert gap.difference <= gap.high + 1e-9
         for g in gap.groups:
@@ -88,9 +88,9 @@ def test_a_gap_that_the_mix_alone_makes_goes_away(toy):
     """Women photographed in the dark: the plain gap is far beyond chance, the standardised one within it."""
     counts = {("f", "dim"): (40, 160), ("f", "sun"): (45, 5), ("m", "dim"): (10, 40), ("m", "sun"): (180, 20)}
     found = [(0, said, g, x) for (g, x), n in counts.items() for said, k in zip((0, 1), n, strict=True) for _ in range(k)]
-    shown = measured(dataset(toy, found), by=["g"], adjust=["light"])
+    shown = measured(dataset(toy, found), by=["g"], standardize=["light"])
     [plain] = [g for g in shown.gaps if (g.rate, g.label) == ("TPR", "anger")]
-    [fair] = [g for g in shown.adjusted if (g.rate, g.label) == ("TPR", "anger")]
+    [fair] = [g for g in shown.standardized if (g.rate, g.label) == ("TPR", "anger")]
     assert plain.difference > 0.4
     assert plain.q < 0.05
     assert fair.difference == pytest.approx(0)
@@ -103,9 +103,9 @@ def test_a_gap_that_the_mix_hides_comes_out(toy):
     """Equal overall, worse in every light."""
     counts = {("f", "dim"): (10, 40), ("f", "sun"): (140, 60), ("m", "dim"): (80, 120), ("m", "sun"): (70, 0)}
     found = [(0, said, g, x) for (g, x), n in counts.items() for said, k in zip((0, 1), n, strict=True) for _ in range(k)]
-    shown = measured(dataset(toy, found), by=["g"], adjust=["light"])
+    shown = measured(dataset(toy, found), by=["g"], standardize=["light"])
     [plain] = [g for g in shown.gaps if (g.rate, g.label) == ("TPR", "anger")]
-    [fair] = [g for g in shown.adjusted if (g.rate, g.label) == ("TPR", "anger")]
+    [fair] = [g for g in shown.standardized if (g.rate, g.label) == ("TPR", "anger")]
     assert plain.difference < 0.05
     assert fair.worst == "f"
     assert fair.difference > 0.2
@@ -116,7 +116,7 @@ def test_a_gap_that_the_mix_hides_comes_out(toy):
 @pytest.mark.parametrize("strata", [1, 4])
 def test_intervals_of_standardised_rates_hold_what_they_say(strata):
     """A planted rate per stratum; the interval of the standardised rate covers the truth in about 95 of a hundred audits."""
-    from fairfer.standardise import _estimates
+    from fairfer.metrics.standardization import _estimates
 
     generator = np.random.default_rng(3)
     trials = generator.integers(5, 60, size=(strata, 2))
@@ -132,7 +132,7 @@ def test_intervals_of_standardised_rates_hold_what_they_say(strata):
 
 def test_a_small_group_is_known_by_its_own_rates():
     """A large group whose rates are other than a small one's says nothing of how the small one's vary: it was once drawn in."""
-    from fairfer.standardise import _estimates
+    from fairfer.metrics.standardization import _estimates
 
     generator = np.random.default_rng(5)
     trials = np.array([[30, 3000], [30, 3000]])
@@ -163,8 +163,8 @@ def test_gaps_between_people_who_are_alike_seldom_show_after_adjusting(toy):
         data = people(toy, seed)
         predictions = predict(data, FakeModel(LABELS))
         for subject in found:
-            shown = audit(data, predictions, ["g"], adjust=["light"], subject=subject, minimum=1, draws=400)
-            [gap] = [a for a in shown.adjusted if a.rate == "accuracy"]
+            shown = audit(data, predictions, ["g"], standardize=["light"], subject=subject, minimum=1, permutations=400)
+            [gap] = [a for a in shown.standardized if a.rate == "accuracy"]
             found[subject] += gap.p <= 0.05
     assert found["actor"] / times <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / times)
     assert found[""] / times > 0.2
@@ -175,7 +175,8 @@ def test_adjusted_rates_are_the_same_with_people_and_less_sure(toy):
     data = people(toy, 1)
     predictions = predict(data, FakeModel(LABELS))
     plain, by_people = (
-        audit(data, predictions, ["g"], adjust=["light"], subject=s, minimum=1, draws=200).adjusted for s in ("", "actor")
+        audit(data, predictions, ["g"], standardize=["light"], subject=s, minimum=1, permutations=200).standardized
+        for s in ("", "actor")
     )
     for one, other in zip(plain, by_people, strict=True):
         assert (one.worst, one.difference, one.plain, one.strata) == (other.worst, other.difference, other.plain, other.strata)
@@ -184,7 +185,9 @@ def test_adjusted_rates_are_the_same_with_people_and_less_sure(toy):
     alone = people(toy, 1, pictures=1, number=200)
     predictions = predict(alone, FakeModel(LABELS))
     one, other = (
-        audit(alone, predictions, ["g"], adjust=["light"], subject=s, minimum=1, draws=200).adjusted[0].groups[0]
+        audit(alone, predictions, ["g"], standardize=["light"], subject=s, minimum=1, permutations=200)
+        .standardized[0]
+        .groups[0]
         for s in ("", "actor")
     )
     assert other.high - other.low == pytest.approx(one.high - one.low, rel=0.05)
@@ -192,8 +195,8 @@ def test_adjusted_rates_are_the_same_with_people_and_less_sure(toy):
 
 def test_one_stratum_gives_back_the_counts():
     """Nothing to adjust for: the rate and its interval are the plain ones."""
-    from fairfer.standardise import _estimates
-    from fairfer.uncertainty import wilson
+    from fairfer.metrics.standardization import _estimates
+    from fairfer.stats import wilson
 
     known, _ = _estimates(np.array([[16, 30]]), np.array([[20, 60]]), np.ones(1))
     assert known.size == pytest.approx([20, 60])
@@ -207,46 +210,46 @@ def test_an_empty_column_is_no_mix(toy):
     """Refused in one line; it once gave numpy's warning of an empty slice."""
     data = toy(["anger"] * 4, {"g": ["f", "m"] * 2}, labels=LABELS)
     data = data.replace(samples=data.samples.assign(age=np.nan))
-    with pytest.raises(UsageError, match="--adjust age: the column is empty in toy"):
-        measured(data, by=["g"], adjust=["age"])
+    with pytest.raises(UsageError, match="--standardize age: the column is empty in toy"):
+        measured(data, by=["g"], standardize=["age"])
 
 
 def test_numbers_are_cut_into_fifths(toy):
-    """``--adjust age``: five bands of about the same size, ties and missing values included, named by their edges."""
+    """``--standardize age``: five bands of about the same size, ties and missing values included, named by their edges."""
     n = 200
     data = toy(["anger"] * n, {"g": ["f", "m"] * (n // 2)}, labels=LABELS)
     age = pd.Series([np.nan, *np.arange(1.0, n)], index=data.samples.index)
     data = data.replace(samples=data.samples.assign(age=age))
-    shown = measured(data, by=["g"], adjust=["age"])
+    shown = measured(data, by=["g"], standardize=["age"])
     [about] = [a for a in shown.data.attributes if a.name == "age"]
     assert len(about.levels) == 6
     assert about.levels[0].startswith("up to 40")
     assert about.levels[-1] == UNANNOTATED
     assert shown.groupings == ["g"]
-    [whole] = [g for g in shown.adjusted if g.rate == "accuracy"]
+    [whole] = [g for g in shown.standardized if g.rate == "accuracy"]
     assert whole.strata == 5  # the one face without an age is one group's alone
-    assert whole.covered == pytest.approx(199 / 200)
+    assert whole.covered_share == pytest.approx(199 / 200)
 
 
 def test_adjusting_changes_neither_the_plain_gaps_nor_the_identity_of_the_data(toy):
     """What is measured besides leaves everything else as it was."""
     data = dataset(toy, list(itertools.product((0, 1), (0, 1), "fm", ("dim", "sun"))))
-    plain, also = measured(data, by=["g"]), measured(data, by=["g"], adjust=["light"])
+    plain, also = measured(data, by=["g"]), measured(data, by=["g"], standardize=["light"])
     assert also.gaps == plain.gaps
     assert also.rates == plain.rates
     assert also.data.digest == plain.data.digest == data.digest
-    assert plain.adjusted == []
-    assert {g.rate for g in also.adjusted} == {"TPR", "FPR", "accuracy"}
+    assert plain.standardized == []
+    assert {g.rate for g in also.standardized} == {"TPR", "FPR", "accuracy"}
 
 
 @pytest.mark.parametrize(
     ("column", "complaint"),
     [
-        ("lihgt", "--adjust lihgt: toy has no such column; did you mean 'light'"),
-        ("label", "--adjust label: labels are always adjusted for"),
+        ("lihgt", "--standardize lihgt: toy has no such column; did you mean 'light'"),
+        ("label", "--standardize label: labels are always adjusted for"),
     ],
 )
 def test_a_column_that_is_not_there_is_named(toy, column, complaint):
     """One line that says what there is."""
     with pytest.raises(UsageError, match=complaint):
-        measured(dataset(toy, [(0, 0, "f", "dim"), (0, 0, "m", "sun")]), by=["g"], adjust=[column])
+        measured(dataset(toy, [(0, 0, "f", "dim"), (0, 0, "m", "sun")]), by=["g"], standardize=[column])

@@ -7,17 +7,17 @@ import pandas as pd
 import pytest
 
 from fairfer import audit, predict, rebuild
-from fairfer.cells import FRACTIONS, Cells
-from fairfer.counts import confusion_by_unit
 from fairfer.errors import UsageError
 from fairfer.labels import LabelSpace
+from fairfer.metrics.cells import FRACTIONS, Cells
+from fairfer.metrics.counts import confusion_by_unit
 from fairfer.testing import FakeModel
 
 LABELS = LabelSpace.of("two", ["anger", "fear"])
 
 
 def measured(data, **more):
-    return audit(data, predict(data, FakeModel(LABELS)), **{"minimum": 1, "draws": 400, **more})
+    return audit(data, predict(data, FakeModel(LABELS)), **{"minimum": 1, "permutations": 400, **more})
 
 
 def of_people(toy, people, pictures, *, lucky=0.5, seed=0):
@@ -47,7 +47,7 @@ def test_equal_groups_of_people_seldom_look_unequal(toy):
         data = of_people(toy, 20, 10, seed=seed)
         predictions = predict(data, FakeModel(LABELS))
         for found, subject in ((people, "actor"), (strangers, "")):
-            shown = audit(data, predictions, ["g"], subject=subject, minimum=1, draws=200)
+            shown = audit(data, predictions, ["g"], subject=subject, minimum=1, permutations=200)
             [gap] = [g for g in shown.gaps if g.rate == "accuracy"]
             found.append(gap.p <= 0.05)
     assert np.mean(people) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 40)
@@ -60,7 +60,7 @@ def test_the_number_of_people_is_stated_and_the_rates_stay(toy):
     plain, people = measured(data, by=["g"]), measured(data, by=["g"], subject="actor")
     assert plain.data.people is None
     assert people.data.people == 10
-    assert people.settings.subject == "actor"
+    assert people.plan.subject == "actor"
     assert [(r.value, r.numerator, r.denominator, r.status) for r in people.rates] == [
         (r.value, r.numerator, r.denominator, r.status) for r in plain.rates
     ]
@@ -72,7 +72,9 @@ def test_the_number_of_people_is_stated_and_the_rates_stay(toy):
 def test_a_run_with_people_is_rebuilt(tmp_path, toy):
     """The column is kept in the run."""
     data = of_people(toy, 8, 3)
-    found = audit(data, predict(data, FakeModel(LABELS), tmp_path), ["g"], subject="actor", minimum=1, draws=100, run=tmp_path)
+    found = audit(
+        data, predict(data, FakeModel(LABELS), tmp_path), ["g"], subject="actor", minimum=1, permutations=100, run=tmp_path
+    )
     assert rebuild(tmp_path).to_json() == found.to_json()
 
 

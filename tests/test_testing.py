@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fairfer.dataset import UNANNOTATED, Attribute, Recorded, Step
-from fairfer.images import PixelImages
+from fairfer.datasets.dataset import UNANNOTATED, Attribute, Recorded, Step
+from fairfer.datasets.images import PixelImages
 from fairfer.labels import FERPLUS, LabelSpace
-from fairfer.model import Prediction
+from fairfer.models.model import Prediction
 from fairfer.testing import FakeModel, check_loader, check_model
 
 
@@ -218,7 +218,7 @@ def test_a_loader_that_breaks_its_contract_is_told_how(toy, changes, complaint):
 
 def test_a_data_set_of_which_no_picture_can_be_read_is_told_so(toy, tmp_path):
     """Paths that lead nowhere are the loader's fault."""
-    from fairfer.images import FileImages
+    from fairfer.datasets.images import FileImages
 
     data = toy(["anger"])
     with pytest.raises(AssertionError, match="no picture can be read"):

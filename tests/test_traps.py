@@ -11,21 +11,21 @@ import pytest
 from fairlearn import metrics as fm
 
 from fairfer import audit, predict
-from fairfer.counts import confusion, one_vs_rest
+from fairfer.audits.audit import measure_counts
+from fairfer.audits.result import AuditPlan
 from fairfer.errors import FairferError
 from fairfer.labels import LabelSpace
-from fairfer.measure import measure_counts
-from fairfer.model import Prediction
-from fairfer.rates import group_rates, label_rates
-from fairfer.result import Settings
+from fairfer.metrics.counts import confusion, one_vs_rest
+from fairfer.metrics.rates import group_rates, label_rates
+from fairfer.models.model import Prediction
+from fairfer.stats import Estimates, benjamini_hochberg, chance_gap, estimate_by_subjects, gap_bounds, newcombe, wilson
 from fairfer.testing import FakeModel
-from fairfer.uncertainty import Estimates, benjamini_hochberg, chance_gap, estimate_by_subjects, gap_bounds, newcombe, wilson
 
 LABELS = LabelSpace.of("three", ["anger", "fear", "neutral"])
 
 
 def measured(data, model=None, **more):
-    return audit(data, predict(data, model or FakeModel(LABELS)), **{"minimum": 1, "draws": 200, **more})
+    return audit(data, predict(data, model or FakeModel(LABELS)), **{"minimum": 1, "permutations": 200, **more})
 
 
 def test_fairlearn_undefined_is_not_0(toy):
@@ -46,7 +46,7 @@ def test_fairlearn_undefined_is_not_0(toy):
         assert (row.value, row.status) == (None, "not_estimable")
     [gap] = [g for g in found.gaps if (g.label, g.rate) == ("anger", "TPR")]
     assert (gap.difference, gap.status) == (None, "too_few_groups")
-    assert [str(o) for o in gap.left_out] == ["m (not_estimable, 0)"]
+    assert [str(o) for o in gap.excluded] == ["m (not_estimable, 0)"]
 
 
 def test_fairlearn_difference_ci_equality_is_covered():
@@ -56,7 +56,7 @@ def test_fairlearn_difference_ci_equality_is_covered():
     low, high = gap_bounds(Estimates.of_counts(hits, np.full(hits.shape, 100)))
     assert (low == 0).mean() > 0.94
     assert (high > 0).all()
-    p = [chance_gap(k, [100] * 3, draws=199, generator=generator).p for k in hits[:400]]
+    p = [chance_gap(k, [100] * 3, permutations=199, generator=generator).p for k in hits[:400]]
     assert np.mean(np.array(p) <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
 
 
@@ -81,7 +81,7 @@ def test_fairpipe_29_vanished_groups(toy):
     found = measured(data, by=["g"], minimum=20)
     for gap in found.gaps:
         assert (gap.difference, gap.low, gap.high, gap.p, gap.status) == (None, None, None, None, "too_few_groups")
-        assert "m" in [o.group for o in gap.left_out]
+        assert "m" in [o.group for o in gap.excluded]
     shown = found.rate("TPR", label="anger", attribute="g", group="m")
     assert (shown.value, shown.status, shown.denominator) == (0, "small", 5)
 
@@ -125,7 +125,7 @@ def test_missing_annotation_is_a_group_and_no_side_of_a_gap(toy):
     assert found.rate("accuracy", attribute="g", group="unannotated").value == 0
     [gap] = [g for g in found.gaps if g.rate == "accuracy"]
     assert (gap.difference, gap.groups) == (0, ["f", "m"])
-    assert [o.reason for o in gap.left_out] == ["unannotated"]
+    assert [o.reason for o in gap.excluded] == ["unannotated"]
     assert found.composition.representation[0].unannotated == 10
 
 
@@ -162,7 +162,7 @@ def test_veritastool_55_a_random_attribute_is_fair():
     labels = list(LABELS.labels)
     truth = generator.choice(labels, 900, p=[0.2, 0.1, 0.7])
     said = np.where(generator.random(900) < 0.7, truth, generator.choice(labels, 900))
-    settings = Settings(by=[["g"]], unsayable="drop", minimum=20, confidence=0.95, draws=400, seed=0)
+    settings = AuditPlan(by=[["g"]], unsupported_labels="drop", minimum=20, confidence=0.95, permutations=400, seed=0)
     families = 40
     alarms = 0
     for i in range(families):
@@ -176,7 +176,7 @@ def test_veritastool_55_a_random_attribute_is_fair():
 
 def test_fairfer_itself_numbers_never_turn_around():
     """A higher FPR is the worse side, a higher TPR the better one; swapping the groups swaps the names and nothing else."""
-    settings = Settings(by=[["g"]], unsayable="drop", minimum=5, confidence=0.95, draws=200, seed=0)
+    settings = AuditPlan(by=[["g"]], unsupported_labels="drop", minimum=5, confidence=0.95, permutations=200, seed=0)
     rows = (
         [("anger", "anger", "f")] * 30
         + [("fear", "anger", "f")] * 20

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
-import fairfer.cli
-from fairfer.deciding import decide
+import fairfer.cli.main
+from fairfer.cli.judging import decide
 from fairfer.errors import RunError, UsageError
-from fairfer.gate import judge
-from fairfer.policy import Policy
+from fairfer.gate.judge import judge
+from fairfer.gate.policy import Policy
+from fairfer.gate.verdict import Verdict
 from fairfer.report import write_report
 from fairfer.report.verdicts import (
     MARKER,
@@ -32,7 +33,6 @@ from fairfer.report.verdicts import (
     terminal,
     workflow_commands,
 )
-from fairfer.verdict import Verdict
 
 ROOT = Path(__file__).parent.parent
 TODAY = dt.date(2026, 1, 1)
@@ -50,7 +50,7 @@ def audit(toy):
     groups = ["f"] * 300 + ["m"] * 300 + ["x"] * 5
     said = [0] * 280 + [1] * 20 + [0] * 190 + [1] * 110 + [0] * 5
     data = toy(["anger"] * len(said), {"g": groups}, said=said, labels=labels)
-    return audit(data, predict(data, FakeModel(labels)), ["g"], draws=100)
+    return audit(data, predict(data, FakeModel(labels)), ["g"], permutations=100)
 
 
 def rules(name="r", **more):
@@ -191,7 +191,7 @@ def command(monkeypatch, capsys, tmp_path):
         monkeypatch.setattr(sys, "argv", ["fairfer", "gate", *arguments])
         code = 0
         try:
-            fairfer.cli.main()
+            fairfer.cli.main.main()
         except SystemExit as stop:
             code = int(stop.code or 0)
         printed = capsys.readouterr()
@@ -218,7 +218,7 @@ def test_exit_codes(command, run, tmp_path, limit, code):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "model_labels"),
     [
         (["nowhere"], "does not exist"),
         (["run", "--policy", "none.toml"], "cannot be read"),
@@ -227,13 +227,13 @@ def test_exit_codes(command, run, tmp_path, limit, code):
     ],
 )
 @pytest.mark.usefixtures("run")
-def test_what_is_not_there_is_one_line_and_exit_2(command, tmp_path, arguments, says):
+def test_what_is_not_there_is_one_line_and_exit_2(command, tmp_path, arguments, model_labels):
     """Never 0: a gate that found nothing to judge has judged nothing."""
     (tmp_path / "fairfer.toml").write_text(POLICY + LIMITS["pass"], encoding="utf-8")
     (tmp_path / "empty").mkdir()
     code, out, err = command(*arguments)
     assert (code, out) == (2, "")
-    assert says in err
+    assert model_labels in err
     assert len(err.splitlines()) == 1
 
 
@@ -318,7 +318,7 @@ def test_the_gate_imports_nothing_heavy(tmp_path):
     (tmp_path / "fairfer.toml").write_text(POLICY + LIMITS["pass"], encoding="utf-8")
     code = (
         "import sys, fairfer.cli; sys.argv = ['fairfer', 'gate', 'run']\n"
-        "try:\n    fairfer.cli.main()\nexcept SystemExit as stop:\n    assert not stop.code\n"
+        "try:\n    fairfer.cli.main.main()\nexcept SystemExit as stop:\n    assert not stop.code\n"
         "print(sorted(set(sys.modules) & set('pandas fairlearn sklearn duckdb pyarrow matplotlib PIL jinja2 deepface "
         "onnxruntime scipy'.split())))"
     )
@@ -366,7 +366,7 @@ def test_the_actions_shell_as_a_runner_calls_it(run, tmp_path, limit, code, outc
 
 def test_the_projects_own_policies_are_what_they_say():
     """Three can be read, and one cannot; the continuous integration expects their exit codes."""
-    from fairfer.policy import read_policy
+    from fairfer.gate.policy import read_policy
 
     for name in ("pass", "fail", "inconclusive"):
         assert read_policy(ROOT / "tests" / "policies" / f"{name}.toml").rules

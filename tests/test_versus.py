@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 import fairfer
-import fairfer.cli
-from fairfer.comparison import Change, Comparison, GapChange, Missing, Side
+import fairfer.cli.main
+from fairfer.audits.comparison import Change, Comparison, GapChange, Missing, Side
 from fairfer.errors import RunError
 from fairfer.labels import LabelSpace
-from fairfer.model import Prediction
-from fairfer.report import versus
+from fairfer.models.model import Prediction
+from fairfer.report import comparison as versus
 from fairfer.report.figures.dumbbell import draw_changes
 
 LABELS = LabelSpace.of("two", ["anger", "fear"])
@@ -46,7 +46,7 @@ COUNTS = {
 
 def audited(data, model, folder, **more):
     predictions = fairfer.predict(data, model, run=folder)
-    found = fairfer.audit(data, predictions, ["gender"], run=folder, **{"minimum": 1, "draws": 100, **more})
+    found = fairfer.audit(data, predictions, ["gender"], run=folder, **{"minimum": 1, "permutations": 100, **more})
     found.write(folder / "audit.json")
     return folder
 
@@ -98,7 +98,7 @@ def run(monkeypatch, capsys, tmp_path):
         monkeypatch.setattr(sys, "argv", ["fairfer", *map(str, arguments)])
         code = 0
         try:
-            fairfer.cli.main()
+            fairfer.cli.main.main()
         except SystemExit as stop:
             code = int(stop.code or 0)
         printed = capsys.readouterr()
@@ -361,7 +361,7 @@ def test_the_schema_keeps_every_field():
     )  # fmt: skip
     gap = GapChange(
         label="anger", attribute="g", rate="TPR", base=0.1, candidate=0.2, change=0.1, low=-0.1, high=0.3, worst_base="f",
-        worst_candidate="m", groups=["f", "m"], left_out=["x"], status="ok",
+        worst_candidate="m", groups=["f", "m"], excluded=["x"], status="ok",
     )  # fmt: skip
     made = Comparison(
         base=side, candidate=side, data="d", date="2026-01-01", labels=["anger"], by=[["g"]], minimum=1, confidence=0.95,
@@ -420,11 +420,11 @@ def test_a_run_that_is_named_by_a_dot_has_a_name(runs, monkeypatch):
 
 def test_a_ranking_calls_inferred_groups_inferred_and_obeys_no_name():
     """Who put people into groups is said beside every group; a name with line ends or a runner's marks is one plain cell."""
-    from fairfer.comparison import Standing
+    from fairfer.audits.comparison import Standing
 
     row = Standing(
         run="r", model="a\n::stop-commands::x", faces=9, accuracy=0.5, low=0.4, high=0.6, worst="f", worst_attribute="gender",
-        worst_accuracy=0.4, gap=0.2, gap_chance=0.1, gap_q=0.01, gap_of="fear TPR", gap_attribute="gender", inferred=["gender"],
+        worst_accuracy=0.4, gap=0.2, gap_expected_by_chance=0.1, gap_q=0.01, gap_of="fear TPR", gap_attribute="gender", inferred=["gender"],
     )  # fmt: skip
     text = versus.ranking([row, row])
     assert len(text.splitlines()) == 3
@@ -434,7 +434,7 @@ def test_a_ranking_calls_inferred_groups_inferred_and_obeys_no_name():
 
 
 def test_faces_that_are_another_label_for_one_of_the_models_are_counted_as_such(found):
-    """``--unsayable merge`` with models that can say different labels."""
+    """``--unsupported-labels merge`` with models that can say different labels."""
     missing = [Missing(sample_id="s", only_in="neither", why="merged")]
     said = versus.lines(found.model_copy(update={"missing": missing}))
     assert "Not compared: 1 face (1 counted as another label for one of them); comparison.json lists them." in said

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairfer import audit, predict, rebuild
-from fairfer.dataset import TWIN
+from fairfer.datasets.dataset import DUPLICATE_GROUP
+from fairfer.datasets.loading import load_dataset
 from fairfer.errors import FairferError, UsageError
 from fairfer.labels import LabelSpace
-from fairfer.loaders import load_dataset
+from fairfer.metrics.human_agreement import STRATA, VOTE_ENTROPY, Patterns, strata_of, vote_entropy
 from fairfer.testing import FakeModel
-from fairfer.votes import STRATA, VOTE_ENTROPY, Patterns, strata_of, vote_entropy
 
 LABELS = LabelSpace.of("three", ["anger", "fear", "neutral"])
 ANSWERS = ("anger", "fear", "neutral", "unknown")
@@ -47,7 +47,7 @@ def rated(toy):
 
 
 def measured(data, **more):
-    return audit(data, predict(data, FakeModel(LABELS)), minimum=1, draws=100, **more)
+    return audit(data, predict(data, FakeModel(LABELS)), minimum=1, permutations=100, **more)
 
 
 def pick(rows, **wanted):
@@ -71,7 +71,7 @@ def test_vote_weighted_rates_are_votes_counted_one_by_one(found, rated):
         assert tpr.value == (pytest.approx(sum(v[j] for v, s in mine if s == j) / heard) if heard else None)
         assert fpr.value == (pytest.approx(sum(sum(v[:3]) - v[j] for v, s in mine if s == j) / others) if others else None)
         if heard:
-            assert tpr.effective == pytest.approx(heard**2 / sum(v[j] ** 2 for v, _ in mine))
+            assert tpr.effective_size == pytest.approx(heard**2 / sum(v[j] ** 2 for v, _ in mine))
             assert tpr.low <= tpr.value <= tpr.high
 
 
@@ -117,9 +117,9 @@ def test_a_face_counts_once_however_many_raters_it_has(rated):
     found = [([10, 0, 0, 0], 0, "f")] * 30 + [([5, 5, 0, 0], 0, "f")] * 10
     row = pick(measured(rated(found)).votes.human, label="*", group="f")
     assert row.weight == pytest.approx(400)
-    assert row.effective < 120
+    assert row.effective_size < 120
     alike = pick(measured(rated([([10, 0, 0, 0], 0, "f")] * 30)).votes.human, label="*", group="f")
-    assert (alike.value, alike.effective) == (1, 30)
+    assert (alike.value, alike.effective_size) == (1, 30)
     assert alike.low < 0.9
 
 
@@ -144,7 +144,7 @@ def test_copies_of_a_persons_face_make_no_number_surer(rated):
             width = [r.high - r.low if r.low is not None else None for r in (one, four, many)]
             if None in width or min(width) == 0:
                 continue
-            enough = one.effective >= 20 if name != "ambiguity" else one.faces >= 20
+            enough = one.effective_size >= 20 if name != "ambiguity" else one.faces >= 20
             if enough:
                 assert width[1] == pytest.approx(width[0], rel=0.12)
                 assert width[2] < 0.7 * width[1]
@@ -211,22 +211,32 @@ def test_twins_that_were_rated_apart_tell_how_far_labels_repeat(rated):
     ]
     data = rated(found)
     twins = ["x", "x", "y", "y", ""]
-    data = data.replace(samples=data.samples.assign(**{TWIN: pd.Series(twins, index=data.samples.index, dtype="str")}))
+    data = data.replace(
+        samples=data.samples.assign(**{DUPLICATE_GROUP: pd.Series(twins, index=data.samples.index, dtype="str")})
+    )
     votes = measured(data).votes
     assert votes.independent
-    everything = pick(votes.retest, label="*")
+    everything = pick(votes.duplicate_consistency, label="*")
     assert (everything.pairs, everything.agree, everything.value) == (2, 1, 0.5)
-    assert (pick(votes.retest, label="anger").pairs, pick(votes.retest, label="anger").agree) == (2, 1)
-    assert (pick(votes.retest, label="fear").pairs, pick(votes.retest, label="fear").agree) == (1, 0)
-    assert pick(votes.retest, label="neutral").value is None
+    assert (pick(votes.duplicate_consistency, label="anger").pairs, pick(votes.duplicate_consistency, label="anger").agree) == (
+        2,
+        1,
+    )
+    assert (pick(votes.duplicate_consistency, label="fear").pairs, pick(votes.duplicate_consistency, label="fear").agree) == (
+        1,
+        0,
+    )
+    assert pick(votes.duplicate_consistency, label="neutral").value is None
 
 
 def test_copied_votes_prove_nothing(rated):
     """``fer2013new.csv`` repeats one twin's votes for every twin: perfect agreement that is none."""
     data = rated([([9, 1, 0, 0], 0, "f"), ([9, 1, 0, 0], 0, "f"), ([1, 9, 0, 0], 1, "m")])
-    data = data.replace(samples=data.samples.assign(**{TWIN: pd.Series(["x", "x", ""], index=data.samples.index, dtype="str")}))
+    data = data.replace(
+        samples=data.samples.assign(**{DUPLICATE_GROUP: pd.Series(["x", "x", ""], index=data.samples.index, dtype="str")})
+    )
     votes = measured(data).votes
-    assert (votes.independent, votes.retest) == (False, [])
+    assert (votes.independent, votes.duplicate_consistency) == (False, [])
     assert measured(rated([([9, 1, 0, 0], 0, "f")])).votes.independent is None
 
 
@@ -237,7 +247,7 @@ def test_twins_are_marked_where_faces_were_rated(tmp_path, write_ferplus):
     folder = root / "data" / "FER2013Test"
     (folder / "fer0000001.png").write_bytes((folder / "fer0000000.png").read_bytes())
     data = load_dataset(str(root))
-    twin = data.samples[TWIN]
+    twin = data.samples[DUPLICATE_GROUP]
     assert twin.iloc[0] == twin.iloc[1] != ""
     assert twin.iloc[2] == ""
 
@@ -255,8 +265,8 @@ def test_without_votes_there_is_nothing_to_say(toy):
     """No chapter, and asking for it is an error that says so."""
     data = toy(["anger"] * 2, {"g": ["f", "m"]}, labels=LABELS)
     assert measured(data).votes is None
-    with pytest.raises(UsageError, match="--adjust vote_entropy: toy has no raters' votes, only labels"):
-        measured(data, adjust=[VOTE_ENTROPY])
+    with pytest.raises(UsageError, match="--standardize vote_entropy: toy has no raters' votes, only labels"):
+        measured(data, standardize=[VOTE_ENTROPY])
     with pytest.raises(FairferError, match="has no attribute 'vote_entropy'"):
         measured(data, by=[VOTE_ENTROPY])
 
@@ -265,7 +275,13 @@ def test_votes_survive_a_run(tmp_path, rated):
     """``fairfer report`` makes the same audit again, votes, strata and all."""
     data = rated([([9, 1, 0, 0], 0, "f"), ([4, 3, 3, 0], 1, "m"), ([0, 0, 9, 1], 2, "m")])
     found = audit(
-        data, predict(data, FakeModel(LABELS), tmp_path), ["g"], adjust=[VOTE_ENTROPY], minimum=1, draws=100, run=tmp_path
+        data,
+        predict(data, FakeModel(LABELS), tmp_path),
+        ["g"],
+        standardize=[VOTE_ENTROPY],
+        minimum=1,
+        permutations=100,
+        run=tmp_path,
     )
     assert rebuild(tmp_path).to_json() == found.to_json()
     assert found.data.digest == data.digest
@@ -274,7 +290,7 @@ def test_votes_survive_a_run(tmp_path, rated):
 def test_ferplus_twins_agree_about_as_often_as_was_found(shared):
     """Domain knowledge: 92.1 % of 1,219 pairs by strict majority; Train and Test alone have most of those pairs."""
     data = load_dataset(str(shared / "data" / "ferplus"), split="all")
-    from fairfer.votes import _retest
+    from fairfer.metrics.human_agreement import _retest
 
     rows, independent = _retest(data, 0.95)
     assert independent

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from fairfer.errors import RunError
 from fairfer.files import write_bytes, write_text
-from fairfer.report import evidence, tables
-from fairfer.verdict import VERDICT, Verdict
+from fairfer.gate.verdict import VERDICT, Verdict
+from fairfer.report.tables import evidence
+from fairfer.report.tables import rates as tables
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fairfer.result import Audit
+    from fairfer.audits.result import Audit
 
 _OURS = re.compile(
     r"(overview|gaps|adjusted|raters|ambiguity|doubt|rate|emotion|label|bars|faces|association)(-[a-z0-9-]+)?\.(png|svg)"
@@ -84,4 +85,4 @@ def _verdict(audit: Audit, folder: Path) -> Verdict | None:
         found = Verdict.read(folder / VERDICT)
     except RunError:  # none, or one that this fairfer cannot read: it says nothing of this audit
         return None
-    return found if found.audit_seal == audit.sealed() else None
+    return found if found.audit_checksum == audit.compute_checksum() else None

@@ -14,17 +14,23 @@ from typing import TYPE_CHECKING, get_args
 import jinja2
 from markupsafe import Markup, escape
 
-from fairfer.report import evidence, narrative, numerals, people, tables, verdicts, versus
-from fairfer.report.glossary import GLOSSARY, TERMS
+from fairfer.report import comparison as versus
+from fairfer.report import verdicts
+from fairfer.report.tables import evidence
+from fairfer.report.tables import rates as tables
+from fairfer.report.text import findings as narrative
+from fairfer.report.text import groups as people
+from fairfer.report.text import numbers as numerals
+from fairfer.report.text.glossary import GLOSSARY, TERMS
 from fairfer.report.view import RATES, Section, View
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fairfer.comparison import Comparison
+    from fairfer.audits.comparison import Comparison
+    from fairfer.audits.result import Audit
+    from fairfer.gate.verdict import Verdict
     from fairfer.report.figures import Picture
-    from fairfer.result import Audit
-    from fairfer.verdict import Verdict
 
 MOST_CONFUSIONS = 24
 """Confusion tables of more groups than this stand only in ``tables/counts.csv``."""
@@ -85,7 +91,7 @@ def page(audit: Audit, pictures: Sequence[Picture], verdict: Verdict | None = No
         association_table=evidence.association_table(view),
         mix=view.mix,
         banner=Markup(verdicts.banner(verdict)),  # noqa: S704 - escaped where it is made
-        minimum=numerals.many(audit.settings.minimum, "face"),
+        minimum=numerals.many(audit.plan.minimum, "face"),
         faces=view.size(),
         noun=view.noun,
         groupings=[people.with_source(audit, a) for a in view.groupings],

@@ -9,14 +9,14 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from fairfer.policy import KINDS, OVER_LABELS
-from fairfer.report.marking import escaped, plain, printable
-from fairfer.report.people import with_inferred
+from fairfer.gate.policy import KINDS, OVER_LABELS
+from fairfer.report.text.groups import with_inferred
+from fairfer.report.text.markup import escaped, plain, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fairfer.verdict import Finding, Verdict
+    from fairfer.gate.verdict import Finding, Verdict
 
 MARKER = "<!-- fairfer gate -->"
 """First line of the Markdown, by which a comment is found again and updated in place."""
@@ -178,7 +178,7 @@ def _ordered(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _extra(finding: Finding) -> str:
-    left = [str(o) for o in finding.left_out]
+    left = [str(o) for o in finding.excluded]
     text = f"; not compared: {', '.join(left)}" if left and finding.observed is not None else ""
     return text + (f"; waived: {finding.waived}" if finding.waived else "")
 

@@ -6,15 +6,26 @@ from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
 from fairfer.labels import canonical
-from fairfer.records import AdjustedGap, Corrected, FuzzyGap, Gap, Rate, WeightedRate
-from fairfer.report.numerals import listed
-from fairfer.report.people import EVERYONE
+from fairfer.metrics.results import CorrectedGap, Gap, ProbabilisticGap, Rate, StandardizedGap, WeightedRate
+from fairfer.report.text.groups import EVERYONE
+from fairfer.report.text.numbers import listed
 
 if TYPE_CHECKING:
-    from fairfer.result import Audit
+    from fairfer.audits.result import Audit
 
 Section = Literal[
-    "overview", "gaps", "adjusted", "raters", "ambiguity", "doubt", "rate", "emotion", "bars", "faces", "association", "changes"
+    "overview",
+    "gaps",
+    "standardized",
+    "raters",
+    "ambiguity",
+    "doubt",
+    "rate",
+    "emotion",
+    "bars",
+    "faces",
+    "association",
+    "changes",
 ]
 """Where a figure stands: in a report, or (``changes``) in a comparison."""
 
@@ -117,31 +128,31 @@ class View:
         """With every vote counted, the rate of the ``model``, or that of one ``rater`` held against the others."""
         return self._weighted.get((who, rate, label, attribute, group))
 
-    def fuzzy(self, gap: Gap) -> FuzzyGap | None:
+    def probabilistic(self, gap: Gap) -> ProbabilisticGap | None:
         """A gap beside that of groups to which each face belongs as much as is probable; signed as in `sensitivity`."""
         found = self._fuzzy.get((gap.rate, gap.label, gap.attribute))
-        if found is None or found.hard >= 0:
+        if found is None or found.most_likely >= 0:
             return found
-        turned = None if found.fuzzy is None else -found.fuzzy
-        return found.model_copy(update={"hard": -found.hard, "fuzzy": turned})
+        turned = None if found.probabilistic is None else -found.probabilistic
+        return found.model_copy(update={"hard": -found.most_likely, "probabilistic": turned})
 
     @property
-    def adjusted(self) -> list[AdjustedGap]:
+    def standardized(self) -> list[StandardizedGap]:
         """Adjusted gaps, the farthest beyond chance first, then those that could not be estimated."""
-        return sorted(self.audit.adjusted, key=lambda a: (a.difference is None, -beyond(a)))
+        return sorted(self.audit.standardized, key=lambda a: (a.difference is None, -beyond(a)))
 
     @property
     def mix(self) -> str:
         """What gaps are adjusted for: ``emotion and vote_entropy``."""
-        return listed([self.noun, *self.audit.settings.adjust])
+        return listed([self.noun, *self.audit.plan.standardize])
 
     @property
-    def sensitivity(self) -> list[tuple[Gap, list[Corrected]]]:
+    def sensitivity(self) -> list[tuple[Gap, list[CorrectedGap]]]:
         """Gaps of inferred groups, the farthest beyond chance first, each corrected for assumed shares of wrong annotations.
 
         Signed so that the gap as annotated is above 0: below, the order of the two groups has turned round.
         """
-        found: dict[tuple[str, str, str], list[Corrected]] = {}
+        found: dict[tuple[str, str, str], list[CorrectedGap]] = {}
         for row in self.audit.annotation.corrected if self.audit.annotation else ():
             found.setdefault((row.rate, row.label, row.attribute), []).append(row)
         return [
@@ -166,18 +177,18 @@ class View:
         return [g for g in self.tested if is_found(g)]
 
 
-def _turned(row: Corrected, as_annotated: float | None) -> Corrected:
+def _turned(row: CorrectedGap, as_annotated: float | None) -> CorrectedGap:
     if as_annotated is None or as_annotated >= 0 or row.difference is None or row.low is None or row.high is None:
         return row
     return row.model_copy(update={"difference": -row.difference, "low": -row.high, "high": -row.low})
 
 
-def beyond(gap: Gap | AdjustedGap) -> float:
+def beyond(gap: Gap | StandardizedGap) -> float:
     """How far a gap is beyond the chance gap; negative within it."""
-    return (gap.difference or 0.0) - (gap.chance or 0.0)
+    return (gap.difference or 0.0) - (gap.expected_by_chance or 0.0)
 
 
-def is_found(gap: Gap | AdjustedGap) -> bool:
+def is_found(gap: Gap | StandardizedGap) -> bool:
     """Whether a gap is a finding."""
     return gap.q is not None and gap.q < ALPHA and beyond(gap) > 0
 

@@ -4,7 +4,7 @@
 
 Each back end runs in its own process (DeepFace keeps one per process); a back end that is not installed is said to be
 missing. The two ways take turns over pieces of the same faces, so that whatever else the machine does falls on both. fairfer's
-time is all of `fairfer.predictions.predict`: reading, hashing and decoding the files, and the answers.
+time is all of `fairfer.predictions.inference.predict`: reading, hashing and decoding the files, and the answers.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fairfer import predictions
-from fairfer.adapters import deepface as adapter
-from fairfer.dataset import Dataset
-from fairfer.images import FileImages
+from fairfer.datasets.dataset import Dataset
+from fairfer.datasets.images import FileImages
 from fairfer.labels import FERPLUS
+from fairfer.models.adapters import deepface as adapter
+from fairfer.predictions import inference as predictions
 
 GOALS = {"onnx": 3, "tensorflow": 25}
 PIECES = 4

@@ -3,8 +3,8 @@
 ``python tests/bench/bench_hundred_million.py [--rows 100000000] [--folder FOLDER] [--threads N]``
 
 A file of ``truth``, ``said``, ``gender`` and ``race`` (text, dictionary-encoded) is made up in a temporary folder, a row group
-at a time. A fresh process then counts it (`fairfer.counts.count_relation`: everyone, by gender, by race, by both) and makes
-all rates and gaps of the counts (`fairfer.measure.measure_counts`, with the default number of draws; the first import of
+at a time. A fresh process then counts it (`fairfer.metrics.counts.count_relation`: everyone, by gender, by race, by both) and makes
+all rates and gaps of the counts (`fairfer.audits.audit.measure_counts`, with the default number of draws; the first import of
 Fairlearn is part of its time). DuckDB has the threads and the memory limit that it chooses by itself, unless ``--threads`` says
 how many. The counts are held against those that the generator kept, and the file is deleted. Peak memory is that of a whole
 process, Python and all packages included (``ru_maxrss``; not on Windows).
@@ -25,10 +25,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fairfer.counts import EVERYONE, Grouping, count_relation, grouping_name
+from fairfer.audits.audit import MINIMUM, PERMUTATIONS, measure_counts
+from fairfer.audits.result import AuditPlan
 from fairfer.labels import FERPLUS
-from fairfer.measure import DRAWS, MINIMUM, measure_counts
-from fairfer.result import Settings
+from fairfer.metrics.counts import EVERYONE, Grouping, count_relation, grouping_name
 
 GOAL = 2.0
 GROUPINGS: list[Grouping] = [(), ("gender",), ("race",), ("gender", "race")]
@@ -72,8 +72,8 @@ def count(path: Path, threads: int | None) -> dict[str, object]:
     groups = {
         grouping_name(g): [",".join(names) for names in itertools.product(*(LEVELS[a] for a in g))] for g in GROUPINGS if g
     }
-    how = {"unsayable": "drop", "minimum": MINIMUM, "confidence": 0.95, "draws": DRAWS, "seed": 0}
-    settings = Settings(by=[list(g) for g in GROUPINGS if g], **how)
+    how = {"unsupported_labels": "drop", "minimum": MINIMUM, "confidence": 0.95, "permutations": PERMUTATIONS, "seed": 0}
+    settings = AuditPlan(by=[list(g) for g in GROUPINGS if g], **how)
     with duckdb.connect() as connection:
         if threads is not None:
             connection.execute(f"SET threads = {threads}")

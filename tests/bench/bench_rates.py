@@ -21,9 +21,9 @@ from fairlearn.metrics import (
     true_positive_rate,
 )
 
-from fairfer.counts import confusion, one_vs_rest
 from fairfer.labels import DEEPFACE
-from fairfer.rates import label_rates
+from fairfer.metrics.counts import confusion, one_vs_rest
+from fairfer.metrics.rates import label_rates
 
 GROUPS = [f"group {i}" for i in range(8)]
 METRICS = {"TPR": true_positive_rate, "FNR": false_negative_rate, "FPR": false_positive_rate, "TNR": true_negative_rate}

@@ -8,7 +8,7 @@ asked once, which is not timed). Without, they are made up: as many faces, emoti
 Four things are printed, all of them CPU time of this one process, the median of several calls after one that is not timed (so
 no import is):
 
-a. What `fairfer.measure.measure_counts` does, step by step: the rates through Fairlearn's MetricFrame, with their intervals,
+a. What `fairfer.audits.audit.measure_counts` does, step by step: the rates through Fairlearn's MetricFrame, with their intervals,
    and then, for each emotion, rate and grouping, the chance gap, p, q, both bounds of the gap, the gap that would have been
    found and the images that would settle it.
 b. The same with all counts multiplied, and with them the smallest denominator that is compared, so that the very same gaps are
@@ -41,19 +41,19 @@ import pandas as pd
 from fairlearn.metrics import MetricFrame, true_positive_rate
 
 import fairfer
-from fairfer.cells import PROPORTIONS, WHOLE_PROPORTIONS, Cells
-from fairfer.counts import EVERYONE, Grouping, confusion, confusion_by_unit, grouping_name, one_vs_rest
-from fairfer.gaps import find_gaps
+from fairfer.audits.audit import MINIMUM, PERMUTATIONS, check_audit, measure_counts
+from fairfer.audits.join import Rows
+from fairfer.audits.result import AuditPlan
 from fairfer.labels import FERPLUS
-from fairfer.measure import DRAWS, MINIMUM, check_audit, measure_counts
-from fairfer.rates import group_rates, label_rates
-from fairfer.result import Settings
-from fairfer.rows import Rows
-from fairfer.subjects import People
-from fairfer.uncertainty import estimate_by_subjects
+from fairfer.metrics.cells import PROPORTIONS, WHOLE_PROPORTIONS, Cells
+from fairfer.metrics.counts import EVERYONE, Grouping, confusion, confusion_by_unit, grouping_name, one_vs_rest
+from fairfer.metrics.gaps import find_gaps
+from fairfer.metrics.rates import group_rates, label_rates
+from fairfer.metrics.subjects import People
+from fairfer.stats import estimate_by_subjects
 
 if TYPE_CHECKING:
-    from fairfer.records import Rate
+    from fairfer.metrics.results import Rate
 
 REPEATS = 5
 FEW_DRAWS = 1000
@@ -110,9 +110,9 @@ def made_up(faces: int, people: int) -> Case:
     return Case.of("made-up faces", table, FERPLUS.labels, {"gender": GENDERS, "race": RACES})
 
 
-def settings(draws: int, minimum: int = MINIMUM) -> Settings:
+def settings(permutations: int, minimum: int = MINIMUM) -> AuditPlan:
     by = [list(g) for g in GROUPINGS]
-    return Settings(by=by, unsayable="drop", minimum=minimum, confidence=0.95, draws=draws, seed=0)
+    return AuditPlan(by=by, unsupported_labels="drop", minimum=minimum, confidence=0.95, permutations=permutations, seed=0)
 
 
 def cpu(*todo: Callable[[], object], repeats: int = REPEATS) -> list[float]:
@@ -151,11 +151,11 @@ def steps(case: Case, counts: pd.DataFrame) -> list[Rate]:
         ("counts to TP, FN, FP, TN", partial(one_vs_rest, counts, case.labels, case.groups), ""),
         ("rates and intervals (MetricFrame)", partial(rates_of, case, counts, cells), f"goal < {RATES_GOAL} s"),
     ]
-    for draws in (FEW_DRAWS, DRAWS):
-        do = partial(find_gaps, measured.rates, attributes, settings(draws))
-        lines.append((f"all the uncertainty, {draws:,} draws", do, f"goal < {GAPS_GOAL} s"))
-    whole = partial(measure_counts, counts, case.labels, case.groups, settings(DRAWS))
-    lines.append((f"measure_counts as a whole, {DRAWS:,} draws", whole, ""))
+    for permutations in (FEW_DRAWS, PERMUTATIONS):
+        do = partial(find_gaps, measured.rates, attributes, settings(permutations))
+        lines.append((f"all the uncertainty, {permutations:,} draws", do, f"goal < {GAPS_GOAL} s"))
+    whole = partial(measure_counts, counts, case.labels, case.groups, settings(PERMUTATIONS))
+    lines.append((f"measure_counts as a whole, {PERMUTATIONS:,} draws", whole, ""))
     taken = cpu(*(do for _, do, _ in lines))
     for seconds, (what, _, beside) in zip(taken, lines, strict=True):
         print(f"   {what:42}{seconds:8.3f} s   {beside}".rstrip())
@@ -167,7 +167,7 @@ def multiplied(case: Case, counts: pd.DataFrame) -> None:
     rows, todo = [], []
     for factor in FACTORS:
         more = counts.assign(n=counts["n"] * factor)
-        few, many = (settings(draws, MINIMUM * factor) for draws in (FEW_DRAWS, DRAWS))
+        few, many = (settings(permutations, MINIMUM * factor) for permutations in (FEW_DRAWS, PERMUTATIONS))
         known = measure_counts(more, case.labels, case.groups, few)
         cells = one_vs_rest(more, case.labels, case.groups)
         todo.append(partial(rates_of, case, more, cells, MINIMUM * factor))
@@ -175,7 +175,7 @@ def multiplied(case: Case, counts: pd.DataFrame) -> None:
         rows.append((len(case.table) * factor, sum(g.status == "ok" for g in known.gaps)))
     taken = np.reshape(cpu(*todo), (len(FACTORS), -1))
     print("\nb. counts multiplied, the same gaps: CPU seconds")
-    print(f"   {'faces':>12}{'rates':>10}{f'{FEW_DRAWS:,} draws':>16}{f'{DRAWS:,} draws':>16}{'gaps compared':>16}")
+    print(f"   {'faces':>12}{'rates':>10}{f'{FEW_DRAWS:,} draws':>16}{f'{PERMUTATIONS:,} draws':>16}{'gaps compared':>16}")
     for (faces, compared), (rates, few, many) in zip(rows, taken, strict=True):
         print(f"   {faces:12,}{rates:10.3f}{few:16.3f}{many:16.3f}{compared:16}")
 
@@ -222,20 +222,20 @@ def beside_fairlearn(case: Case, rates: Sequence[Rate], resamples: int) -> None:
     gaps = []
     for attribute in names_of:
         mine = [r for r in rates if (r.label, r.rate, r.attribute) == (EMOTION, "TPR", attribute)]
-        gaps += [partial(find_gaps, mine, [attribute], settings(draws)) for draws in (FEW_DRAWS, DRAWS)]
-    gaps += [partial(find_gaps, rates, names_of, settings(draws)) for draws in (FEW_DRAWS, DRAWS)]
+        gaps += [partial(find_gaps, mine, [attribute], settings(permutations)) for permutations in (FEW_DRAWS, PERMUTATIONS)]
+    gaps += [partial(find_gaps, rates, names_of, settings(permutations)) for permutations in (FEW_DRAWS, PERMUTATIONS)]
     taken = cpu(*frames, *gaps, repeats=3)
     one, one_boot, every, every_boot = np.reshape(taken[: len(frames)], (-1, 4)).T
     each, together = (one_boot - one) / resamples, (every_boot - every) / resamples / len(metrics)
-    ours = np.reshape(taken[len(frames) :], (-1, 2)) / [FEW_DRAWS, DRAWS]
+    ours = np.reshape(taken[len(frames) :], (-1, 2)) / [FEW_DRAWS, PERMUTATIONS]
     for attribute, theirs, mine in zip(names_of, each, ours, strict=False):
-        for draws, seconds in zip((FEW_DRAWS, DRAWS), mine, strict=True):
-            line(f"TPR of {EMOTION} by {attribute}, {draws:,} draws", theirs, seconds)
+        for permutations, seconds in zip((FEW_DRAWS, PERMUTATIONS), mine, strict=True):
+            line(f"TPR of {EMOTION} by {attribute}, {permutations:,} draws", theirs, seconds)
     cells = sum(g.status == "ok" for g in gaps[-1]())  # a gap with one usable group costs nothing, and is none
-    for draws, seconds in zip((FEW_DRAWS, DRAWS), ours[-1], strict=True):
+    for permutations, seconds in zip((FEW_DRAWS, PERMUTATIONS), ours[-1], strict=True):
         goal = f"   goal {RATIO_GOAL:,}"
-        line(f"all {cells} gaps, {draws:,} draws; a frame for each cell", each.mean(), seconds / cells, goal)
-        line(f"all {cells} gaps, {draws:,} draws; the quickest frames", together.mean(), seconds / cells, goal)
+        line(f"all {cells} gaps, {permutations:,} draws; a frame for each cell", each.mean(), seconds / cells, goal)
+        line(f"all {cells} gaps, {permutations:,} draws; the quickest frames", together.mean(), seconds / cells, goal)
 
 
 def by_people() -> None:
@@ -255,9 +255,9 @@ def by_people() -> None:
         ),
         f"the same for all {number} groups (People.of)": partial(People.of, by_person, case.labels, case.groups, 0),
     }
-    for draws in (FEW_DRAWS, DRAWS):
-        do = partial(find_gaps, rates, attributes_of(case), settings(draws), people)
-        lines[f"all the uncertainty of gaps, {draws:,} draws"] = do
+    for permutations in (FEW_DRAWS, PERMUTATIONS):
+        do = partial(find_gaps, rates, attributes_of(case), settings(permutations), people)
+        lines[f"all the uncertainty of gaps, {permutations:,} draws"] = do
     print(f"\nd. {PEOPLE:,} people, {PICTURES} pictures each; people are resampled and dealt into groups")
     for what, seconds in zip(lines, cpu(*lines.values(), repeats=3), strict=True):
         print(f"   {what:52}{seconds:8.3f} s")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from rows import Row, covered, share, shown, sizes_name, stream
+from rows import Row, covered_share, share, shown, sizes_name, stream
 from scipy import stats
 
-from fairfer.uncertainty import newcombe, wilson
+from fairfer.stats import newcombe, wilson
 
 RATES = (0.02, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.98)
 SIZES = (20, 50, 100, 200, 500, 1000, 2000)
@@ -24,9 +24,9 @@ HIGHER = (0.5, 0.8, 0.95, 0.98)
 def rows(seed: int, *, short: bool) -> Iterator[Row]:
     """Wilson, Newcombe and, for comparison, bootstraps."""
     for n in SIZES:
-        yield covered(WILSON_MEAN, "n = 20 to 2000", f"n={n}", float(wilson_coverage(n, GRID).mean()))
+        yield covered_share(WILSON_MEAN, "n = 20 to 2000", f"n={n}", float(wilson_coverage(n, GRID).mean()))
         for rate, found in zip(RATES, wilson_coverage(n, np.array(RATES)), strict=True):
-            yield covered(WILSON, f"n = {n}, single rates", f"n={n}, rate {rate:g}", float(found))
+            yield covered_share(WILSON, f"n = {n}, single rates", f"n={n}, rate {rate:g}", float(found))
     for one, other in [p for p in PAIRS if not short or max(p) <= 200]:
         yield from _newcombe(one, other)
     yield from _bootstraps(seed, short=short)
@@ -54,10 +54,10 @@ def _newcombe(one: int, other: int) -> Iterator[Row]:
             return ((outcomes(one, rates) @ held) * outcomes(other, rates - difference)).sum(axis=1)
 
         mean = float(coverage(GRID[GRID - difference > 0.019]).mean())
-        yield covered(NEWCOMBE_MEAN, "20 v 20 to 1000 v 1000", f"{name}, difference {difference:g}", mean)
+        yield covered_share(NEWCOMBE_MEAN, "20 v 20 to 1000 v 1000", f"{name}, difference {difference:g}", mean)
         for rate, found in zip(HIGHER, coverage(np.array(HIGHER)), strict=True):
             setting = f"{name}, {rate:g} v {rate - difference:g}"
-            yield covered(NEWCOMBE, f"{name}, single rates", setting, float(found))
+            yield covered_share(NEWCOMBE, f"{name}, single rates", setting, float(found))
 
 
 def _bootstraps(seed: int, *, short: bool) -> Iterator[Row]:

@@ -10,7 +10,7 @@ from coverage_of_intervals import outcomes
 from documented import MARGIN
 from rows import Row, at_most, known, share, shown, sizes_name, stream
 
-from fairfer.uncertainty import Estimates, difference_limits, gap_bounds
+from fairfer.stats import Estimates, difference_limits, gap_bounds
 
 WITHIN = "gate: a gap at the limit passes in at most 5 %"
 BEYOND = "gate: a gap at the limit fails in at most 5 %"
@@ -117,7 +117,7 @@ def _expected(part: str, setting: str, nominal: float, found: tuple[float, float
 def _in_pieces(groups: Estimates) -> tuple[np.ndarray, np.ndarray]:
     """Bounds of many repetitions, a few thousand at a time: 28 pairs each take memory."""
     pieces = [
-        gap_bounds(Estimates(groups.rate[i : i + 2000], groups.size[i : i + 2000], groups.freedom[i : i + 2000]))
+        gap_bounds(Estimates(groups.rate[i : i + 2000], groups.size[i : i + 2000], groups.degrees_of_freedom[i : i + 2000]))
         for i in range(0, len(groups.rate), 2000)
     ]
     low, high = (np.concatenate(p) for p in zip(*pieces, strict=True))

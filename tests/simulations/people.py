@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from rows import Row, at_most, covered, share, shown, stream
+from rows import Row, at_most, covered_share, share, shown, stream
 
-from fairfer.uncertainty import Estimates, estimate_by_subjects, gap_bounds, wilson
+from fairfer.stats import Estimates, estimate_by_subjects, gap_bounds, wilson
 
 PEOPLE = "people resampled: a rate's 95 % interval holds it"
 STRANGERS = "pictures counted as strangers"
@@ -36,7 +36,7 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
                 by_people, as_strangers = _coverage(
                     trials, rate, agreement, stream(seed, "people", setting), 15 if short else 300
                 )
-                yield covered(PEOPLE, f"correlation {agreement:g}", setting, *by_people)
+                yield covered_share(PEOPLE, f"correlation {agreement:g}", setting, *by_people)
                 yield shown(STRANGERS, f"correlation {agreement:g}", setting, 0.95, *as_strangers)
     for sizes, rates, limit in GATE:
         for agreement in AGREEMENTS[1:]:
@@ -57,7 +57,7 @@ def _bounds(
         for people, rate in zip(sizes, rates, strict=True):
             hits = generator.binomial(10, own_rates(rate, agreement, (people, _COLUMNS), generator))
             known.append(estimate_by_subjects(hits, np.full_like(hits, 10), generator=generator))
-        stacked = (np.stack([getattr(k, part) for k in known], axis=-1) for part in ("rate", "size", "freedom"))
+        stacked = (np.stack([getattr(k, part) for k in known], axis=-1) for part in ("rate", "size", "degrees_of_freedom"))
         bounds.append(gap_bounds(Estimates(*stacked)))
     low, high = (np.concatenate(b) for b in zip(*bounds, strict=True))
     return low, high

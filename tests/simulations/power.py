@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from rows import Row, about, share, sizes_name, stream
 
-from fairfer.uncertainty import chance_gap, detectable_gap, images_to_settle
+from fairfer.stats import additional_sample_size, chance_gap, minimum_detectable_difference
 
 DETECTABLE = "a gap as wide as the detectable one is found in about 80 %"
 SETTLED = "with the images that settle it, a gap is found in about 80 %"
-DRAWS = 499
+PERMUTATIONS = 499
 PLANTED = (
     ((50, 50), 0.5),
     ((200, 200), 0.5),
@@ -45,13 +45,13 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
         yield from _planted(sizes, rate, seed, times)
     for hits, sizes in OBSERVED:
         setting = " v ".join(f"{k} of {n}" for k, n in zip(hits, sizes, strict=True))
-        more = images_to_settle(hits, sizes)
+        more = additional_sample_size(hits, sizes)
         if more is None:
             msg = f"nothing settles {setting}: not a setting to simulate"
             raise ValueError(msg)
         grown = np.array(sizes)
         grown[list(more)] += list(more.values())
-        found = _found(np.array(hits) / sizes, grown, stream(seed, "settle", setting), times)
+        found = _found(np.array(hits) / sizes, grown, stream(seed, "additional_samples", setting), times)
         kinds = "2 groups" if len(sizes) == 2 else "3 groups"
         yield about(SETTLED, kinds, f"{setting}: then {sizes_name(grown.tolist())}", *share(found))
 
@@ -59,8 +59,10 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
 def _planted(sizes: Sequence[int], rate: float, seed: int, times: int) -> Iterator[Row]:
     trials = np.array(sizes)
     name = f"{sizes_name(sizes)}, rate {rate:g}"
-    chance = chance_gap(np.rint(trials * rate), trials, draws=9999, generator=stream(seed, "chance", name))
-    gap = detectable_gap(chance.gap, rate, trials)
+    expected_by_chance = chance_gap(
+        np.rint(trials * rate), trials, permutations=9999, generator=stream(seed, "expected_by_chance", name)
+    )
+    gap = minimum_detectable_difference(expected_by_chance.gap, rate, trials)
     if gap is None:
         msg = f"no gap is detectable among {name}: not a setting to simulate"
         raise ValueError(msg)
@@ -77,4 +79,4 @@ def _planted(sizes: Sequence[int], rate: float, seed: int, times: int) -> Iterat
 
 def _found(truth: np.ndarray, trials: np.ndarray, generator: np.random.Generator, times: int) -> np.ndarray:
     hits = generator.binomial(trials, truth, size=(times, len(trials)))
-    return np.array([chance_gap(k, trials, draws=DRAWS, generator=generator).p <= 0.05 for k in hits])
+    return np.array([chance_gap(k, trials, permutations=PERMUTATIONS, generator=generator).p <= 0.05 for k in hits])

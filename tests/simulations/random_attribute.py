@@ -11,13 +11,13 @@ import pandas as pd
 from rows import Row, at_most, share, skipped, stream
 
 import fairfer
-from fairfer.counts import EVERYONE, confusion, one_vs_rest
-from fairfer.gaps import find_gaps
+from fairfer.audits.audit import measure_counts
+from fairfer.audits.join import Rows
+from fairfer.audits.result import AuditPlan
 from fairfer.labels import FERPLUS, reconcile
-from fairfer.measure import measure_counts
-from fairfer.records import Gap, Rate
-from fairfer.result import Settings
-from fairfer.rows import Rows
+from fairfer.metrics.counts import EVERYONE, confusion, one_vs_rest
+from fairfer.metrics.gaps import find_gaps
+from fairfer.metrics.results import Gap, Rate
 
 PROMISE = "a random attribute: some q < .05 in at most 5 % of audits"
 REAL = "FER+ Test, bundled model"
@@ -29,7 +29,7 @@ ATTRIBUTES = {
     "4 levels, 70 : 20 : 7 : 3": (0.7, 0.2, 0.07, 0.03),
 }
 _IN_FULL = 2
-DRAWS = 1999
+PERMUTATIONS = 1999
 """The smallest p, 1 in 2000, times 18 gaps of one attribute, or 90 of five, is still a q below .05."""
 
 
@@ -62,12 +62,12 @@ def _families(
     for i in range(times):
         drawn = {columns[n]: generator.choice(levels[n], len(table), p=ATTRIBUTES[n]) for n in names}
         counts = confusion(table.assign(**drawn), [(n,) for n in names], columns)
-        settings = Settings(
+        settings = AuditPlan(
             by=[[n] for n in names],
-            unsayable="drop",
+            unsupported_labels="drop",
             minimum=20,
             confidence=0.95,
-            draws=DRAWS,
+            permutations=PERMUTATIONS,
             seed=int(generator.integers(2**31)),
         )
         q = _qs(find_gaps(_rates(counts, labels, groups, settings.minimum), names, settings))

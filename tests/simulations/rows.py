@@ -64,7 +64,7 @@ def share(hits: np.ndarray) -> tuple[float, float, int]:
     return found, float(np.sqrt(safe * (1 - safe) / n)), n
 
 
-def covered(promise: str, part: str, setting: str, found: float, error: float = 0, repetitions: int = 0) -> Row:
+def covered_share(promise: str, part: str, setting: str, found: float, error: float = 0, repetitions: int = 0) -> Row:
     """Of a 95 % interval."""
     slack = MARGIN * error + 1e-9
     kept = "no" if found + slack < LEAST else "by design" if found - slack > MOST else "yes"

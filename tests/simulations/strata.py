@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from rows import Row, at_most, covered, share, stream
+from rows import Row, at_most, covered_share, share, stream
 
-from fairfer.standardise import _estimates
-from fairfer.uncertainty import chance_gap_in_strata, gap_bounds
+from fairfer.metrics.standardization import _estimates
+from fairfer.stats import chance_gap_in_strata, gap_bounds
 
 INTERVAL = "standardised: a rate's 95 % interval holds it"
 ALARMS = "standardised: equal groups are called different in at most 5 %"
@@ -24,7 +24,7 @@ SHAPES = {
     "2 groups, one lopsided stratum": [[300, 20], [200, 20], [100, 20], [5, 100]],
     "3 groups, other mixes": [[150, 30, 60], [80, 60, 60], [40, 100, 60], [20, 80, 60]],
 }
-DRAWS = 199
+PERMUTATIONS = 199
 
 
 def rows(seed: int, *, short: bool) -> Iterator[Row]:
@@ -41,9 +41,9 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
         for i, hits in enumerate(drawn):
             low, high = _estimates(hits, trials, weights)[0].limits(0.025)
             held[i] = (low <= weights @ RATES) & (weights @ RATES <= high)
-            alarms[i] = chance_gap_in_strata(hits, trials, weights, draws=DRAWS, generator=generator).p <= 0.05
+            alarms[i] = chance_gap_in_strata(hits, trials, weights, permutations=PERMUTATIONS, generator=generator).p <= 0.05
         for g in range(trials.shape[1]):
-            yield covered(INTERVAL, "4 strata", f"{name}, group {g + 1}", *share(held[:, g]))
+            yield covered_share(INTERVAL, "4 strata", f"{name}, group {g + 1}", *share(held[:, g]))
         yield at_most(ALARMS, "4 strata", name, *share(alarms))
         apart = truth - 0.1 * (np.arange(trials.shape[1]) == 0)
         verdicts = np.zeros((times, 2), bool)

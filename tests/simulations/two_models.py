@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from rows import Row, at_most, covered, share, shown, sizes_name, stream
+from rows import Row, at_most, covered_share, share, shown, sizes_name, stream
 from scipy import stats
 
-from fairfer.uncertainty import Estimates, change_of_gap, difference_limits, mcnemar, paired_difference, paired_limits
+from fairfer.stats import Estimates, change_of_gap, difference_limits, mcnemar, paired_difference, paired_limits
 
 CHANGE = "paired: a change's 95 % interval holds it"
 TEST = "paired: equal models are called different in at most 5 %"
@@ -30,7 +30,7 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
             more, less = _flips(generator, n, base, candidate, times)
             low, high = paired_difference(more, less, np.full(times, n))
             true = candidate - base
-            yield covered(CHANGE, f"n = {n}", setting, *share((low <= true) & (true <= high)))
+            yield covered_share(CHANGE, f"n = {n}", setting, *share((low <= true) & (true <= high)))
             if base == candidate:
                 yield at_most(TEST, "one group", setting, *share(mcnemar(more, less) <= 0.05))
     yield from _gate(seed, times)
@@ -44,7 +44,7 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
             cells = np.array([_cells(generator, 200, p, q) for p, q in zip(*rates, strict=True)])
             low, high = change_of_gap(cells, generator=generator)
             held.append(low <= true <= high)
-        yield covered(GAP, f"{len(rates[0])} groups", setting, *share(np.array(held)))
+        yield covered_share(GAP, f"{len(rates[0])} groups", setting, *share(np.array(held)))
 
 
 def _gate(seed: int, times: int) -> Iterator[Row]:

@@ -20,11 +20,11 @@ from fairfer.report.figures.overview import draw_overview
 from fairfer.report.figures.raters import draw_raters
 from fairfer.report.figures.sheet import Names, Picture
 from fairfer.report.figures.style import house_style
-from fairfer.report.people import EVERYONE
+from fairfer.report.text.groups import EVERYONE
 from fairfer.report.view import RATES, View
 
 if TYPE_CHECKING:
-    from fairfer.result import Audit
+    from fairfer.audits.result import Audit
 
 __all__ = ["Picture", "draw"]
 

@@ -8,21 +8,21 @@ from matplotlib import colormaps
 from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 
-from fairfer.report import evidence
-from fairfer.report.evidence import signed
 from fairfer.report.figures.lettering import feet, folded, inches, short
 from fairfer.report.figures.marks import rounded_up
 from fairfer.report.figures.selection import paged
 from fairfer.report.figures.sheet import Names, Picture, Sheet, finish
 from fairfer.report.figures.style import INK, QUIET
-from fairfer.report.numerals import DASH
-from fairfer.report.people import EVERYONE, UNANNOTATED, group_words, with_source
-from fairfer.report.remarks import pairing_words
+from fairfer.report.tables import evidence
+from fairfer.report.tables.evidence import signed
+from fairfer.report.text.caveats import pairing_words
+from fairfer.report.text.groups import EVERYONE, UNANNOTATED, group_words, with_source
+from fairfer.report.text.numbers import DASH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fairfer.records import Pairing
+    from fairfer.metrics.results import Pairing
     from fairfer.report.figures.selection import Block
     from fairfer.report.view import View
 

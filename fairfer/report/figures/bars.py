@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from fairfer.report import tables
 from fairfer.report.figures.lanes import draw_lanes
 from fairfer.report.figures.lettering import feet, folded, short
 from fairfer.report.figures.marks import PANELS, axis_end, draw_key, place_key, spaced
-from fairfer.report.figures.selection import BY_COLOUR, left_out, shown_groups
+from fairfer.report.figures.selection import BY_COLOUR, excluded, shown_groups
 from fairfer.report.figures.sheet import Names, Picture, Sheet, finish
 from fairfer.report.figures.style import FAINT, INK, QUIET, Look, looks_of
 from fairfer.report.figures.titles import per_cent, widest
-from fairfer.report.numerals import DASH
-from fairfer.report.people import EVERYONE
+from fairfer.report.tables import rates as tables
+from fairfer.report.text.groups import EVERYONE
+from fairfer.report.text.numbers import DASH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fairfer.records import Rate
+    from fairfer.metrics.results import Rate
     from fairfer.report.view import View
 
 
@@ -34,7 +34,7 @@ def draw_bars(view: View, attribute: str, names: Names) -> Picture:
     title = widest(view, attribute)
     caption = (
         f"Bars are rates, the thin lines their {per_cent(view)} intervals. Pale hatched bars rest on too few faces; "
-        f"{DASH} is not estimable.{left_out(view, [(attribute, groups)])}"
+        f"{DASH} is not estimable.{excluded(view, [(attribute, groups)])}"
     )
     slot = _BAR * len(groups) + 0.3
     if len(groups) > BY_COLOUR or slot * len(view.labels) > _WIDEST:

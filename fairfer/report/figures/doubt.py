@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fairfer.report import evidence
 from fairfer.report.figures.lettering import cut
 from fairfer.report.figures.sheet import Names, Picture, Sheet, finish
 from fairfer.report.figures.style import COLOURS, INK, QUIET
-from fairfer.report.people import EVERYONE, with_source
-from fairfer.report.remarks import doubt_words
+from fairfer.report.tables import evidence
+from fairfer.report.text.caveats import doubt_words
+from fairfer.report.text.groups import EVERYONE, with_source
 
 if TYPE_CHECKING:
-    from fairfer.records import Corrected
+    from fairfer.metrics.results import CorrectedGap
     from fairfer.report.view import View
 
 _MOST, _ABREAST = 6, 3
@@ -37,9 +37,9 @@ def draw_doubt(view: View, names: Names) -> list[Picture]:
         below, above = [c.low or 0.0 for c in known], [c.high or 0.0 for c in known]
         ax.fill_between(errors, below, above, color=COLOURS[2], alpha=0.35, linewidth=0)
         ax.plot(errors, [c.difference or 0.0 for c in known], "o-", color=COLOURS[0], markersize=3.5, linewidth=1.2)
-        fuzzy = view.fuzzy(gap)
-        if fuzzy and fuzzy.fuzzy is not None:
-            ax.plot(-0.02, fuzzy.fuzzy, "D", color=COLOURS[1], markersize=4.5, clip_on=False)
+        probabilistic = view.probabilistic(gap)
+        if probabilistic and probabilistic.probabilistic is not None:
+            ax.plot(-0.02, probabilistic.probabilistic, "D", color=COLOURS[1], markersize=4.5, clip_on=False)
         ax.axhline(0, color=INK, linewidth=0.7)
         ax.set_xlim(-0.03, 0.21)
         ax.set_ylim(*scales[gap.rate])
@@ -52,12 +52,12 @@ def draw_doubt(view: View, names: Names) -> list[Picture]:
         "Line: the gap between the group that fares best and the one that fares worst, if so many of the inferred annotations "
         "were wrong, whatever the face; band: its interval. Below 0 the order turns round. It ends where all may be mistakes."
     )
-    if any(view.fuzzy(g) for g, _ in shown):
+    if any(view.probabilistic(g) for g, _ in shown):
         caption += " Diamond: each face counted for every group by the probability that the inferring model gave."
     return [finish(sheet, names("doubt"), "doubt", title, caption, evidence.sensitivity_table(view))]
 
 
-def _scale(found: Sequence[Corrected]) -> tuple[float, float]:
+def _scale(found: Sequence[CorrectedGap]) -> tuple[float, float]:
     """Ends of the axis of all gaps of one rate."""
     low = min([0.0, *(c.low for c in found if c.low is not None)])
     high = max([0.0, *(c.high for c in found if c.high is not None)])

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fairfer.report import versus
+from fairfer.report import comparison as versus
 from fairfer.report.figures.lettering import inches, short
 from fairfer.report.figures.marks import PANELS, draw_axis, rounded_up
 from fairfer.report.figures.sheet import Names, Picture, Sheet, finish
 from fairfer.report.figures.style import COLOURS, INK, QUIET, house_style
-from fairfer.report.numerals import many
-from fairfer.report.people import group_words, with_inferred
+from fairfer.report.text.groups import group_words, with_inferred
+from fairfer.report.text.numbers import many
 
 if TYPE_CHECKING:
-    from fairfer.comparison import Change, Comparison
+    from fairfer.audits.comparison import Change, Comparison
 
 _MOST = 12
 _LANE, _WIDE = 0.19, 2.7

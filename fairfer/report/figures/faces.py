@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fairfer.report import tables
 from fairfer.report.figures.lanes import ABREAST
 from fairfer.report.figures.lettering import cut, inches, short
-from fairfer.report.figures.selection import Block, by_words, heading, in_full, left_out, paged
+from fairfer.report.figures.selection import Block, by_words, excluded, heading, in_full, paged
 from fairfer.report.figures.sheet import Names, Picture, Sheet, finish
 from fairfer.report.figures.style import INK, QUIET, looks_of
 from fairfer.report.figures.titles import composition
-from fairfer.report.numerals import whole
-from fairfer.report.people import EVERYONE, group_words
+from fairfer.report.tables import rates as tables
+from fairfer.report.text.groups import EVERYONE, group_words
+from fairfer.report.text.numbers import whole
 
 if TYPE_CHECKING:
     from fairfer.report.view import View
@@ -28,7 +28,7 @@ def draw_faces(view: View, names: Names) -> list[Picture]:
     for blocks in [p for p in pages if p]:
         title = composition(view) if len(pages) == 1 else f"{composition(view)} ({by_words(blocks)})"
         caption = (
-            f"Faces of each group by the {view.noun} they show; in brackets all faces of the group.{left_out(view, blocks)}"
+            f"Faces of each group by the {view.noun} they show; in brackets all faces of the group.{excluded(view, blocks)}"
         )
         table = tables.faces_table(view, in_full(view, blocks))
         pictures.append(finish(_count_bars(view, blocks, title), names("faces"), "faces", title, caption, table))

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 from matplotlib.patches import Rectangle
 
-from fairfer.report import evidence, tables
 from fairfer.report.figures.lettering import inches, short
 from fairfer.report.figures.marks import draw_axis, rounded_up
 from fairfer.report.figures.sheet import Names, Picture, Sheet, finish
 from fairfer.report.figures.style import BAND, COLOURS, QUIET
-from fairfer.report.numerals import many, probability
+from fairfer.report.tables import evidence
+from fairfer.report.tables import rates as tables
+from fairfer.report.text.numbers import many, probability
 from fairfer.report.view import View, is_found
 
 if TYPE_CHECKING:
-    from fairfer.records import AdjustedGap, Gap
+    from fairfer.metrics.results import Gap, StandardizedGap
 
 _MOST_GAPS = 20
 _UNSURE = "#6e6e6e"
@@ -45,7 +46,7 @@ def draw_gaps(view: View, names: Names) -> list[Picture]:
 
 def draw_adjusted(view: View, names: Names) -> list[Picture]:
     """Gaps as they are and after the groups were given the same mix."""
-    tested = [a for a in view.adjusted if a.difference is not None]
+    tested = [a for a in view.standardized if a.difference is not None]
     shown = [a for a in tested if a.label in view.labels and (a.difference or a.plain)][:_MOST_GAPS]
     if not shown:
         return []
@@ -58,10 +59,10 @@ def draw_adjusted(view: View, names: Names) -> list[Picture]:
         "have in common can be compared; the table says how much of the faces that is."
     )
     sheet = _lanes(shown, title, [a.plain for a in shown])
-    return [finish(sheet, names("adjusted"), "adjusted", title, caption, evidence.adjusted_table(view))]
+    return [finish(sheet, names("standardized"), "standardized", title, caption, evidence.adjusted_table(view))]
 
 
-def _lanes(shown: Sequence[Gap | AdjustedGap], title: str, before: Sequence[float | None]) -> Sheet:
+def _lanes(shown: Sequence[Gap | StandardizedGap], title: str, before: Sequence[float | None]) -> Sheet:
     """A line per gap: dot, bounds, and the bar of chance."""
     texts = [f"{short(g.label)} {g.rate}, {short(g.attribute.replace(',', ' and '))}" for g in shown]
     left = 0.25 + max(inches(t, 7.5, "bold") for t in texts)
@@ -70,13 +71,16 @@ def _lanes(shown: Sequence[Gap | AdjustedGap], title: str, before: Sequence[floa
     sheet = Sheet(width, height + 0.65, title)
     ax = sheet.axes(left, 0.12, 3.6, height)
     ax.set_ylim(height, 0)
-    far = max(max(g.difference or 0.0, g.chance or 0.0, g.high or 0.0, b or 0.0) for g, b in zip(shown, before, strict=True))
+    far = max(
+        max(g.difference or 0.0, g.expected_by_chance or 0.0, g.high or 0.0, b or 0.0)
+        for g, b in zip(shown, before, strict=True)
+    )
     draw_axis(ax, rounded_up(far), 5)
     for i, (gap, plain) in enumerate(zip(shown, before, strict=True)):
         y = 0.05 + lane * (i + 0.5)
         sure = is_found(gap)
         colour = COLOURS[0] if sure else _UNSURE
-        ax.add_patch(Rectangle((0, y - 0.07), gap.chance or 0.0, 0.14, facecolor=BAND, edgecolor="none", zorder=1))
+        ax.add_patch(Rectangle((0, y - 0.07), gap.expected_by_chance or 0.0, 0.14, facecolor=BAND, edgecolor="none", zorder=1))
         ax.hlines(y, gap.low or 0.0, gap.high or 0.0, color=colour, linewidth=0.9, alpha=0.7, zorder=2)
         if plain is not None:
             ax.plot(

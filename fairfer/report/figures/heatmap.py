@@ -10,20 +10,20 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.patches import Rectangle
 
-from fairfer.report import tables
 from fairfer.report.figures.lettering import feet, folded, inches, short
-from fairfer.report.figures.selection import Block, by_words, in_full, left_out, paged
+from fairfer.report.figures.selection import Block, by_words, excluded, in_full, paged
 from fairfer.report.figures.sheet import Names, Picture, Sheet, finish
 from fairfer.report.figures.style import HATCH, INK, MAP, QUIET
 from fairfer.report.figures.titles import extremes, spread
-from fairfer.report.numerals import DASH, many, rate, whole
-from fairfer.report.people import EVERYONE, capital, faces, group_words, with_source
+from fairfer.report.tables import rates as tables
+from fairfer.report.text.groups import EVERYONE, capital, faces, group_words, with_source
+from fairfer.report.text.numbers import DASH, many, rate, whole
 from fairfer.report.view import RATES, SAYS, View
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fairfer.records import Rate
+    from fairfer.metrics.results import Rate
 
 
 def draw_rate_heatmaps(view: View, name: str, names: Names) -> list[Picture]:
@@ -35,7 +35,7 @@ def draw_rate_heatmaps(view: View, name: str, names: Names) -> list[Picture]:
             if len(paged(view)) == 1
             else f"{name}: {extremes(view, name)} ({by_words(blocks)})"
         )
-        caption = f"{name}, the {RATES[name]}: {SAYS[name]}. {_cells(view)}{left_out(view, blocks)}"
+        caption = f"{name}, the {RATES[name]}: {SAYS[name]}. {_cells(view)}{excluded(view, blocks)}"
         cells = {(a, g): [view.rate(name, label, a, g) for label in view.labels] for a, groups in blocks for g in groups}
         sheet = _heatmap(view, blocks, view.labels, cells, title, RATES[name])
         table = tables.rate_table(view, name, in_full(view, blocks))
@@ -48,7 +48,7 @@ def draw_label_heatmaps(view: View, label: str, names: Names) -> list[Picture]:
     pictures = []
     for blocks in paged(view):
         title = f"{capital(label)}: {spread(view, label)}" + ("" if len(paged(view)) == 1 else f" ({by_words(blocks)})")
-        caption = f"Error rates of {faces(label)}, one against the rest. {_cells(view)}{left_out(view, blocks)}"
+        caption = f"Error rates of {faces(label)}, one against the rest. {_cells(view)}{excluded(view, blocks)}"
         cells = {(a, g): [view.rate(name, label, a, g) for name in RATES] for a, groups in blocks for g in groups}
         sheet = _heatmap(view, blocks, list(RATES), cells, title, "rate")
         table = tables.label_table(view, label, in_full(view, blocks))
@@ -59,7 +59,7 @@ def draw_label_heatmaps(view: View, label: str, names: Names) -> list[Picture]:
 
 
 def _cells(view: View) -> str:
-    least = many(view.audit.settings.minimum, "face")
+    least = many(view.audit.plan.minimum, "face")
     return f"Below each rate: how many of how many faces. Hatched: fewer than {least}. {DASH}: no face to estimate it from."
 
 

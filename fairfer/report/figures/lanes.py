@@ -9,14 +9,14 @@ from fairfer.report.figures.marks import PANELS, axis_end, draw_axis, draw_band,
 from fairfer.report.figures.selection import heading
 from fairfer.report.figures.sheet import Sheet
 from fairfer.report.figures.style import FAINT, INK, QUIET, Look, looks_of
-from fairfer.report.numerals import DASH, probability
-from fairfer.report.people import group_words
+from fairfer.report.text.groups import group_words
+from fairfer.report.text.numbers import DASH, probability
 from fairfer.report.view import View, is_found
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fairfer.records import Rate
+    from fairfer.metrics.results import Rate
 
 
 ABREAST = 8

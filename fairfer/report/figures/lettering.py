@@ -9,7 +9,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
 from fairfer.report.figures.style import FAMILY
-from fairfer.report.marking import printable
+from fairfer.report.text.markup import printable
 
 NAME = 30
 """Characters of a name in a picture; the middle of a longer one is left out."""

@@ -12,13 +12,13 @@ from matplotlib.patches import Rectangle
 from fairfer.report.figures.lettering import inches, short
 from fairfer.report.figures.selection import heading
 from fairfer.report.figures.style import BAND, QUIET, Look, looks_of
-from fairfer.report.numerals import DASH
-from fairfer.report.people import group_words
+from fairfer.report.text.groups import group_words
+from fairfer.report.text.numbers import DASH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fairfer.records import Rate
+    from fairfer.metrics.results import Rate
     from fairfer.report.figures.sheet import Sheet
     from fairfer.report.view import View
 
@@ -88,10 +88,10 @@ def draw_marks(ax: Axes, found: Sequence[tuple[Rate, float]], look: Look) -> Non
 def draw_band(ax: Axes, view: View, attribute: str, name: str, label: str, span: tuple[float, float]) -> None:
     """The chance gap, around the middle between the highest and the lowest rate that are compared."""
     gap = view.gap(name, label, attribute)
-    if gap is None or not gap.chance:
+    if gap is None or not gap.expected_by_chance:
         return
     middle = sum(view.rate(name, label, attribute, g or "").value or 0.0 for g in (gap.worst, gap.best)) / 2
-    left, right = max(middle - gap.chance / 2, 0.0), min(middle + gap.chance / 2, 1.0)
+    left, right = max(middle - gap.expected_by_chance / 2, 0.0), min(middle + gap.expected_by_chance / 2, 1.0)
     ax.add_patch(Rectangle((left, span[0]), right - left, span[1], facecolor=BAND, edgecolor="none", zorder=1))
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fairfer.report import tables
 from fairfer.report.figures.lanes import draw_lanes
 from fairfer.report.figures.lettering import inches, short
 from fairfer.report.figures.marks import PANELS, axis_end, draw_axis, draw_band, draw_key, draw_marks, place_key
-from fairfer.report.figures.selection import BY_COLOUR, left_out, shown_groups
+from fairfer.report.figures.selection import BY_COLOUR, excluded, shown_groups
 from fairfer.report.figures.sheet import Names, Picture, Sheet, finish
 from fairfer.report.figures.style import QUIET, looks_of
 from fairfer.report.figures.titles import comparison, per_cent
-from fairfer.report.numerals import DASH, probability, whole
-from fairfer.report.people import EVERYONE
+from fairfer.report.tables import rates as tables
+from fairfer.report.text.groups import EVERYONE
+from fairfer.report.text.numbers import DASH, probability, whole
 from fairfer.report.view import View, is_found
 
 
@@ -31,7 +31,7 @@ def draw_overview(view: View, attribute: str, names: Names) -> Picture:
         )
     caption += f"Open dot: too few faces, compared with nothing. {DASH}: not estimable. "
     caption += "In brackets: all faces of the group." if len(groups) > BY_COLOUR else "n: faces behind the TPR."
-    caption += left_out(view, [(attribute, groups)])
+    caption += excluded(view, [(attribute, groups)])
     if len(groups) > BY_COLOUR:
         named = finish(draw_lanes(view, attribute, groups, title, bars=False), name, "overview", title, caption, table)
         return replace(named, attribute=attribute)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fairfer.report import evidence
 from fairfer.report.figures.lettering import inches, short
 from fairfer.report.figures.marks import PANELS, draw_axis, rounded_up
 from fairfer.report.figures.selection import BY_COLOUR
 from fairfer.report.figures.sheet import Names, Picture, Sheet, finish
 from fairfer.report.figures.style import COLOURS, INK, QUIET
-from fairfer.report.people import EVERYONE, group_words, with_source
-from fairfer.report.remarks import ambiguity_words, rater_words
+from fairfer.report.tables import evidence
+from fairfer.report.text.caveats import ambiguity_words, rater_words
+from fairfer.report.text.groups import EVERYONE, group_words, with_source
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fairfer.records import Rate, WeightedRate
+    from fairfer.metrics.results import Rate, WeightedRate
     from fairfer.report.view import View
 
 _MODEL, _RATER = COLOURS[0], COLOURS[1]

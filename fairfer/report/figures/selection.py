@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fairfer.report.people import EVERYONE, with_source
+from fairfer.report.text.groups import EVERYONE, with_source
 
 if TYPE_CHECKING:
     from fairfer.report.view import View
@@ -43,7 +43,7 @@ def shown_groups(view: View, attribute: str) -> list[str]:
     return [g for g in groups if g in kept]
 
 
-def left_out(view: View, blocks: Sequence[Block]) -> str:
+def excluded(view: View, blocks: Sequence[Block]) -> str:
     """What a caption says of groups that the picture has no room for."""
     more = [a for a, _ in blocks if len(view.groups(a)) > MOST_GROUPS]
     return "".join(f" Of {len(view.groups(a))} groups by {a} the {MOST_GROUPS} largest are shown." for a in more)

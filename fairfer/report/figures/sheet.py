@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 
 from fairfer.report.figures.lettering import broken
 from fairfer.report.figures.style import FAMILY, PNG_DPI
-from fairfer.report.marking import printable
+from fairfer.report.text.markup import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fairfer.report.tables import Table
+    from fairfer.report.tables.rates import Table
     from fairfer.report.view import Section
 
 

@@ -1,4 +1,4 @@
-"""Style: the settings of every figure, and the colour and marker of each group.
+"""Style: the plan of every figure, and the colour and marker of each group.
 
 SVG text stays text (it can be searched, copied and read aloud, and the file is a third of the size); DejaVu Sans is asked for
 first, then Verdana, which has the same widths.
@@ -20,7 +20,7 @@ import matplotlib.style
 import numpy as np
 from matplotlib.colors import to_hex, to_rgb
 
-from fairfer.report.people import UNANNOTATED
+from fairfer.report.text.groups import UNANNOTATED
 
 if TYPE_CHECKING:
     from fairfer.report.view import View
@@ -63,7 +63,7 @@ HATCH = "#c4c4c4"
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Fairfer's own settings over matplotlib's defaults, whatever the user's matplotlibrc says."""
+    """Fairfer's own plan over matplotlib's defaults, whatever the user's matplotlibrc says."""
     with matplotlib.style.context(["default", STYLE]), warnings.catch_warnings():
         # A name may be in a script that DejaVu lacks; its box is drawn, and the table beside the figure has the name.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
@@ -87,7 +87,7 @@ def looks_of(view: View, attribute: str) -> dict[str, Look]:
     """
     single: dict[tuple[str, str], Look] = {}
     start = 0
-    for name in dict.fromkeys(n for by in view.audit.settings.by for n in by):
+    for name in dict.fromkeys(n for by in view.audit.plan.by for n in by):
         levels = next((a.levels for a in view.audit.data.attributes if a.name == name), [])
         for i, level in enumerate(levels):
             grey = level == UNANNOTATED

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from fairfer.report.narrative import sentence
-from fairfer.report.numerals import listed, many, rate
-from fairfer.report.people import EVERYONE, capital, group_words, with_source
+from fairfer.report.text.findings import sentence
+from fairfer.report.text.groups import EVERYONE, capital, group_words, with_source
+from fairfer.report.text.numbers import listed, many, rate
 from fairfer.report.view import View, is_found
 
 
 def per_cent(view: View) -> str:
     """How sure the intervals are."""
-    return f"{100 * view.audit.settings.confidence:g} %"
+    return f"{100 * view.audit.plan.confidence:g} %"
 
 
 def comparison(view: View, attribute: str) -> str:

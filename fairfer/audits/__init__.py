@@ -1,0 +1,1 @@
+"""Audits: plan, join, audit, compare; result types and their JSON."""

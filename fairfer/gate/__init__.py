@@ -1,0 +1,1 @@
+"""Gate: a policy, its checks and the verdict."""

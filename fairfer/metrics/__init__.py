@@ -1,0 +1,1 @@
+"""Metrics: counts per group and label, and everything computed from them."""

@@ -1,0 +1,1 @@
+"""Predictions: ask a model about every image and store the answers."""

@@ -1,0 +1,50 @@
+"""Reserved words: statuses of an answer, names of groups, and how groupings and groups are written.
+
+A *grouping* is a tuple of attribute names: ``("gender",)``, ``("gender", "race")`` for an intersection, ``()`` for everyone. A
+*group* is a tuple of levels, one per attribute of its grouping. They travel as tuples; only tables and sentences write them as
+text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+Status = Literal["ok", "no_face", "unreadable", "error"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+"""Status of one answer: ``ok``, or why there is none."""
+
+Task = Literal["single-label", "multi-label"]
+"""One label per face, or any number of labels per face (each true, false or unknown)."""
+
+Grouping = tuple[str, ...]
+Group = tuple[str, ...]
+
+EVERYONE: tuple[()] = ()
+"""The grouping that groups by nothing, and its only group."""
+
+ALL = "*"
+"""Written for everyone in tables, and the label of a rate over all labels."""
+
+UNANNOTATED = "unannotated"
+"""Level of samples for which an attribute has no value."""
+
+
+def is_annotated(group: Group) -> bool:
+    """Whether every attribute of a group has a value."""
+    return UNANNOTATED not in group
+
+
+def grouping_name(grouping: Sequence[str]) -> str:
+    """A grouping as ``--by`` spells it: ``gender,race``; ``*`` for everyone."""
+    return ",".join(grouping) or ALL
+
+
+def group_name(group: Sequence[str]) -> str:
+    """A group as tables write it: ``female,white``; ``*`` for everyone."""
+    return ",".join(group) or ALL
+
+
+def parse_grouping(name: str) -> Grouping:
+    """The grouping that a name such as ``gender,race`` stands for."""
+    return EVERYONE if name in ("", ALL) else tuple(part.strip() for part in name.split(","))

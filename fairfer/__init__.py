@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from fairfer.gate.judge import judge
     from fairfer.gate.policy import read_policy
     from fairfer.labels import LabelSpace
-    from fairfer.models.model import Model, Prediction, load_model
-    from fairfer.predictions.inference import Predictions, predict
+    from fairfer.models.model import Model, Prediction
+    from fairfer.models.registry import load_model
+    from fairfer.predictions.inference import predict
+    from fairfer.predictions.predictions import Predictions
     from fairfer.pytest_plugin import assert_fair
     from fairfer.report import write_report
 
@@ -39,14 +41,14 @@ _HOMES = {
     "LabelSpace": "fairfer.labels",
     "Model": "fairfer.models.model",
     "Prediction": "fairfer.models.model",
-    "Predictions": "fairfer.predictions.inference",
+    "Predictions": "fairfer.predictions.predictions",
     "assert_fair": "fairfer.pytest_plugin",
     "audit": "fairfer.audits.audit",
     "check_audit": "fairfer.audits.audit",
     "compare": "fairfer.audits.compare",
     "judge": "fairfer.gate.judge",
     "load_dataset": "fairfer.datasets.loading",
-    "load_model": "fairfer.models.model",
+    "load_model": "fairfer.models.registry",
     "predict": "fairfer.predictions.inference",
     "rank": "fairfer.audits.compare",
     "read_policy": "fairfer.gate.policy",

@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar, Self
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fairfer.errors import RunError
 from fairfer.files import write_text
-from fairfer.metrics.results import Strict
+
+
+class Strict(BaseModel):
+    """A frozen model that refuses unknown fields, NaN and infinite numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Stored(Strict):

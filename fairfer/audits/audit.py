@@ -26,7 +26,7 @@ from fairfer.metrics.inferred_groups import membership
 from fairfer.metrics.rates import group_rates, label_rates
 from fairfer.metrics.results import Count, Gap, Rate
 from fairfer.metrics.standardization import standardized_gaps
-from fairfer.predictions.inference import Predictions
+from fairfer.predictions.predictions import Predictions
 
 if TYPE_CHECKING:
     from fairfer.datasets.dataset import Attribute, Dataset

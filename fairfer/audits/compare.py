@@ -25,7 +25,7 @@ from fairfer.errors import RunError, UsageError
 from fairfer.labels import reconcile
 from fairfer.metrics.counts import EVERYONE
 from fairfer.metrics.gaps import GAP_RATES, annotated, stream
-from fairfer.predictions.inference import Predictions
+from fairfer.predictions.predictions import Predictions
 from fairfer.stats import benjamini_hochberg, change_of_gap, mcnemar, paired_difference, variance_by_subjects
 
 if TYPE_CHECKING:

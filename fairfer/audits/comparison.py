@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from fairfer.metrics.results import GapStatus, RateStatus, Strict
-from fairfer.schema import Stored
+from fairfer.metrics.results import GapStatus, RateStatus
+from fairfer.schema import Stored, Strict
 
 SCHEMA_VERSION: Literal[1] = 1
 

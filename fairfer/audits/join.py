@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fairfer.audits.result import AuditPlan
     from fairfer.labels import Reconciliation
     from fairfer.metrics.results import AnnotationSensitivity, Gap, Rate, Votes
-    from fairfer.predictions.inference import Predictions
+    from fairfer.predictions.predictions import Predictions
 
 _FIFTHS = 5
 _MANY = 10

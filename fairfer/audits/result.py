@@ -19,7 +19,8 @@ from pydantic import Field, ValidationError
 
 from fairfer.errors import RunError, UsageError, did_you_mean
 from fairfer.files import write_text
-from fairfer.metrics.results import AnnotationSensitivity, Composition, Count, Gap, Rate, StandardizedGap, Strict, Votes
+from fairfer.metrics.results import AnnotationSensitivity, Composition, Count, Gap, Rate, StandardizedGap, Votes
+from fairfer.schema import Strict
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from fairfer.schema import Strict
 
 UNANNOTATED = "unannotated"
 """The level of those for whom an attribute has no value; `fairfer.datasets.dataset` names it, a test holds the two together."""
@@ -17,12 +17,6 @@ RateStatus = Literal["ok", "small", "not_estimable", "empty"]
 
 GapStatus = Literal["ok", "too_few_groups"]
 ExclusionReason = Literal["small", "not_estimable", "empty", "unannotated"]
-
-
-class Strict(BaseModel):
-    """A model that knows all of its fields, never changes, and holds no NaN."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Count(Strict):

@@ -58,8 +58,8 @@ def load_model(spec: str, **options: str) -> Model:
     if Path(spec).suffix == ".toml":
         message = f"model {spec!r} looks like the description of an ONNX graph; write onnx:{spec}"
         raise ModelError(message)
-    hint = did_you_mean(spec, [*names, *(f"{s}:" for s in schemes)])
-    message = f"no model {spec!r}; {hint} A model of your own is written package.module:attribute"
+    hint = did_you_mean(spec, [*names, *(f"{s}:" for s in schemes), "package.module:attribute"])
+    message = f"no model {spec!r}; {hint}"
     raise ModelError(message)
 
 

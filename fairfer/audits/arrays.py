@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,7 +107,7 @@ def audit(
     )
     if subjects is not None and not plan.subject:
         plan = plan.model_copy(update={"subject": _SUBJECT})
-    predictions = Predictions.from_recorded(dataset).renamed(model_name)
+    predictions = replace(Predictions.from_recorded(dataset), model=model_name)
     return audit_predictions(dataset, predictions, plan)
 
 

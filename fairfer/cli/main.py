@@ -24,7 +24,7 @@ from fairfer.errors import FairferError, UsageError
 if TYPE_CHECKING:
     from fairfer.datasets.dataset import Dataset
     from fairfer.models.model import Model
-    from fairfer.predictions.inference import Predictions
+    from fairfer.predictions.predictions import Predictions
 
 COULD_NOT_RUN = 2
 INTERRUPTED = 130
@@ -285,7 +285,7 @@ def gate(
 @app.command()
 def models() -> None:
     """List the models that are installed, and how to name others."""
-    from fairfer.models.model import describe_models  # noqa: PLC0415
+    from fairfer.models.registry import describe_models  # noqa: PLC0415
 
     for name, about in describe_models().items():
         typer.echo(f"{name:<12}{about}")

@@ -107,7 +107,7 @@ def audit_predictions(
         plan=design.plan,
         versions=_versions(),
         counts=label_counts(counts),
-        groups=group_counts(counts),
+        sizes=group_counts(counts),
         score_scale=samples.scale if samples.scored else None,
         histograms=scores.histograms,
         scores=scores.metrics,

@@ -22,7 +22,7 @@ from fairfer.metrics.gaps import FAVORABLE
 from fairfer.metrics.results import AnnotationSensitivity, CorrectedGap, Gap, ProbabilisticGap, Rate, WeightedRate
 from fairfer.metrics.weighted_rates import weighted_rate
 from fairfer.stats import Estimates, estimate_ratio, resampled_sums
-from fairfer.vocabulary import ALL, UNANNOTATED, Group, Grouping, is_annotated
+from fairfer.vocabulary import UNANNOTATED, Group, Grouping, is_annotated
 
 if TYPE_CHECKING:
     from fairfer.datasets.dataset import Attribute
@@ -98,7 +98,10 @@ def annotation_sensitivity(
     affected = [g for g in gaps if g.status == "ok" and attributes.inferred & set(g.attribute)]
     corrected = [row for g in affected for row in _corrected(g, rates, attributes, settings, subjects)]
     by_subject = subjects is not None
-    probabilistic = [r for g, sums in weighted.items() for r in _weighted_rates(g, *sums, settings, by_subject=by_subject)]
+    keys = list(dict.fromkeys((r.rate, r.label) for r in rates if r.rate in FAVORABLE))
+    probabilistic = [
+        r for g, sums in weighted.items() for r in _weighted_rates(g, *sums, keys, settings, by_subject=by_subject)
+    ]
     values = {(r.attribute, r.group, r.label, r.rate): r.value for r in probabilistic}
     beside = [_probabilistic_gap(g, rates, values) for g in affected if attributes.probabilistic & set(g.attribute)]
     return AnnotationSensitivity(
@@ -177,24 +180,25 @@ def membership_products(
 
 
 def _weighted_rates(
-    grouping: Grouping, weights: Counts, squares: Counts, settings: MetricSettings, *, by_subject: bool
+    grouping: Grouping,
+    weights: Counts,
+    squares: Counts,
+    keys: Sequence[tuple[str, str]],
+    settings: MetricSettings,
+    *,
+    by_subject: bool,
 ) -> list[WeightedRate]:
+    """Rates of probabilistic groups; `keys` are rate and label."""
     rows = []
-    overall = [name for name in FAVORABLE if name in ("accuracy", "subset accuracy", "coverage")]
-    accuracy = "accuracy" if weights.confusions is not None else "subset accuracy"
     for i, group in enumerate(weights.groups):
         members = weights.group == i
-        for rate in FAVORABLE:
-            if rate in overall and rate not in (accuracy, "coverage"):
-                continue
-            for label in [ALL] if rate in overall else weights.labels:
-                hits, trials = (np.asarray(x[members], float) for x in weights.fraction(rate, label))
-                square = float(squares.fraction(rate, label)[1][members].sum())
-                estimate = Estimates.of_weights(float(hits.sum()), float(trials.sum()), square)
-                if by_subject:
-                    estimate = estimate_ratio(hits, trials, weights.unit[members], float(estimate.size))
-                key: RateKey = (grouping, group, label, rate)
-                rows.append(weighted_rate(key, float(trials.sum()), estimate, settings))
+        for rate, label in keys:
+            hits, trials = (np.asarray(x[members], float) for x in weights.fraction(rate, label))
+            square = float(squares.fraction(rate, label)[1][members].sum())
+            estimate = Estimates.of_weights(float(hits.sum()), float(trials.sum()), square)
+            if by_subject:
+                estimate = estimate_ratio(hits, trials, weights.unit[members], float(estimate.size))
+            rows.append(weighted_rate((grouping, group, label, rate), float(trials.sum()), estimate, settings))
     return rows
 
 

@@ -1,6 +1,6 @@
 """Rates per label and group, through Fairlearn's MetricFrame.
 
-Fairlearn works on rows of a binary problem. Here a row is one of the four counts with its number as ``sample_weight``, the label is
+Fairlearn works on rows of a binary problem. Here a row is one of the four counts with its number as a sample parameter, the label is
 a control feature and the group the sensitive feature. One frame gives every label's rates in every group and costs the same
 for a thousand images as for a hundred million.
 
@@ -149,7 +149,7 @@ class _Table:
 
 def _per_label(table: _Table, keys: Sequence[tuple[Grouping, Group]], minimum: int, confidence: float) -> list[Rate]:
     functions = {name: _rate(above, below) for name, (above, below) in LABEL_RATES.items()}
-    frame = _metric_frame(table.cells(), functions, control=True)
+    frame = _metric_frame(table.cells(), functions, parameters=("n",), control=True)
     groups, labels = table.tp.shape
     frame = frame.reindex(pd.MultiIndex.from_product([range(labels), range(groups)]))
     columns = {}
@@ -176,9 +176,10 @@ def _overall(
     table: _Table, keys: Sequence[tuple[Grouping, Group]], task: Task, minimum: int, confidence: float
 ) -> list[Rate]:
     share = {"share": _rate({"tp": 1}, {"tp": 1, "fn": 1})}
-    accuracy = _metric_frame(table.samples(table.correct, table.judged), share, control=False)["share"]
-    coverage = _metric_frame(table.samples(table.answered, table.total), share, control=False)["share"]
-    scores = _metric_frame(table.cells(), {"macro-F1": _macro_f1, "weighted macro-F1": _weighted_f1}, control=False)
+    accuracy = _metric_frame(table.samples(table.correct, table.judged), share, parameters=("n",))["share"]
+    coverage = _metric_frame(table.samples(table.answered, table.total), share, parameters=("n",))["share"]
+    f1 = {"macro-F1": _macro_f1, "weighted macro-F1": _weighted_f1}
+    scores = _metric_frame(table.cells(), f1, parameters=("n", "label"))
     every = range(len(keys))
     positives = table.tp + table.fn
     wrong, entries = (table.fp + table.fn).sum(axis=1), (positives + table.fp + table.tn).sum(axis=1)
@@ -246,8 +247,7 @@ def _status(denominator: np.ndarray, size: np.ndarray, minimum: int) -> np.ndarr
 def _rate(above: Mapping[str, int], below: Mapping[str, int]) -> Callable[..., float]:
     """A rate as MetricFrame calls it. Fairlearn's own give the same in four times the time: they validate every cell anew."""
 
-    def rate(y_true: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray, label: np.ndarray) -> float:
-        del label
+    def rate(y_true: np.ndarray, y_pred: np.ndarray, n: np.ndarray) -> float:
         positive, predicted = y_true == 1, y_pred == 1
         cells = {
             "tp": positive & predicted,
@@ -255,47 +255,49 @@ def _rate(above: Mapping[str, int], below: Mapping[str, int]) -> Callable[..., f
             "fp": ~positive & predicted,
             "tn": ~positive & ~predicted,
         }
-        upper, lower = (sum(w * float(sample_weight[cells[c]].sum()) for c, w in part.items()) for part in (above, below))
+        upper, lower = (sum(w * float(n[cells[c]].sum()) for c, w in part.items()) for part in (above, below))
         return upper / lower if lower else np.nan
 
     return rate
 
 
-def _f1(y_true: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _f1(y_true: np.ndarray, y_pred: np.ndarray, n: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """F1 and number of positives of each label; F1 is 0 where a label is neither true nor predicted, as in scikit-learn."""
     positive, predicted = y_true == 1, y_pred == 1
     size = int(label.max()) + 1
-    tp = np.bincount(label, sample_weight * (positive & predicted), size)
-    errors = np.bincount(label, sample_weight * (positive ^ predicted), size)
-    positives = np.bincount(label, sample_weight * positive, size)
+    tp = np.bincount(label, n * (positive & predicted), size)
+    errors = np.bincount(label, n * (positive ^ predicted), size)
+    positives = np.bincount(label, n * positive, size)
     bottom = 2 * tp + errors
     return np.divide(2 * tp, bottom, out=np.zeros(size), where=bottom > 0), positives
 
 
-def _macro_f1(y_true: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray, label: np.ndarray) -> float:
-    score, positives = _f1(y_true, y_pred, sample_weight, label)
+def _macro_f1(y_true: np.ndarray, y_pred: np.ndarray, n: np.ndarray, label: np.ndarray) -> float:
+    score, positives = _f1(y_true, y_pred, n, label)
     return float(score.mean()) if (positives > 0).all() else np.nan
 
 
-def _weighted_f1(y_true: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray, label: np.ndarray) -> float:
-    score, positives = _f1(y_true, y_pred, sample_weight, label)
+def _weighted_f1(y_true: np.ndarray, y_pred: np.ndarray, n: np.ndarray, label: np.ndarray) -> float:
+    score, positives = _f1(y_true, y_pred, n, label)
     return float(score @ positives / positives.sum()) if positives.sum() else np.nan
 
 
-def _metric_frame(rows: pd.DataFrame, functions: Mapping[str, object], *, control: bool) -> pd.DataFrame:
+def _metric_frame(
+    rows: pd.DataFrame, functions: Mapping[str, object], *, parameters: Sequence[str], control: bool = False
+) -> pd.DataFrame:
+    """Metrics by group (and by label, if it is a control feature); `parameters` are columns that the functions take."""
     from fairlearn.metrics import MetricFrame
 
     if rows.empty:
         return pd.DataFrame(columns=list(functions), dtype=float)
     rows = rows.reset_index(drop=True)
-    parameters = {"sample_weight": rows["n"].to_numpy(), "label": rows["label"].to_numpy()}
     frame = MetricFrame(
         metrics=dict(functions),
         y_true=rows["y_true"].to_numpy(),
         y_pred=rows["y_pred"].to_numpy(),
         sensitive_features=rows["group"],  # Fairlearn squeezes an array of one row to a number and then refuses it
         control_features=rows[["label"]] if control else None,
-        sample_params=dict.fromkeys(functions, parameters),
+        sample_params=dict.fromkeys(functions, {name: rows[name].to_numpy() for name in parameters}),
     )
     by_group: pd.DataFrame = frame.by_group
     return by_group

@@ -106,7 +106,7 @@ class Standing(Strict):
 class Comparison(Stored):
     """Two runs on the same samples, paired."""
 
-    again: ClassVar[str] = "compare again"
+    remedy: ClassVar[str] = "compare again"
 
     schema_version: Literal[1] = SCHEMA_VERSION
     base: Side

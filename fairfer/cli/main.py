@@ -259,27 +259,34 @@ def compare(
 
 @app.command()
 def gate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that fairfer audit wrote, or an audit.json.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder written by fairfer audit, or an audit.json file.")],
     *,
     baseline: Annotated[
-        Path | None, typer.Option("--baseline", metavar="RUN", help="The run that max_regression compares with.")
+        Path | None, typer.Option("--baseline", metavar="RUN", help="Run that max_regression refers to.")
     ] = None,
     policy: Annotated[
-        Path | None, typer.Option("--policy", metavar="FILE", help="fairfer.toml or [tool.fairfer] in pyproject.toml here.")
+        Path | None,
+        typer.Option(
+            "--policy", metavar="FILE", help="Policy file. Default: fairfer.toml, else [tool.fairfer] in pyproject.toml."
+        ),
     ] = None,
     allow_inconclusive: Annotated[
-        bool, typer.Option("--allow-inconclusive", help="Exit 0 where the data are too few to judge.")
+        bool, typer.Option("--allow-inconclusive", help="Exit with 0 where there are too few faces to judge.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
-    markdown: Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Also as Markdown.")] = None,
-    junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Also as JUnit XML.")] = None,
+    markdown: Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Also write it as Markdown.")] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Also write it as JUnit XML.")] = None,
 ) -> None:
-    """Judge a run by a policy: exit 0 pass, 1 fail, 2 could not run, 3 too few data to say."""
-    from fairfer.cli.judging import decide  # noqa: PLC0415
+    """Judge a run by a policy. Exit codes: 0 pass, 1 fail, 2 could not run, 3 inconclusive (too few faces to judge)."""
+    from fairfer.gate.run import judge_run  # noqa: PLC0415
+    from fairfer.report.verdict_files import annotate_workflow, write_verdict  # noqa: PLC0415
+    from fairfer.report.verdicts import terminal  # noqa: PLC0415
 
-    found = decide(run, baseline, policy, allow_inconclusive=allow_inconclusive, markdown_to=markdown, junit_to=junit)
-    typer.echo((found.verdict.to_json() if as_json else found.text).rstrip("\n"))
-    raise typer.Exit(found.verdict.exit_code)
+    verdict = judge_run(run, baseline, policy, allow_inconclusive=allow_inconclusive)
+    write_verdict(verdict, run, markdown_file=markdown, junit_file=junit)
+    annotations = annotate_workflow(verdict)
+    typer.echo((verdict.to_json() if as_json else terminal(verdict) + annotations).rstrip("\n"))
+    raise typer.Exit(verdict.exit_code)
 
 
 @app.command()

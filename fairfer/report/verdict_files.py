@@ -32,7 +32,7 @@ def write_verdict(
     verdict
         What to write.
     run
-        Run folder, which gets ``verdict.json`` and the banner in its ``report.html``; or an ``audit.json`` file, which gets none.
+        Run folder, which gets ``verdict.json`` and the banner in its ``report.html``; or an ``audit.json`` file: then neither.
     markdown_file, junit_file
         Files for the verdict as Markdown and as JUnit XML.
 

@@ -125,7 +125,7 @@ def _check_same_data(audit: Audit, baseline: Audit) -> None:
     ]
     for field, value, baseline_value in fields:
         if value != baseline_value:
-            message = f"the baseline has a different {field}: {baseline_value!r}, not {value!r}; audit both models with the same options"
+            message = f"the baseline has a different {field}: {baseline_value!r}, not {value!r}; make both audits alike"
             raise RunError(message)
     # The digest of a table covers its predictions, so two tables of the same samples are recognized by their label counts.
     if audit.data.digest != baseline.data.digest and _support(audit, baseline) != _support(baseline, audit):

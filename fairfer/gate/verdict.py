@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_serializer
 
-from fairfer.gate.policy import Kind, Policy  # noqa: TC001 - pydantic evaluates annotations at run time
-from fairfer.metrics.results import ExclusionReason  # noqa: TC001 - likewise
+from fairfer.gate.policy import Kind, Policy
+from fairfer.metrics.results import ExclusionReason
 from fairfer.schema import Stored, Strict
 
 Outcome = Literal["pass", "fail", "inconclusive"]

@@ -571,4 +571,12 @@ def test_reasons_state_the_bound_that_decides():
         check = reasons[kind, limit]
         assert f"95 % {side} confidence bound {getattr(check, bound):.3f}" in check.reason
         assert ("Holm-adjusted" in check.reason) == (check.outcome == "fail")
-    assert reasons["max_gap", 0.3].reason.startswith("happiness TPR: gap between m and f 0.100, ")
+    assert reasons["max_gap", 0.3].reason.startswith("happiness TPR gap between m and f is 0.100 (95 % upper")
+
+
+@pytest.mark.parametrize(("rate", "label", "change"), [("TPR", "happiness", "decreased"), ("FPR", "neutral", "increased")])
+def test_reasons_state_that_no_group_lost(rate, label, change):
+    """A rate of which less is better does not increase; the others do not decrease."""
+    groups = {"f": PRESENT, "m": PRESENT}
+    [check] = verdict(groups, baseline=groups, rate=rate, label=[label], max_regression=0.1).checks
+    assert check.reason.startswith(f"{label} {rate} {change} in no group (95 % upper confidence bound")

@@ -29,7 +29,7 @@ import numpy as np
 from fairfer.errors import RunError, UsageError, did_you_mean
 from fairfer.gate.checks import REGRESSION_RATES, Check, Measurement, Target, create_check
 from fairfer.gate.groups import as_group, as_grouping
-from fairfer.gate.policy import JUDGED_RATES, OVERALL_RATES, Policy, Rule
+from fairfer.gate.policy import JUDGED_RATES, LOWER_IS_BETTER, OVERALL_RATES, Policy, Rule
 from fairfer.gate.verdict import EXIT_CODES, CheckResult, GroupSampleSize, Outcome, Verdict
 from fairfer.labels import canonical
 from fairfer.vocabulary import ALL, EVERYONE, Group, Grouping, group_name, grouping_name
@@ -324,17 +324,20 @@ def _reason(
     """The outcome explained: observed value, confidence bound and limit."""
     rule = target.rule
     worst, best = measurement.worst, measurement.best
+    rate = target.rate_name
     quantity = {
-        "max_gap": f"gap between {worst} and {best}",
-        "min_ratio": f"ratio of {worst} to {best}",
-        "min_worst": f"worst group {worst}",
-        "max_regression": f"loss of {worst}",
+        "max_gap": f"{rate} gap between {worst} and {best}",
+        "min_ratio": f"{rate} ratio of {worst} to {best}",
+        "min_worst": f"{rate} of the worst group, {worst},",
+        "max_regression": f"{rate} loss of {worst}",
     }[rule.kind]
-    observed = f"{quantity} {measurement.observed:.3f}"
+    observed = f"{quantity} is {measurement.observed:.3f}"
     if rule.kind == "max_gap" and worst == best:
-        observed = "no difference between groups"
+        observed = f"{rate} does not differ between groups"
     elif rule.kind == "max_regression" and measurement.observed <= 0:
-        observed = "no loss in any group"
+        observed = f"{rate} decreased in no group"
+        if rule.rate in LOWER_IS_BETTER:
+            observed = f"{rate} increased in no group"
     low, high = ("not estimable" if b is None else f"{b:.3f}" for b in bounds)
     level = f"{100 * confidence:g} %"
     # A pass rests on the bound on the far side of the limit, a failure on the other.
@@ -344,7 +347,7 @@ def _reason(
         "fail": f"{level} {side} confidence bound {bound} (Holm-adjusted)",
         "inconclusive": f"{level} confidence bounds {low} and {high}",
     }[outcome]
-    return f"{target.rate_name}: {observed}, {interval}, limit {rule.limit:g}"
+    return f"{observed} ({interval}, limit {rule.limit:g})"
 
 
 def _needed(decision: Decision, additional: Sequence[GroupSampleSize] | None) -> str:

@@ -91,6 +91,6 @@ def _paired_comparison(baseline: Path, run: Path) -> Comparison | None:
     """The runs compared face by face; ``None`` where one has no predictions."""
     if not all((folder / name).is_file() for folder in (baseline, run) for name in (_SAMPLES, _PREDICTIONS)):
         return None
-    from fairfer.audits.compare import compare  # noqa: PLC0415 - imports pandas, which no other gate needs
+    from fairfer.audits.compare import compare  # it imports pandas, which a gate without predictions does not need
 
     return compare(baseline, run)

@@ -64,7 +64,7 @@ def description(verdict: Verdict) -> str:
     if verdict.baseline is None:
         return text
     method = "paired by face" if verdict.paired else "unpaired"
-    return f"{text}; baseline {verdict.baseline} ({method})"
+    return f"{text}; compared with {verdict.baseline} ({method})"
 
 
 def policy_lines(verdict: Verdict) -> list[str]:

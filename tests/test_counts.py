@@ -36,7 +36,7 @@ def groups_of(frame: pd.DataFrame, grouping) -> pd.Series:
     return frame[list(grouping)].agg(",".join, axis=1)
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(rows)
 def test_counts_are_those_of_plain_loops(found):
     """Row by row in Python: the same cells with the same numbers, and none besides."""
@@ -52,7 +52,7 @@ def test_counts_are_those_of_plain_loops(found):
     assert len(counts) == len(got)
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(rows)
 def test_every_grouping_counts_everyone_once(found):
     """The sum over any grouping is the number of samples: nobody vanishes and nobody counts twice."""
@@ -112,7 +112,7 @@ def test_tables_are_counted_where_they_lie(tmp_path):
     pd.testing.assert_frame_equal(found, wanted)
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(rows)
 def test_one_label_against_the_rest_is_what_masks_on_the_rows_say(found):
     """TP, FN, FP and TN of each label and group, straight from the definition; groups without samples have zeros."""

@@ -21,7 +21,7 @@ from fairfer.gate.judge import judge
 from fairfer.gate.policy import Policy
 from fairfer.labels import LabelSpace
 from fairfer.metrics.results import UNANNOTATED as UNANNOTATED_IN_RECORDS
-from fairfer.predictions.inference import Predictions
+from fairfer.predictions.predictions import Predictions
 from fairfer.stats import Estimates, newcombe
 from fairfer.stats.ratios import ratio_limits
 

@@ -17,7 +17,7 @@ from fairfer.datasets.dataset import UNANNOTATED
 from fairfer.datasets.loading import load_dataset
 from fairfer.datasets.table_files import read_table
 from fairfer.errors import DataError, FairferError, LabelError, UsageError
-from fairfer.predictions.inference import Predictions
+from fairfer.predictions.predictions import Predictions
 from fairfer.testing import check_loader
 
 HEADER = "id,label,predicted,gender\n"

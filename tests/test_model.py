@@ -9,8 +9,9 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from fairfer.errors import ModelError, UsageError
-from fairfer.models import model as module
-from fairfer.models.model import Model, describe_models, load_model, registered_models
+from fairfer import plugins
+from fairfer.models.model import Model, model_task
+from fairfer.models.registry import MODELS, SCHEMES, describe_models, load_model
 from fairfer.testing import FakeModel
 
 SOURCE = '''
@@ -72,7 +73,7 @@ def fake_points(monkeypatch, points) -> None:
     """Replace what is installed: (group, name, value); modules of the current folder count as installed."""
     sys.path.append("")
     every = [EntryPoint(name, value, group) for group, name, value in points]
-    monkeypatch.setattr(module, "entry_points", lambda group: [p for p in every if p.group == group])
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [p for p in every if p.group == group])
 
 
 def test_a_fake_model_is_a_model():
@@ -146,10 +147,10 @@ def test_registered_names_and_schemes_come_first(monkeypatch):
     fake_points(
         monkeypatch,
         [
-            (module.MODELS, "mine", "own_models:make"),
-            (module.SCHEMES, "sized", "own_models:make"),
-            (module.MODELS, "broken", "own_models:nothing"),
-            (module.MODELS, "absent", "not_installed_anywhere:load"),
+            (MODELS, "mine", "own_models:make"),
+            (SCHEMES, "sized", "own_models:make"),
+            (MODELS, "broken", "own_models:nothing"),
+            (MODELS, "absent", "not_installed_anywhere:load"),
         ],
     )
     assert load_model("mine").name == "made 1 grey"
@@ -165,14 +166,14 @@ def test_registered_names_and_schemes_come_first(monkeypatch):
 @pytest.mark.usefixtures("own")
 def test_a_registered_model_is_described_by_its_factorys_first_line(monkeypatch):
     """``fairfer models`` needs no list of its own."""
-    fake_points(monkeypatch, [(module.MODELS, "mine", "own_models:make"), (module.SCHEMES, "bare", "own_models:needy")])
+    fake_points(monkeypatch, [(MODELS, "mine", "own_models:make"), (SCHEMES, "bare", "own_models:needy")])
     assert describe_models() == {"mine": "Make one.", "bare:": "own_models:needy"}
 
 
 @pytest.mark.usefixtures("own")
 def test_a_broken_plugin_does_not_hide_the_other_models(monkeypatch):
     """It is listed with what it lacks."""
-    fake_points(monkeypatch, [(module.MODELS, "absent", "not_here:load"), (module.MODELS, "mine", "own_models:make")])
+    fake_points(monkeypatch, [(MODELS, "absent", "not_here:load"), (MODELS, "mine", "own_models:make")])
     found = describe_models()
     assert found["mine"] == "Make one."
     assert "cannot be imported" in found["absent"]
@@ -181,10 +182,10 @@ def test_a_broken_plugin_does_not_hide_the_other_models(monkeypatch):
 @pytest.mark.usefixtures("own")
 def test_two_packages_cannot_register_the_same_name(monkeypatch):
     """Which of the two would answer must not depend on the order of installation."""
-    same = [(module.MODELS, "m", "a:load"), (module.MODELS, "m", "a:load")]
+    same = [(MODELS, "m", "a:load"), (MODELS, "m", "a:load")]
     fake_points(monkeypatch, same)
     assert registered_models() == {"m": "a:load"}
-    fake_points(monkeypatch, [*same, (module.MODELS, "m", "b:load")])
+    fake_points(monkeypatch, [*same, (MODELS, "m", "b:load")])
     with pytest.raises(
         ModelError, match=re.escape("two installed packages register the model 'm': a:load and b:load; remove one")
     ):
@@ -199,5 +200,5 @@ def test_a_factorys_module_says_whether_it_is_ready(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delitem(sys.modules, "own_ready", raising=False)
-    fake_points(monkeypatch, [(module.MODELS, "mine", "own_ready:make")])
+    fake_points(monkeypatch, [(MODELS, "mine", "own_ready:make")])
     assert describe_models() == {"mine": "Make one. (not ready: no weights)"}

@@ -22,10 +22,11 @@ from fairfer.datasets.images import FileImages
 from fairfer.datasets.loading import load_dataset
 from fairfer.errors import DataError, FairferError, ModelError, RunError, UsageError
 from fairfer.labels import FERPLUS, LabelSpace
-from fairfer.models.model import load_model
-from fairfer.predictions import run_folder as module
-from fairfer.predictions.inference import Predictions, predict
-from fairfer.predictions.run_folder import PART, read_about
+from fairfer.models.registry import load_model
+from fairfer.predictions import run_folder
+from fairfer.predictions.inference import predict
+from fairfer.predictions.predictions import Predictions
+from fairfer.predictions.run_folder import PART_SIZE, RunInfo
 from fairfer.testing import FakeModel
 
 LABELS = FERPLUS.labels

@@ -23,7 +23,7 @@ from fairfer.audits.audit import audit
 from fairfer.datasets.dataset import DUPLICATE_GROUP, UNANNOTATED, Attribute, Dataset, Step
 from fairfer.errors import UsageError
 from fairfer.labels import FERPLUS, LabelSpace
-from fairfer.predictions.inference import Predictions
+from fairfer.predictions.predictions import Predictions
 from fairfer.report import write_report
 from fairfer.report.figures import draw, heatmap
 from fairfer.report.figures.lettering import NAME, short

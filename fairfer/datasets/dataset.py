@@ -16,6 +16,7 @@ import pandas as pd
 
 from fairfer.datasets.images import Images, Picture, UnreadableImageError, digest_bytes
 from fairfer.errors import DataError, did_you_mean
+from fairfer.vocabulary import Task
 
 if TYPE_CHECKING:
     from fairfer.labels import LabelSpace
@@ -89,6 +90,7 @@ class Recorded:
     labels: LabelSpace
     frame: pd.DataFrame
     version: str
+    task: Task = "single-label"
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,7 @@ class Dataset:
     recorded: Recorded | None = None
     refused: Mapping[str, tuple[Attribute, str]] = field(default_factory=dict)
     identity: Mapping[str, str] = field(default_factory=dict)
+    task: Task = "single-label"
 
     def __post_init__(self) -> None:
         if self.samples.empty:

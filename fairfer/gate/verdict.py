@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from fairfer.gate.policy import Kind  # noqa: TC001 - pydantic needs it at run time
-from fairfer.metrics.results import AdditionalSamples, ExcludedGroup, Strict
-from fairfer.schema import Stored
+from fairfer.metrics.results import AdditionalSamples, ExcludedGroup
+from fairfer.schema import Stored, Strict
 
 Outcome = Literal["pass", "fail", "inconclusive"]
 SCHEMA_VERSION: Literal[1] = 1

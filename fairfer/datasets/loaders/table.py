@@ -24,7 +24,7 @@ from fairfer.datasets.loading import Loader
 from fairfer.datasets.table_files import SUFFIXES, find_column, read_table, show
 from fairfer.errors import DataError, LabelError, UsageError
 from fairfer.labels import SPACES, LabelSpace, canonical, fold
-from fairfer.models.model import STATUSES
+from fairfer.vocabulary import STATUSES
 
 PREDICTED = ("predicted", "prediction", "pred", "y_pred")
 """Column names tried for the prediction when none is named."""

@@ -156,6 +156,7 @@ def test_ai_verify_swallowed_exception(toy):
         measured(toy(["anger"] * 2, {"g": ["f", "m"]}, labels=LABELS), Silent(LABELS), by=["g"])
 
 
+@pytest.mark.slow
 def test_veritastool_55_a_random_attribute_is_fair():
     """Groups drawn by lot differ by chance alone: at most one family in twenty may hold a gap beyond it."""
     generator = np.random.default_rng(4)

@@ -17,7 +17,7 @@ FLOAT32 = st.floats(0, 1, width=32)
 def in_duckdb(scores: np.ndarray, scale: str = "probability") -> np.ndarray:
     with duckdb.connect() as connection:
         connection.register("scores", pa.table({"s": np.asarray(scores, np.float32)}))
-        return connection.execute(f"SELECT {bin_sql('s', scale)} AS b FROM scores").fetchnumpy()["b"]
+        return connection.table("scores").project(f"{bin_sql('s', scale)} AS b").fetchnumpy()["b"]
 
 
 def neighbors(values: np.ndarray, steps: int = 3) -> np.ndarray:

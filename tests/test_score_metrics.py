@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -167,24 +165,39 @@ def scored_subjects(seed: int, subjects: int = 30, faces: int = 6):
     return truth, MIDDLE[bin_of(special.expit(logit))], subject
 
 
-def effective(low: float, value: float, degrees_of_freedom: float = np.inf) -> float:
+def effective(low: float, value: float, degrees_of_freedom: float) -> float:
     """Number of trials of Wilson's interval, from its lower limit."""
-    t = stats.norm.ppf(0.975) if np.isinf(degrees_of_freedom) else stats.t.ppf(0.975, degrees_of_freedom)
+    t = stats.t.ppf(0.975, degrees_of_freedom)
     return t * t * low * (1 - low) / (value - low) ** 2
+
+
+def satterthwaite(*samples: np.ndarray) -> float:
+    """Degrees of freedom of a sum of variances, each with its own sampling variance, estimated from fourth moments."""
+    variance = sum(len(x) * np.mean(x**2) for x in samples)
+    spread = sum(len(x) * (np.mean(x**4) - np.mean(x**2) ** 2) for x in samples)
+    return 2 * variance**2 / spread
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_variance_of_auroc_is_delongs(seed):
     truth, scores, _ = scored_subjects(seed)
     value, low, *_ = of(metrics.auroc(counts_of(truth, scores)))
-    assert effective(low, value) == pytest.approx(value * (1 - value) / delong_variance(truth, scores))
+    x, y = scores[truth == 1], scores[truth == 0]
+    psi = (x[:, None] > y) + 0.5 * (x[:, None] == y)
+    freedom = satterthwaite((psi.mean(axis=1) - value) / len(x), (psi.mean(axis=0) - value) / len(y))
+    assert effective(low, value, freedom) == pytest.approx(value * (1 - value) / delong_variance(truth, scores), rel=0.03)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_variance_of_auroc_with_subjects_is_obuchowskis(seed):
     truth, scores, subject = scored_subjects(seed)
     value, low, *_ = of(metrics.auroc(counts_of(truth, scores, subject)))
-    assert effective(low, value, 29) == pytest.approx(value * (1 - value) / obuchowski_variance(truth, scores, subject))
+    x, y = scores[truth == 1], scores[truth == 0]
+    psi = (x[:, None] > y) + 0.5 * (x[:, None] == y)
+    of_subject = np.bincount(subject[truth == 1], (psi.mean(axis=1) - value) / len(x), 30)
+    of_subject += np.bincount(subject[truth == 0], (psi.mean(axis=0) - value) / len(y), 30)
+    freedom = min(29, satterthwaite(of_subject))
+    assert effective(low, value, freedom) == pytest.approx(value * (1 - value) / obuchowski_variance(truth, scores, subject))
 
 
 def test_one_face_per_subject_is_nearly_no_clustering():
@@ -211,9 +224,8 @@ def test_the_linearized_average_precision_is_its_derivative():
     p, n = counts.positives[:, ::-1], counts.negatives[:, ::-1]
     true, false = np.cumsum(p, axis=1), np.cumsum(n, axis=1)
     value = metrics.average_precision(counts).value
-    parts = metrics._average_precision_influence(
-        p, true, false, value, p / np.maximum(true + false, 1) * 0 + np.where(p > 0, true / np.maximum(true + false, 1), 0)
-    )
+    precision = np.where(p > 0, true / np.maximum(true + false, 1), 0)
+    parts = metrics._average_precision_influence(p, true, false, value, precision)
     for side, influence in (("positives", parts.positives), ("negatives", parts.negatives)):
         for b in np.flatnonzero(getattr(counts, side)[0]):
             more = {name: getattr(counts, name).copy() for name in ("positives", "negatives")}
@@ -347,5 +359,5 @@ def test_the_calibration_interval_is_the_same_for_the_same_seed():
 def test_entries_with_equal_keys_are_added():
     one = ScoreCounts.from_entries([0, 0, 0], [4, 4, 7], [1, 2, 0], [0, 1, 5], pairs=1, subject=[1, 1, 2])
     other = ScoreCounts.from_entries([0, 0], [4, 7], [3, 0], [1, 5], pairs=1, subject=[1, 2])
-    for a, b in itertools.pairwise([metrics.auroc(one), metrics.auroc(other)]):
-        assert of(a) == of(b)
+    for name in ("auroc", "brier_score", "average_precision"):
+        assert of(getattr(metrics, name)(one)) == of(getattr(metrics, name)(other))

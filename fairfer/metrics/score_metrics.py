@@ -157,14 +157,17 @@ class _Clusters:
             (pairs,) subjects with at least one member.
         degrees_of_freedom
             (pairs,) one less than the number of subjects; where some have more members than others, than the number of equally
-            large ones (Kish 1965).
+            large ones (Kish 1965); fewer where a few subjects make up most of the variance.
         """
         size = self.sums(members)
         subjects = self.per_pair(np.asarray(size > 0, float))
         with np.errstate(invalid="ignore", divide="ignore"):
             equal = self.per_pair(size) ** 2 / self.per_pair(size**2)
         degrees_of_freedom = np.where(equal > 1, np.maximum(equal - 1, 1), 1.0)
-        return self.per_pair(self.sums(parts) ** 2) * _unbiased(subjects), subjects, degrees_of_freedom
+        squares = self.sums(parts) ** 2
+        total = self.per_pair(squares)
+        by_tails = _degrees_of_freedom(total, self.per_pair(squares**2) - total**2 / np.maximum(subjects, 1))
+        return total * _unbiased(subjects), subjects, np.minimum(degrees_of_freedom, by_tails)
 
     def covariance(self, parts: Sequence[_Parts]) -> Floats:
         """(pairs, quantities, quantities) covariance of the sums of several quantities, which have mean zero."""
@@ -256,9 +259,10 @@ def auroc(counts: ScoreCounts, confidence: float = 0.95) -> ScoreEstimates:
         influence_p = (of_positives - value[:, None]) / positives[:, None]
         influence_n = (of_negatives - value[:, None]) / negatives[:, None]
     if counts.clusters is None:
-        variance = (p * influence_p**2).sum(axis=1) * _unbiased(positives)
-        variance += (n * influence_n**2).sum(axis=1) * _unbiased(negatives)
-        least, degrees_of_freedom = np.minimum(positives, negatives), np.full(len(value), np.inf)
+        variance_p, spread_p = _variance_of_sum(p, influence_p)
+        variance_n, spread_n = _variance_of_sum(n, influence_n)
+        variance, least = variance_p + variance_n, np.minimum(positives, negatives)
+        degrees_of_freedom = _degrees_of_freedom(variance, spread_p + spread_n)
     else:
         clusters, zeros, ones = counts.clusters, np.zeros_like(p), np.ones_like(p)
         of_p, of_n = _Parts(influence_p, zeros), _Parts(zeros, influence_n)
@@ -267,7 +271,7 @@ def auroc(counts: ScoreCounts, confidence: float = 0.95) -> ScoreEstimates:
         covariance = clusters.covariance([of_p, of_n])[:, 0, 1]
         variance = variance_p + variance_n + 2 * covariance
         least = np.minimum(with_p, with_n)
-        degrees_of_freedom = clusters.variance(of_p, _Parts(ones, ones))[2]
+        degrees_of_freedom = clusters.variance(_Parts(influence_p, influence_n), _Parts(ones, ones))[2]
     low, high = _wilson(value, variance, least, np.full_like(value, np.inf), degrees_of_freedom, confidence)
     return ScoreEstimates(value, low, high, error)
 
@@ -351,7 +355,8 @@ def expected_calibration_error(counts: ScoreCounts, generator: np.random.Generat
     (Fang and Santos 2019, Rev. Econ. Stud. 86): the sampling error of a bin whose d is farther than 3 standard errors from 0
     enters with its sign, of any other bin with its size for the lower limit (which removes the bias) and with its sign for the
     upper limit (which is valid whether d is 0 or not). Sampling errors are normal, with the covariance of d over faces (over
-    subjects, where there are any).
+    subjects, where there are any) and at least the variance that d has if the scores are calibrated: where none of many faces
+    with low scores is a positive, the faces themselves do not vary.
     """
     n = counts.n.sum(axis=1)
     residual_p, residual_n = 1 - _MIDDLE, -_MIDDLE
@@ -570,8 +575,28 @@ def _variance_of_mean(counts: ScoreCounts, parts: _Parts) -> tuple[Floats, Float
         ones = np.ones_like(counts.positives)
         return counts.clusters.variance(parts, _Parts(ones, ones))
     n = counts.n.sum(axis=1)
-    variance = (counts.positives * parts.positives**2 + counts.negatives * parts.negatives**2).sum(axis=1) * _unbiased(n)
-    return variance, n, np.maximum(n - 1, 1)
+    faces = np.concatenate([counts.positives, counts.negatives], axis=1)
+    variance, spread = _variance_of_sum(faces, np.concatenate([parts.positives, parts.negatives], axis=1))
+    return variance, n, _degrees_of_freedom(variance, spread)
+
+
+def _variance_of_sum(faces: Floats, part: Floats) -> tuple[Floats, Floats]:
+    """Variance of a sum of independent parts with mean zero, and the sampling variance of that variance; (pairs,) each."""
+    n = faces.sum(axis=1)
+    squares = np.where(faces > 0, part, 0.0) ** 2
+    total = (faces * squares).sum(axis=1)
+    return total * _unbiased(n), (faces * squares**2).sum(axis=1) - total**2 / np.maximum(n, 1)
+
+
+def _degrees_of_freedom(variance: Floats, spread: Floats) -> Floats:
+    """Satterthwaite's degrees of freedom, 2 variance² / Var(variance), at least 1.
+
+    `spread` is the sum of the fourth powers of the parts less the square of the sum of their squares over their number: the
+    sampling variance of the estimated variance. For normal parts that gives about their number, and far less where a few
+    parts make up most of the variance, as where few faces are wrong.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where((spread > 0) & (variance > 0), np.maximum(2 * variance**2 / spread, 1), np.inf)
 
 
 def _weighted_bincount(index: NDArray[np.int64], weights: Floats, length: int) -> Floats:
@@ -596,7 +621,10 @@ def _by_calibration_bin(of_bins: Floats) -> Floats:
 
 
 def _residual_root(counts: ScoreCounts, d: Floats) -> Floats:
-    """(pairs, 15, 15) matrix square root of the covariance of the mean residuals `d` of the calibration bins."""
+    """(pairs, 15, 15) matrix square root of the covariance of the mean residuals `d` of the calibration bins.
+
+    The variance of each is at least that under calibration.
+    """
     bins = d.shape[1]
     n = counts.n.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -616,7 +644,11 @@ def _residual_root(counts: ScoreCounts, d: Floats) -> Floats:
             )
     values, vectors = np.linalg.eigh(np.nan_to_num(covariance))
     root: Floats = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]
-    return root
+    variance = (root**2).sum(axis=2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        calibrated = _by_calibration_bin(counts.n * _MIDDLE * (1 - _MIDDLE)) / n[:, None] ** 2
+        scale = np.sqrt(np.where(variance > 0, np.maximum(calibrated / variance, 1), 1.0))
+    return root * scale[:, :, None]
 
 
 def _negatives_first(p: Floats, true: Floats, false: Floats) -> Floats:

@@ -23,7 +23,7 @@ from fairfer.labels import LabelSpace
 from fairfer.metrics.results import UNANNOTATED as UNANNOTATED_IN_RECORDS
 from fairfer.predictions.inference import Predictions
 from fairfer.stats import Estimates, newcombe
-from fairfer.stats.ratios import ratio_limits
+from fairfer.stats.intervals import ratio_limits
 
 LABELS = LabelSpace.of("two", ["happiness", "neutral"])
 TODAY = dt.date(2026, 1, 1)

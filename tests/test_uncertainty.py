@@ -17,9 +17,9 @@ from fairfer.stats import (
     Estimates,
     additional_sample_size,
     benjamini_hochberg,
-    chance_gap,
-    chance_gap_in_strata,
-    chance_gap_of_subjects,
+    permutation_test,
+    stratified_permutation_test,
+    permutation_test_of_subjects,
     estimate_by_subjects,
     gap_bounds,
     holm,
@@ -85,7 +85,7 @@ def permuted_gaps(hits, trials, permutations, seed) -> np.ndarray:
 )
 def test_the_chance_gap_is_that_of_shuffled_rows(hits, trials):
     """Drawn on counts or by shuffling rows: the same distribution, its 95 % quantile and p within Monte Carlo error."""
-    found = chance_gap(hits, trials, permutations=20_000, generator=np.random.default_rng(1))
+    found = permutation_test(hits, trials, permutations=20_000, generator=np.random.default_rng(1))
     null = permuted_gaps(hits, trials, 3000, seed=2)
     rates = np.array(hits) / np.array(trials)
     observed = rates.max() - rates.min()
@@ -97,7 +97,7 @@ def test_the_chance_gap_is_that_of_shuffled_rows(hits, trials):
 def test_two_groups_have_fishers_p():
     """For two groups of one size the gap orders tables as Fisher's exact test does."""
     for a, b, n in ((8, 15, 20), (1, 6, 12), (10, 10, 20)):
-        found = chance_gap([a, b], [n, n], permutations=40_000, generator=np.random.default_rng(3))
+        found = permutation_test([a, b], [n, n], permutations=40_000, generator=np.random.default_rng(3))
         exact = stats.fisher_exact([[a, n - a], [b, n - b]]).pvalue
         assert found.p == pytest.approx(exact, abs=4 * np.sqrt(0.25 / 40_000))
 
@@ -110,7 +110,7 @@ def test_equal_groups_are_called_different_at_most_one_time_in_twenty(trials, ra
     runs, alarms = 600, 0
     for _ in range(runs):
         hits = generator.binomial(trials, rate)
-        alarms += chance_gap(hits, trials, permutations=199, generator=generator).p <= 0.05
+        alarms += permutation_test(hits, trials, permutations=199, generator=generator).p <= 0.05
     assert alarms / runs <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
 
 
@@ -118,7 +118,7 @@ def test_a_planted_gap_is_found():
     """A test that never rejects would pass the one above."""
     generator = np.random.default_rng(5)
     found = sum(
-        chance_gap(generator.binomial([200, 200], [0.9, 0.7]), [200, 200], permutations=199, generator=generator).p <= 0.05
+        permutation_test(generator.binomial([200, 200], [0.9, 0.7]), [200, 200], permutations=199, generator=generator).p <= 0.05
         for _ in range(100)
     )
     assert found >= 95
@@ -129,35 +129,35 @@ def test_more_samples_than_numpy_can_deal_are_normal(monkeypatch):
     from fairfer.stats import expected_by_chance as module
 
     k, n = [60_000, 30_100, 8_900], [100_000, 50_000, 15_000]
-    dealt = chance_gap(k, n, permutations=20_000, generator=np.random.default_rng(1))
+    dealt = permutation_test(k, n, permutations=20_000, generator=np.random.default_rng(1))
     monkeypatch.setattr(module, "_MOST", 1000)
-    normal = chance_gap(k, n, permutations=20_000, generator=np.random.default_rng(2))
+    normal = permutation_test(k, n, permutations=20_000, generator=np.random.default_rng(2))
     assert normal.gap == pytest.approx(dealt.gap, rel=0.03)
     assert normal.p == pytest.approx(dealt.p, abs=0.02)
     monkeypatch.undo()
     many = [5_000_000_000, 3_333_333_333]
-    huge = chance_gap([3_000_000_000, 2_000_100_000], many, permutations=500, generator=np.random.default_rng(3))
+    huge = permutation_test([3_000_000_000, 2_000_100_000], many, permutations=500, generator=np.random.default_rng(3))
     assert 0 < huge.gap < 1e-4
 
 
 @pytest.mark.parametrize(("hits", "trials"), [([0, 0], [5, 9]), ([5, 9], [5, 9])])
 def test_no_difference_is_no_evidence(hits, trials):
     """All right or all wrong: the gap is 0 and p is 1."""
-    found = chance_gap(hits, trials, permutations=100, generator=np.random.default_rng(0))
+    found = permutation_test(hits, trials, permutations=100, generator=np.random.default_rng(0))
     assert (found.gap, found.p) == (0, 1)
 
 
 def test_p_is_never_0():
     """The observed table is one of the permutations."""
-    found = chance_gap([0, 500], [500, 500], permutations=99, generator=np.random.default_rng(0))
+    found = permutation_test([0, 500], [500, 500], permutations=99, generator=np.random.default_rng(0))
     assert found.p == pytest.approx(0.01)
 
 
 def test_the_same_seed_gives_the_same_chance():
     """An audit can be made again to the last digit."""
-    one, two = (chance_gap([8, 15], [20, 20], permutations=500, generator=np.random.default_rng(7)) for _ in range(2))
+    one, two = (permutation_test([8, 15], [20, 20], permutations=500, generator=np.random.default_rng(7)) for _ in range(2))
     assert one == two
-    wider = chance_gap([8, 15], [20, 20], permutations=500, generator=np.random.default_rng(7), confidence=0.99)
+    wider = permutation_test([8, 15], [20, 20], permutations=500, generator=np.random.default_rng(7), confidence=0.99)
     assert wider.gap >= one.gap
 
 
@@ -347,9 +347,9 @@ def test_bounds_have_power():
 def test_people_with_one_sample_each_are_independent_samples():
     """The null of people is then the null of samples, and so is p."""
     rows = {"permutations": 20_000, "confidence": 0.95}
-    plain = chance_gap([80, 60], [100, 90], generator=np.random.default_rng(1), **rows)
+    plain = permutation_test([80, 60], [100, 90], generator=np.random.default_rng(1), **rows)
     hits = [1] * 80 + [0] * 20 + [1] * 60 + [0] * 30
-    people = chance_gap_of_subjects([0] * 100 + [1] * 90, hits, [1] * 190, generator=np.random.default_rng(2), **rows)
+    people = permutation_test_of_subjects([0] * 100 + [1] * 90, hits, [1] * 190, generator=np.random.default_rng(2), **rows)
     assert people.p == pytest.approx(plain.p, abs=0.01)
     assert people.gap == pytest.approx(plain.gap, abs=0.02)
 
@@ -398,7 +398,7 @@ def test_people_are_dealt_whole(units):
     """Drawn kind by kind on counts, or by shuffling people: the same p."""
     member, hits, trials = (np.array(c) for c in zip(*units, strict=True))
     hits = np.minimum(hits, trials)
-    found = chance_gap_of_subjects(member, hits, trials, permutations=4000, generator=np.random.default_rng(3))
+    found = permutation_test_of_subjects(member, hits, trials, permutations=4000, generator=np.random.default_rng(3))
     rates = np.bincount(member, hits) / np.bincount(member, trials)
     p = (dealt_people(member, hits, trials, 1500, 4) >= np.ptp(rates) - 1e-12).mean()
     assert found.p == pytest.approx(p, abs=0.065)
@@ -406,8 +406,8 @@ def test_people_are_dealt_whole(units):
 
 def test_pictures_of_few_people_prove_little():
     """Two people with a hundred pictures each, one always read and one never: as chance, this is the rule and no exception."""
-    alone = chance_gap([100, 0], [100, 100], permutations=999, generator=np.random.default_rng(0))
-    people = chance_gap_of_subjects([0, 1], [100, 0], [100, 100], permutations=999, generator=np.random.default_rng(0))
+    alone = permutation_test([100, 0], [100, 100], permutations=999, generator=np.random.default_rng(0))
+    people = permutation_test_of_subjects([0, 1], [100, 0], [100, 100], permutations=999, generator=np.random.default_rng(0))
     assert alone.p == 0.001
     assert people.p == 1
 
@@ -425,22 +425,22 @@ def test_groups_whose_people_have_more_pictures_are_not_called_different_for_tha
         if agreement:
             own = generator.beta(rate * (1 / agreement - 1), (1 - rate) * (1 / agreement - 1), len(group))
         hits = generator.binomial(trials, own)
-        alarms += chance_gap_of_subjects(group, hits, trials, permutations=200, generator=generator).p <= 0.05
+        alarms += permutation_test_of_subjects(group, hits, trials, permutations=200, generator=generator).p <= 0.05
     assert alarms / times <= 0.07 + 3 * np.sqrt(0.07 * 0.93 / times)
 
 
 def test_a_stratum_alone_is_no_stratum():
     """One stratum of weight 1 gives what the plain null gives, draw for draw."""
     k, n = np.array([[15, 9]]), np.array([[20, 25]])
-    plain = chance_gap(k[0], n[0], permutations=500, generator=np.random.default_rng(5))
-    assert chance_gap_in_strata(k, n, np.ones(1), permutations=500, generator=np.random.default_rng(5)) == plain
+    plain = permutation_test(k[0], n[0], permutations=500, generator=np.random.default_rng(5))
+    assert stratified_permutation_test(k, n, np.ones(1), permutations=500, generator=np.random.default_rng(5)) == plain
 
 
 def test_a_gap_made_by_the_mix_alone_is_chance_within_strata():
     """Simpson's paradox: equal within each stratum, far apart over both."""
     k, n = np.array([[90, 9], [2, 20]]), np.array([[100, 10], [10, 100]])
-    plain = chance_gap(k.sum(0), n.sum(0), permutations=999, generator=np.random.default_rng(0))
-    within = chance_gap_in_strata(k, n, np.array([0.5, 0.5]), permutations=999, generator=np.random.default_rng(0))
+    plain = permutation_test(k.sum(0), n.sum(0), permutations=999, generator=np.random.default_rng(0))
+    within = stratified_permutation_test(k, n, np.array([0.5, 0.5]), permutations=999, generator=np.random.default_rng(0))
     assert plain.p == 0.001
     assert within.p > 0.9
 
@@ -485,21 +485,21 @@ def test_a_detectable_gap_is_detected(sizes, rate):
     generator = np.random.default_rng(11)
     trials = np.array(sizes)
     equal = np.rint(trials * rate).astype(int)
-    expected_by_chance = chance_gap(equal, trials, permutations=4000, generator=generator)
+    expected_by_chance = permutation_test(equal, trials, permutations=4000, generator=generator)
     gap = minimum_detectable_difference(expected_by_chance.gap, rate, trials)
     for low, high in ((0, 1), (1, 0)):
         truth = np.full(len(sizes), rate)
         share = trials[low] / (trials[0] + trials[1])
         truth[high], truth[low] = rate + gap * share, rate - gap * (1 - share)
         found = [
-            chance_gap(generator.binomial(trials, truth), trials, permutations=199, generator=generator).p <= 0.05
+            permutation_test(generator.binomial(trials, truth), trials, permutations=199, generator=generator).p <= 0.05
             for _ in range(300)
         ]
         assert np.mean(found) >= 0.8 - 3 * np.sqrt(0.8 * 0.2 / 300)
     narrow = np.full(len(sizes), rate)
     narrow[0] -= gap / 2
     found = [
-        chance_gap(generator.binomial(trials, narrow), trials, permutations=199, generator=generator).p <= 0.05
+        permutation_test(generator.binomial(trials, narrow), trials, permutations=199, generator=generator).p <= 0.05
         for _ in range(300)
     ]
     assert np.mean(found) < 0.7
@@ -526,7 +526,7 @@ def test_more_images_settle_a_gap():
     generator = np.random.default_rng(12)
     rates = [0.8, 220 / 300]
     found = [
-        chance_gap(generator.binomial(trials, rates), trials, permutations=199, generator=generator).p <= 0.05
+        permutation_test(generator.binomial(trials, rates), trials, permutations=199, generator=generator).p <= 0.05
         for _ in range(400)
     ]
     assert np.mean(found) == pytest.approx(0.8, abs=0.07)
@@ -549,7 +549,7 @@ def test_a_small_group_between_the_extremes_is_grown_too():
     generator = np.random.default_rng(13)
     rates = hits / sizes
     found = [
-        chance_gap(generator.binomial(trials, rates), trials, permutations=199, generator=generator).p <= 0.05
+        permutation_test(generator.binomial(trials, rates), trials, permutations=199, generator=generator).p <= 0.05
         for _ in range(300)
     ]
     assert np.mean(found) > 0.7

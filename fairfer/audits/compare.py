@@ -369,7 +369,7 @@ def _interval(table: _Paired, usable: Sequence[Change], plan: AuditPlan) -> tupl
     person = np.unique(table.person[use], return_inverse=True)[1]
     rows = np.zeros((int(person.max()) + 1, len(usable), 4))
     np.add.at(rows, (person, member[use], kind[use]), 1)
-    return change_of_gap(cells, generator=generator, confidence=plan.confidence, people=rows)
+    return change_of_gap(cells, generator=generator, confidence=plan.confidence, subjects=rows)
 
 
 def _inferred(audit: Audit) -> list[str]:

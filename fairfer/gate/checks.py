@@ -16,9 +16,8 @@ from fairfer.errors import RunError, UsageError
 from fairfer.gate.policy import LOWER_IS_BETTER, Rule
 from fairfer.metrics.results import UNANNOTATED, ExcludedGroup, ExclusionReason, Rate
 from fairfer.stats.bounds import gap_bounds
-from fairfer.stats.intervals import Estimates, difference_limits, normal_quantile
+from fairfer.stats.intervals import Estimates, difference_limits, normal_quantile, ratio_limits
 from fairfer.stats.paired import paired_limits
-from fairfer.stats.ratios import ratio_limits
 
 if TYPE_CHECKING:
     from fairfer.audits.comparison import Change, Comparison

@@ -14,9 +14,9 @@ from fairfer.stats import (
     Estimates,
     additional_sample_size,
     benjamini_hochberg,
-    chance_gap,
     gap_bounds,
     minimum_detectable_difference,
+    permutation_test,
 )
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _gap(members: Sequence[Rate], plan: AuditPlan, people: People | None) -> Gap
     }
     if people is None:
         known = Estimates.of_counts(hits, trials)
-        expected_by_chance = chance_gap(hits, trials, **chosen)
+        expected_by_chance = permutation_test(hits, trials, **chosen)
     else:
         known = stack([people.estimates[m.attribute, m.group, m.label, m.rate] for m in usable])
         expected_by_chance = people.expected_by_chance(first.attribute, about["groups"], first.rate, first.label, **chosen)
@@ -119,13 +119,13 @@ def _gap(members: Sequence[Rate], plan: AuditPlan, people: People | None) -> Gap
         best=usable[best].group,
         difference=float(np.ptp(value)),
         ratio=float(value.min() / value.max()) if value.max() > 0 else None,
-        expected_by_chance=expected_by_chance.gap,
+        expected_by_chance=expected_by_chance.expected,
         p=expected_by_chance.p,
         q=None,
         low=float(low),
         high=float(high),
         status="ok",
-        minimum_detectable=minimum_detectable_difference(expected_by_chance.gap, float(hits.sum() / trials.sum()), known.size),
+        minimum_detectable=minimum_detectable_difference(expected_by_chance.expected, float(hits.sum() / trials.sum()), known.size),
         additional_samples=_settle(known, trials, about["groups"], plan.confidence),
     )
 

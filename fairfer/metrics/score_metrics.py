@@ -657,7 +657,7 @@ def _negatives_first(p: Floats, true: Floats, false: Floats) -> Floats:
     In a bin with T positives and F negatives in the bins before and in it, that is the sum of i / (i + F) over its positives
     i = T - p + 1, ..., T, which is p - F (digamma(T + F + 1) - digamma(T - p + F + 1)).
     """
-    from scipy import special  # noqa: PLC0415 - slow to import
+    from scipy import special  # slow to import
 
     harmonic = special.digamma(true + false + 1) - special.digamma(true - p + false + 1)
     sums: Floats = (p - false * harmonic).sum(axis=1)
@@ -681,7 +681,7 @@ def _average_precision_influence(p: Floats, true: Floats, false: Floats, value: 
 
 def _logit_interval(value: Floats, size: Floats, degrees_of_freedom: Floats, confidence: float) -> tuple[Floats, Floats]:
     """Logit interval of a proportion of `size` trials; Wilson's where the proportion is 0 or 1."""
-    from scipy import special  # noqa: PLC0415 - slow to import
+    from scipy import special  # slow to import
 
     tail = (1 - confidence) / 2
     low, high = Estimates(value, size, degrees_of_freedom).limits(tail)

@@ -18,9 +18,9 @@ from fairfer.metrics.results import Gap, GroupValue, StandardizedGap
 from fairfer.stats import (
     Estimates,
     benjamini_hochberg,
-    chance_gap_in_strata,
-    chance_gap_of_errors,
     gap_bounds,
+    parametric_gap_test,
+    stratified_permutation_test,
     variance_by_subjects,
 )
 
@@ -95,9 +95,9 @@ def _adjusted(gap: Gap, strata: Strata, plan: AuditPlan) -> StandardizedGap:
     generator = stream(plan, gap.attribute, gap.label, gap.rate, "standardized")
     how: dict[str, Any] = {"permutations": plan.permutations, "generator": generator, "confidence": plan.confidence}
     if strata.person is None:
-        expected_by_chance = chance_gap_in_strata(hits, trials, weights, **how)
+        expected_by_chance = stratified_permutation_test(hits, trials, weights, **how)
     else:
-        expected_by_chance = chance_gap_of_errors(known.rate, error, known.degrees_of_freedom, **how)
+        expected_by_chance = parametric_gap_test(known.rate, error, known.degrees_of_freedom, **how)
     low, high = gap_bounds(known, plan.confidence)
     below, above = known.limits((1 - plan.confidence) / 2)
     return StandardizedGap(
@@ -106,7 +106,7 @@ def _adjusted(gap: Gap, strata: Strata, plan: AuditPlan) -> StandardizedGap:
         best=gap.groups[best],
         difference=float(np.ptp(value)),
         plain=float(np.ptp(hits.sum(axis=0) / trials.sum(axis=0))),
-        expected_by_chance=expected_by_chance.gap,
+        expected_by_chance=expected_by_chance.expected,
         p=expected_by_chance.p,
         q=None,
         low=float(low),

@@ -11,7 +11,7 @@ import pandas as pd
 from fairfer.labels import fold
 from fairfer.metrics.cells import PROPORTIONS, WHOLE_PROPORTIONS, Cells
 from fairfer.metrics.counts import EVERYONE
-from fairfer.stats import Chance, Estimates, chance_gap_of_subjects, estimate_by_subjects
+from fairfer.stats import Estimates, PermutationResult, estimate_by_subjects, permutation_test_of_subjects
 
 _PEOPLE = frozenset({"subject", "person", "people", "participant", "actor", "identity", "individual", "speaker"})
 
@@ -71,7 +71,7 @@ class People:
         permutations: int,
         generator: np.random.Generator,
         confidence: float,
-    ) -> Chance:
+    ) -> PermutationResult:
         """Chance gap of a rate between some groups of an attribute."""
         cells = self.cells[attribute]
         hits, trials = cells.fraction(rate, label)
@@ -79,7 +79,7 @@ class People:
         number[[cells.groups.index(g) for g in groups]] = np.arange(len(groups))
         member = number[cells.group]
         use = (member >= 0) & (trials > 0)
-        return chance_gap_of_subjects(
+        return permutation_test_of_subjects(
             member[use], hits[use], trials[use], permutations=permutations, generator=generator, confidence=confidence
         )
 

@@ -143,7 +143,8 @@ def _resampled_subjects(counts: Floats, subjects: Floats, generator: np.random.G
     rows = np.concatenate([subjects, added]).reshape(len(subjects) + len(added), -1)
     weights = np.concatenate([np.ones(len(subjects)), np.full(len(added), 0.5)])
     sums = resampled_sums(rows, RESAMPLES, generator, weights, len(subjects)).reshape(RESAMPLES, *counts.shape)
-    return sums[(sums.sum(axis=2) > 0).all(axis=1)]
+    complete: Floats = sums[(sums.sum(axis=2) > 0).all(axis=1)]
+    return complete
 
 
 def _largest(observed: Floats, resampled: Floats) -> NDArray[np.intp]:

@@ -32,7 +32,7 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
     for sizes in SIZES:
         for rate in RATES:
             setting = f"{sizes_name(sizes)}, rate {rate:g}"
-            generator = stream(seed, "expected_by_chance", setting)
+            generator = stream(seed, "chance", setting)
             hits = generator.binomial(sizes, rate, size=(400 if short else 8000, len(sizes)))
             alarms = np.array([permutation_test(k, sizes, permutations=PERMUTATIONS, generator=generator).p <= 0.05 for k in hits])
             yield at_most(GAPS, sizes_name(sizes), setting, *share(alarms))

@@ -51,7 +51,7 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
             raise ValueError(msg)
         grown = np.array(sizes)
         grown[list(more)] += list(more.values())
-        found = _found(np.array(hits) / sizes, grown, stream(seed, "additional_samples", setting), times)
+        found = _found(np.array(hits) / sizes, grown, stream(seed, "settle", setting), times)
         kinds = "2 groups" if len(sizes) == 2 else "3 groups"
         yield about(SETTLED, kinds, f"{setting}: then {sizes_name(grown.tolist())}", *share(found))
 
@@ -60,7 +60,7 @@ def _planted(sizes: Sequence[int], rate: float, seed: int, times: int) -> Iterat
     trials = np.array(sizes)
     name = f"{sizes_name(sizes)}, rate {rate:g}"
     expected_by_chance = permutation_test(
-        np.rint(trials * rate), trials, permutations=9999, generator=stream(seed, "expected_by_chance", name)
+        np.rint(trials * rate), trials, permutations=9999, generator=stream(seed, "chance", name)
     )
     gap = minimum_detectable_difference(expected_by_chance.expected, rate, trials)
     if gap is None:

@@ -25,7 +25,7 @@ def test_wilson_equals_scipy(n, share, confidence):
 
 
 def test_wilson_is_undefined_without_trials():
-    """Zero trials give NaN and leave the intervals beside it unchanged, in any shape."""
+    """Zero trials give NaN and leave the other intervals unchanged, in any shape."""
     low, high = wilson([[0, 3], [0, 1]], [[0, 3], [5, 2]])
     assert np.isnan(low[0, 0])
     assert np.isnan(high[0, 0])

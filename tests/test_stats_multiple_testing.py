@@ -13,7 +13,7 @@ from fairfer.stats import benjamini_hochberg
 
 
 def adjusted_by_definition(p: list[float]) -> list[float]:
-    """Benjamini and Hochberg's q, from the definition: the smallest m·p(j)/j over all ranks j from one's own upwards."""
+    """Benjamini and Hochberg's q by definition: the smallest m·p(j)/j over all ranks j at or above its own."""
     order = sorted(range(len(p)), key=lambda i: p[i])
     q = [0.0] * len(p)
     for rank, i in enumerate(order, 1):
@@ -27,7 +27,7 @@ def test_benjamini_hochberg_equals_its_definition(p):
 
 
 def test_ranks_are_not_the_positions_of_a_sort():
-    """A estimates mistake: ``argsort() + 1`` gives [2, 3, 4, 1] for [0.9, 0.001, 0.02, 0.5], whose ranks are [4, 1, 2, 3]."""
+    """A known mistake: ``argsort() + 1`` gives [2, 3, 4, 1] for [0.9, 0.001, 0.02, 0.5], whose ranks are [4, 1, 2, 3]."""
     p = [0.9, 0.001, 0.02, 0.5]
     q = benjamini_hochberg(p)
     assert q == pytest.approx([0.9, 0.004, 0.04, 2 / 3])

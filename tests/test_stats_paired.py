@@ -1,4 +1,4 @@
-"""Paired uncertainty: McNemar's mid-p, intervals of a change, and of a change of a gap, held against second computations."""
+"""Two models on the same samples: McNemar's mid-p, intervals of a change and of a change of a gap."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ EQUAL = np.array([[60, 20, 20, 100], [60, 20, 20, 100]]) / 200
 """Two groups, two models that agree on most samples, and gaps of 0."""
 
 WIDENS = np.array([[130, 20, 5, 45], [90, 5, 35, 70]]) / 200
-"""The first group gains, the second loses: the gap goes from .0 to .275."""
+"""The first group gains, the second loses: the gap goes from 0 to 0.275."""
 
 NARROWS = WIDENS[:, [0, 2, 1, 3]]
 
 
 def mid_p(b, c):
-    """Every way in which b + c changed samples can fall, by counting; what is as likely as what was seen counts half."""
+    """Mid-p by counting every way in which b + c discordant samples can fall."""
     n = b + c
     ways = [math.comb(n, k) for k in range(n + 1)]
     distance = [abs(2 * k - n) for k in range(n + 1)]
@@ -33,15 +33,15 @@ def mid_p(b, c):
 
 
 def bonett_price(b, c, n, confidence=0.95):
-    """The formula of the paper, with one changed sample added to each side."""
+    """The formula of the paper, with one discordant sample added to each side."""
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     p, q = (b + 1) / (n + 2), (c + 1) / (n + 2)
     half = z * math.sqrt((p + q - (p - q) ** 2) / (n + 2))
     return max(p - q - half, -1), min(p - q + half, 1)
 
 
-def seen_change(cells):
-    """How much wider the second gap is, loop by loop."""
+def observed_change(cells):
+    """The second gap minus the first, by loops."""
     first, second = [], []
     for both, more, less, none in cells:
         trials = both + more + less + none
@@ -50,48 +50,47 @@ def seen_change(cells):
     return (max(second) - min(second)) - (max(first) - min(first))
 
 
-def test_mid_p_is_counted_out():
-    """All (b, c) up to 12: the p-value is that of listing every way the changed samples could fall."""
+def test_mid_p_by_enumeration():
+    """All (b, c) up to 12: the p-value of listing every way in which the discordant samples can fall."""
     b, c = np.meshgrid(np.arange(13), np.arange(13), indexing="ij")
-    found = mcnemar(b, c)
+    result = mcnemar(b, c)
     expected = [[mid_p(i, j) for j in range(13)] for i in range(13)]
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    np.testing.assert_allclose(result, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("b", "c", "published"), [(1, 7, 0.0391), (6, 16, 0.0347)])
-def test_mid_p_of_a_published_example(b, c, published):
+def test_mid_p_of_published_examples(b, c, published):
     """Fagerland, Lydersen and Laake (2013): the airways of 21 children, and the response of 161 patients to a treatment."""
     assert round(float(mcnemar(b, c)), 4) == published
 
 
 @given(st.integers(0, 5000), st.integers(0, 5000))
-def test_mid_p_knows_no_direction(b, c):
-    """Which model is called the second makes no difference; equal numbers prove nothing; a p-value is a probability."""
+def test_mid_p_is_symmetric(b, c):
+    """Swapping the models keeps p, equal numbers have p = 1, and p is a probability."""
     p = float(mcnemar(b, c))
     assert p == float(mcnemar(c, b))
     assert 0 <= p <= 1
     assert p == 1 if b == c else p < 1
 
 
-def test_mid_p_falls_with_every_sample_more_on_one_side():
-    """More evidence of the same kind never raises the p-value."""
+def test_mid_p_falls_with_more_samples_on_one_side():
     p = mcnemar(np.arange(5, 60), 5)
     assert (np.diff(p) < 0).all()
 
 
 @pytest.mark.parametrize("n", [5, 10, 20, 40, 80, 200])
-def test_mid_p_has_the_size_it_says(n):
-    """Where models are equally good, about one in twenty comparisons at most looks changed, by listing every outcome.
+def test_size_of_mid_p(n):
+    """Size for n discordant samples, by enumeration.
 
-    The level is met on average over n; of five changed samples, all on one side, mid-p makes 1 in 16.
+    It is at most 5 % on average over n; for five discordant samples it is 1 in 16.
     """
     b = np.arange(n + 1)
     rejected = mcnemar(b, n - b) <= 0.05
     assert stats.binom.pmf(b, n, 0.5)[rejected].sum() <= 0.0625
 
 
-def test_mid_p_has_the_size_it_says_when_the_number_of_changes_is_chance_too():
-    """The same of all (b, c) of 60 samples: mid-p stays near its level, the exact test would be far below it."""
+def test_size_of_mid_p_with_a_random_number_of_discordant_samples():
+    """Summed over all (b, c) of 60 samples."""
     for changed in (0.1, 0.3, 0.6):
         size = 0.0
         for n in range(61):
@@ -102,8 +101,8 @@ def test_mid_p_has_the_size_it_says_when_the_number_of_changes_is_chance_too():
 
 
 @given(st.integers(1, 400), st.data())
-def test_an_interval_of_a_change_holds_what_was_seen(n, data):
-    """The observed change lies in its own interval, which lies in [-1, 1] and mirrors when the models swap places."""
+def test_interval_of_a_change_contains_the_observed_change(n, data):
+    """It lies in [-1, 1], mirrors when the models are swapped and grows with the confidence."""
     b = data.draw(st.integers(0, n))
     c = data.draw(st.integers(0, n - b))
     low, high = map(float, paired_difference(b, c, n))
@@ -116,26 +115,25 @@ def test_an_interval_of_a_change_holds_what_was_seen(n, data):
 
 
 @given(st.integers(1, 400), st.data())
-def test_limits_are_those_of_the_paper(n, data):
-    """Bonett and Price's formula, written a second time; the interval differs from it only to take in what was seen."""
+def test_limits_equal_the_formula_of_the_paper(n, data):
+    """The formula of Bonett and Price; the interval differs from it only to include the observed change."""
     b = data.draw(st.integers(0, n))
     c = data.draw(st.integers(0, n - b))
     expected = bonett_price(b, c, n)
     assert tuple(map(float, paired_limits(b, c, n, 0.025))) == pytest.approx(expected, abs=1e-9)
-    seen = (b - c) / n
-    found = tuple(map(float, paired_difference(b, c, n)))
-    assert found == pytest.approx((min(expected[0], seen), max(expected[1], seen)), abs=1e-9)
+    observed = (b - c) / n
+    result = tuple(map(float, paired_difference(b, c, n)))
+    assert result == pytest.approx((min(expected[0], observed), max(expected[1], observed)), abs=1e-9)
 
 
-def test_nothing_seen_is_no_interval():
-    """Without a sample there is no change, and its limits are no numbers; beside others they stay in their place."""
+def test_change_is_undefined_without_samples():
+    """Zero samples give NaN and leave the other intervals unchanged."""
     low, high = paired_difference([0, 3], [0, 1], [0, 20])
     assert np.isnan([low[0], high[0]]).all()
     assert (low[1], high[1]) == pytest.approx(bonett_price(3, 1, 20))
 
 
-def test_nothing_changed_is_no_certainty():
-    """Ten samples read alike leave room for change, a thousand for less."""
+def test_interval_has_a_width_where_nothing_changed():
     few, many = (paired_difference(0, 0, n) for n in (10, 1000))
     assert few[0] < -0.1
     assert few[1] > 0.1
@@ -144,94 +142,93 @@ def test_nothing_changed_is_no_certainty():
 
 @pytest.mark.parametrize("n", [20, 60, 150])
 @pytest.mark.parametrize(("more", "less"), [(0.05, 0.05), (0.2, 0.05), (0.3, 0.3), (0.02, 0.1), (0.5, 0.1)])
-def test_intervals_of_changes_hold_what_they_say(n, more, less):
-    """The chance that an interval covers the true change, summed over every (b, c) that n samples can give."""
+def test_coverage_of_the_interval_of_a_change(n, more, less):
+    """Exact, summed over every (b, c) of n samples."""
     b, c = np.meshgrid(np.arange(n + 1), np.arange(n + 1), indexing="ij")
-    possible = b + c <= n
-    b, c = b[possible], c[possible]
-    expected_by_chance = stats.multinomial.pmf(np.stack([b, c, n - b - c], axis=1), n, [more, less, 1 - more - less])
+    valid = b + c <= n
+    b, c = b[valid], c[valid]
+    probability = stats.multinomial.pmf(np.stack([b, c, n - b - c], axis=1), n, [more, less, 1 - more - less])
     low, high = paired_difference(b, c, n)
-    covered_share = (low <= more - less) & (more - less <= high)
-    assert expected_by_chance.sum() == pytest.approx(1)
-    assert 0.93 <= expected_by_chance[covered_share].sum() <= (0.999 if n == 20 else 0.99)
+    covered = (low <= more - less) & (more - less <= high)
+    assert probability.sum() == pytest.approx(1)
+    assert 0.93 <= probability[covered].sum() <= (0.999 if n == 20 else 0.99)
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 60)] * 4).filter(any), min_size=2, max_size=5), st.integers(0, 2**32))
-def test_an_interval_of_a_change_of_a_gap_holds_what_was_seen(cells, seed):
-    """Whatever the counts, the seen change lies in its interval."""
+def test_interval_of_a_change_of_a_gap_contains_the_observed_change(cells, seed):
     low, high = change_of_gap(cells, generator=np.random.default_rng(seed))
-    assert low <= seen_change(cells) <= high
+    assert low <= observed_change(cells) <= high
 
 
-@pytest.mark.parametrize("chances", [EQUAL, WIDENS, NARROWS], ids=["equal", "widens", "narrows"])
-def test_an_interval_of_a_change_of_a_gap_mirrors(chances):
-    """With the models in each other's place, what was wider by so much is narrower by as much."""
-    cells = chances * 400
+@pytest.mark.parametrize("probabilities", [EQUAL, WIDENS, NARROWS], ids=["equal", "widens", "narrows"])
+def test_interval_of_a_change_of_a_gap_mirrors(probabilities):
+    """Swapping the models changes the sign."""
+    cells = probabilities * 400
     low, high = change_of_gap(cells, generator=np.random.default_rng(1))
     mirrored = change_of_gap(cells[:, [0, 2, 1, 3]], generator=np.random.default_rng(2))
     assert (-mirrored[1], -mirrored[0]) == pytest.approx((low, high), abs=0.02)
 
 
-def test_an_interval_of_a_change_of_a_gap_agrees_with_the_normal_one():
-    """Where gaps are far from 0 the largest difference is a plain one, whose variance is written down: the same width."""
+def test_interval_of_a_change_of_a_gap_equals_the_normal_one_for_large_gaps():
+    """Far from 0 the largest difference is a plain one, whose variance is known."""
     cells = np.array([[600, 60, 20, 320], [250, 40, 90, 620]])
     low, high = change_of_gap(cells, generator=np.random.default_rng(3))
     parts = [(m / n + x / n - ((m - x) / n) ** 2) / n for _, m, x, _ in cells for n in [1000]]
     half = 1.96 * math.sqrt(sum(parts))
-    assert (low, high) == pytest.approx((seen_change(cells) - half, seen_change(cells) + half), abs=0.006)
+    assert (low, high) == pytest.approx((observed_change(cells) - half, observed_change(cells) + half), abs=0.006)
     wide = change_of_gap(cells, generator=np.random.default_rng(3), confidence=0.99)
     assert wide[0] < low < high < wide[1]
 
 
-@pytest.mark.parametrize("chances", [EQUAL, WIDENS, NARROWS], ids=["equal", "widens", "narrows"])
-def test_intervals_of_changes_of_gaps_hold_what_they_say(chances):
-    """Two groups of 200, models that agree on most samples: nine in ten intervals at the least cover the true change."""
+@pytest.mark.parametrize("probabilities", [EQUAL, WIDENS, NARROWS], ids=["equal", "widens", "narrows"])
+def test_coverage_of_the_interval_of_a_change_of_a_gap(probabilities):
+    """Two groups of 200, models that agree on most samples: at least nine in ten."""
     generator = np.random.default_rng(4)
-    truth, runs = seen_change(chances), 400
-    covered_share = 0
+    truth, runs = observed_change(probabilities), 400
+    covered = 0
     for _ in range(runs):
-        cells = np.stack([generator.multinomial(200, c) for c in chances])
+        cells = np.stack([generator.multinomial(200, c) for c in probabilities])
         low, high = change_of_gap(cells, generator=generator)
-        covered_share += low <= truth <= high
-    assert covered_share / runs >= 0.9
+        covered += low <= truth <= high
+    assert covered / runs >= 0.9
 
 
-def people_of(generator, number, copies):
-    """(people, 2, 4) counts: half of the people in each group, each read the same way in all copies."""
+def subject_cells(generator, number, copies):
+    """(subjects, 2, 4) counts: half of the subjects in each group, each read the same way in all copies."""
     kind = np.concatenate([generator.choice(4, number // 2, p=c) for c in WIDENS])
     rows = np.zeros((number, 2, 4))
     rows[np.arange(number), np.repeat([0, 1], number // 2), kind] = copies
     return rows
 
 
-def test_copies_of_people_prove_no_more():
-    """Ten pictures of each person leave the interval as wide as one; counted as strangers' they would narrow it."""
-    rows = people_of(np.random.default_rng(5), 200, 1)
-    one = change_of_gap(rows.sum(axis=0), generator=np.random.default_rng(6), people=rows)
-    ten = change_of_gap(10 * rows.sum(axis=0), generator=np.random.default_rng(7), people=10 * rows)
-    strangers = change_of_gap(10 * rows.sum(axis=0), generator=np.random.default_rng(8))
+def test_copies_of_samples_do_not_narrow_the_interval_with_subjects():
+    """Ten samples per subject leave the interval as wide as one; as independent samples they would narrow it."""
+    rows = subject_cells(np.random.default_rng(5), 200, 1)
+    one = change_of_gap(rows.sum(axis=0), generator=np.random.default_rng(6), subjects=rows)
+    ten = change_of_gap(10 * rows.sum(axis=0), generator=np.random.default_rng(7), subjects=10 * rows)
+    independent = change_of_gap(10 * rows.sum(axis=0), generator=np.random.default_rng(8))
     assert np.ptp(ten) == pytest.approx(np.ptp(one), rel=0.1)
-    assert np.ptp(strangers) < 0.45 * np.ptp(ten)
+    assert np.ptp(independent) < 0.45 * np.ptp(ten)
 
 
-def test_people_with_one_picture_each_are_strangers():
-    """Where nobody is seen twice, resampling people and resampling pictures agree."""
-    rows = people_of(np.random.default_rng(9), 400, 1)
-    people = change_of_gap(rows.sum(axis=0), generator=np.random.default_rng(10), people=rows)
+def test_subjects_with_one_sample_each_are_independent_samples():
+    """Resampling subjects and resampling samples agree."""
+    rows = subject_cells(np.random.default_rng(9), 400, 1)
+    subjects = change_of_gap(rows.sum(axis=0), generator=np.random.default_rng(10), subjects=rows)
     plain = change_of_gap(rows.sum(axis=0), generator=np.random.default_rng(11))
-    assert people == pytest.approx(plain, abs=0.03)
+    assert subjects == pytest.approx(plain, abs=0.03)
 
 
-def test_intervals_of_changes_of_gaps_hold_what_they_say_of_people():
-    """Two hundred people, five pictures each: nine in ten intervals cover the true change, as strangers' far fewer."""
+def test_coverage_of_the_interval_of_a_change_of_a_gap_with_subjects():
+    """Two hundred subjects with five samples each: at least nine in ten, and far fewer as independent samples."""
     generator = np.random.default_rng(12)
-    truth, runs = seen_change(WIDENS), 80
-    people = strangers = 0
+    truth, runs = observed_change(WIDENS), 40
+    subjects = independent = 0
     for _ in range(runs):
-        rows = people_of(generator, 200, 5)
-        low, high = change_of_gap(rows.sum(axis=0), generator=generator, people=rows)
-        people += low <= truth <= high
+        rows = subject_cells(generator, 200, 5)
+        low, high = change_of_gap(rows.sum(axis=0), generator=generator, subjects=rows)
+        subjects += low <= truth <= high
         low, high = change_of_gap(rows.sum(axis=0), generator=generator)
-        strangers += low <= truth <= high
-    assert people / runs >= 0.9
-    assert strangers / runs < 0.8
+        independent += low <= truth <= high
+    assert subjects / runs >= 0.9
+    assert independent / runs < 0.8

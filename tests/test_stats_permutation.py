@@ -15,7 +15,7 @@ from fairfer.stats import permutation_test, permutation_test_of_subjects, strati
 
 
 def permuted_gaps(hits, trials, permutations, seed) -> np.ndarray:
-    """Gaps after shuffling who belongs to which group, row by row."""
+    """Gaps after shuffling group membership, row by row."""
     generator = np.random.default_rng(seed)
     right = np.concatenate([np.repeat([1, 0], [k, n - k]) for k, n in zip(hits, trials, strict=True)])
     member = np.repeat(np.arange(len(trials)), trials)
@@ -33,21 +33,21 @@ def permuted_gaps(hits, trials, permutations, seed) -> np.ndarray:
 )
 def test_permutation_on_counts_equals_shuffled_rows(hits, trials):
     """The 95th percentile and the p-value agree within Monte-Carlo error."""
-    found = permutation_test(hits, trials, permutations=20_000, generator=np.random.default_rng(1))
+    result = permutation_test(hits, trials, permutations=20_000, generator=np.random.default_rng(1))
     null = permuted_gaps(hits, trials, 3000, seed=2)
     rates = np.array(hits) / np.array(trials)
     observed = rates.max() - rates.min()
     p = (null >= observed - 1e-12).mean()
-    assert found.p == pytest.approx(p, abs=4 * np.sqrt(max(p * (1 - p), 0.01) / 3000) + 1e-3)
-    assert np.quantile(null, 0.92) - 1e-9 <= found.expected <= np.quantile(null, 0.98) + 1e-9
+    assert result.p == pytest.approx(p, abs=4 * np.sqrt(max(p * (1 - p), 0.01) / 3000) + 1e-3)
+    assert np.quantile(null, 0.92) - 1e-9 <= result.expected <= np.quantile(null, 0.98) + 1e-9
 
 
 def test_p_of_two_groups_is_that_of_fishers_exact_test():
     """For two groups of one size the gap orders tables as Fisher's exact test does."""
     for a, b, n in ((8, 15, 20), (1, 6, 12), (10, 10, 20)):
-        found = permutation_test([a, b], [n, n], permutations=40_000, generator=np.random.default_rng(3))
+        result = permutation_test([a, b], [n, n], permutations=40_000, generator=np.random.default_rng(3))
         exact = stats.fisher_exact([[a, n - a], [b, n - b]]).pvalue
-        assert found.p == pytest.approx(exact, abs=4 * np.sqrt(0.25 / 40_000))
+        assert result.p == pytest.approx(exact, abs=4 * np.sqrt(0.25 / 40_000))
 
 
 @pytest.mark.parametrize("trials", [[30, 30], [25, 50, 200], [20] * 6])
@@ -55,22 +55,22 @@ def test_p_of_two_groups_is_that_of_fishers_exact_test():
 def test_size_is_at_most_5_percent(trials, rate):
     """With three standard errors of the simulation on top."""
     generator = np.random.default_rng(4)
-    runs, alarms = 600, 0
+    runs, rejections = 600, 0
     for _ in range(runs):
         hits = generator.binomial(trials, rate)
-        alarms += permutation_test(hits, trials, permutations=199, generator=generator).p <= 0.05
-    assert alarms / runs <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
+        rejections += permutation_test(hits, trials, permutations=199, generator=generator).p <= 0.05
+    assert rejections / runs <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
 
 
 def test_a_planted_gap_is_significant():
     """A test that never rejects would pass the one above."""
     generator = np.random.default_rng(5)
-    found = sum(
+    result = sum(
         permutation_test(generator.binomial([200, 200], [0.9, 0.7]), [200, 200], permutations=199, generator=generator).p
         <= 0.05
         for _ in range(100)
     )
-    assert found >= 95
+    assert result >= 95
 
 
 def test_large_counts_use_the_normal_approximation(monkeypatch):
@@ -91,14 +91,14 @@ def test_large_counts_use_the_normal_approximation(monkeypatch):
 
 @pytest.mark.parametrize(("hits", "trials"), [([0, 0], [5, 9]), ([5, 9], [5, 9])])
 def test_equal_rates_of_0_or_1_have_p_1(hits, trials):
-    found = permutation_test(hits, trials, permutations=100, generator=np.random.default_rng(0))
-    assert (found.expected, found.p) == (0, 1)
+    result = permutation_test(hits, trials, permutations=100, generator=np.random.default_rng(0))
+    assert (result.expected, result.p) == (0, 1)
 
 
 def test_p_is_never_0():
     """The observed table is one of the permutations."""
-    found = permutation_test([0, 500], [500, 500], permutations=99, generator=np.random.default_rng(0))
-    assert found.p == pytest.approx(0.01)
+    result = permutation_test([0, 500], [500, 500], permutations=99, generator=np.random.default_rng(0))
+    assert result.p == pytest.approx(0.01)
 
 
 def test_the_same_seed_gives_the_same_result():
@@ -119,8 +119,8 @@ def test_subjects_with_one_sample_each_are_independent_samples():
     assert subjects.expected == pytest.approx(plain.expected, abs=0.02)
 
 
-def spread(member, hits, trials) -> tuple[np.ndarray, np.ndarray]:
-    """Rate of each group and its standard error, person by person; no less than if these subjects were like all."""
+def rates_and_errors(member, hits, trials) -> tuple[np.ndarray, np.ndarray]:
+    """Rate of each group and its standard error, which is at least that of units with the pooled rate and correlation."""
     pooled = hits.sum() / trials.sum()
     pairs = (trials * (trials - 1)).sum()
     variance = pooled * (1 - pooled)
@@ -137,13 +137,13 @@ def spread(member, hits, trials) -> tuple[np.ndarray, np.ndarray]:
 
 
 def permuted_subject_gaps(member, hits, trials, permutations, seed) -> np.ndarray:
-    """Gaps after shuffling which group each person is in, person by person: plain, or rescaled pair by pair, if wider."""
+    """Gaps after shuffling the group of each subject: the plain one or, where larger, the largest rescaled difference."""
     generator = np.random.default_rng(seed)
     pairs = list(itertools.combinations(range(member.max() + 1), 2))
-    _, observed_errors = spread(member, hits, trials)
+    _, observed_errors = rates_and_errors(member, hits, trials)
     gaps = []
     for _ in range(permutations):
-        rates, errors = spread(generator.permutation(member), hits, trials)
+        rates, errors = rates_and_errors(generator.permutation(member), hits, trials)
         rescaled = [
             abs(rates[i] - rates[j]) * math.hypot(observed_errors[i], observed_errors[j]) / math.hypot(errors[i], errors[j])
             for i, j in pairs
@@ -163,10 +163,10 @@ def test_subjects_are_permuted_with_all_of_their_samples(units):
     """On counts by kind, or by shuffling subjects: the same p-value within Monte-Carlo error."""
     member, hits, trials = (np.array(c) for c in zip(*units, strict=True))
     hits = np.minimum(hits, trials)
-    found = permutation_test_of_subjects(member, hits, trials, permutations=4000, generator=np.random.default_rng(3))
+    result = permutation_test_of_subjects(member, hits, trials, permutations=4000, generator=np.random.default_rng(3))
     rates = np.bincount(member, hits) / np.bincount(member, trials)
     p = (permuted_subject_gaps(member, hits, trials, 1500, 4) >= np.ptp(rates) - 1e-12).mean()
-    assert found.p == pytest.approx(p, abs=0.065)
+    assert result.p == pytest.approx(p, abs=0.065)
 
 
 def test_many_samples_of_two_subjects_are_no_evidence():
@@ -184,14 +184,14 @@ def test_size_with_unequal_samples_per_subject(shape, rate, correlation):
     generator = np.random.default_rng(6)
     group = np.repeat(np.arange(len(shape)), [subjects for subjects, _ in shape])
     trials = np.repeat([n for _, n in shape], [subjects for subjects, _ in shape])
-    times, alarms = 200, 0
+    times, rejections = 200, 0
     for _ in range(times):
         own = np.full(len(group), rate)
         if correlation:
             own = generator.beta(rate * (1 / correlation - 1), (1 - rate) * (1 / correlation - 1), len(group))
         hits = generator.binomial(trials, own)
-        alarms += permutation_test_of_subjects(group, hits, trials, permutations=200, generator=generator).p <= 0.05
-    assert alarms / times <= 0.07 + 3 * np.sqrt(0.07 * 0.93 / times)
+        rejections += permutation_test_of_subjects(group, hits, trials, permutations=200, generator=generator).p <= 0.05
+    assert rejections / times <= 0.07 + 3 * np.sqrt(0.07 * 0.93 / times)
 
 
 def test_one_stratum_is_the_plain_permutation_test():

@@ -20,24 +20,24 @@ def test_the_minimum_detectable_difference_has_80_percent_power(sizes, rate):
         truth = np.full(len(sizes), rate)
         share = trials[low] / (trials[0] + trials[1])
         truth[high], truth[low] = rate + gap * share, rate - gap * (1 - share)
-        found = [
+        result = [
             permutation_test(generator.binomial(trials, truth), trials, permutations=199, generator=generator).p <= 0.05
             for _ in range(300)
         ]
-        assert np.mean(found) >= 0.8 - 3 * np.sqrt(0.8 * 0.2 / 300)
+        assert np.mean(result) >= 0.8 - 3 * np.sqrt(0.8 * 0.2 / 300)
     smaller = np.full(len(sizes), rate)
     smaller[0] -= gap / 2
-    found = [
+    result = [
         permutation_test(generator.binomial(trials, smaller), trials, permutations=199, generator=generator).p <= 0.05
         for _ in range(300)
     ]
-    assert np.mean(found) < 0.7
+    assert np.mean(result) < 0.7
 
 
 def test_the_minimum_detectable_difference_of_two_groups_is_the_usual_one():
     """About 480 samples per group to distinguish 0.85 from 0.78; here one more, as gaps are multiples of one sample."""
-    found = minimum_detectable_difference(1.96 * np.sqrt(2 * 0.815 * 0.185 / 480), 0.815, [480, 480])
-    assert found == pytest.approx(0.07 + 1 / 480, abs=0.001)
+    result = minimum_detectable_difference(1.96 * np.sqrt(2 * 0.815 * 0.185 / 480), 0.815, [480, 480])
+    assert result == pytest.approx(0.07 + 1 / 480, abs=0.001)
 
 
 def test_no_difference_is_detectable_in_very_small_groups():
@@ -54,11 +54,11 @@ def test_the_additional_sample_size_gives_80_percent_power():
     trials = np.array([200 + more.get(0, 0), 300 + more.get(1, 0)])
     generator = np.random.default_rng(12)
     rates = [0.8, 220 / 300]
-    found = [
+    result = [
         permutation_test(generator.binomial(trials, rates), trials, permutations=199, generator=generator).p <= 0.05
         for _ in range(400)
     ]
-    assert np.mean(found) == pytest.approx(0.8, abs=0.07)
+    assert np.mean(result) == pytest.approx(0.8, abs=0.07)
 
 
 def test_additional_sample_size_of_a_significant_and_of_no_gap():
@@ -77,8 +77,8 @@ def test_additional_sample_size_includes_a_small_group_between_the_extremes():
     trials = sizes + more[0]
     generator = np.random.default_rng(13)
     rates = hits / sizes
-    found = [
+    result = [
         permutation_test(generator.binomial(trials, rates), trials, permutations=199, generator=generator).p <= 0.05
         for _ in range(300)
     ]
-    assert np.mean(found) > 0.7
+    assert np.mean(result) > 0.7

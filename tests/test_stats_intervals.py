@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from fairfer.stats import Estimates, newcombe, wilson
+from fairfer.stats import Estimates, newcombe, ratio_limits, wilson
 
 
 @given(st.integers(1, 3000), st.floats(0, 1), st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99]))
@@ -89,3 +89,21 @@ def test_newcombe_covers_a_difference_of_0():
     k = generator.binomial(100, 0.8, size=(4000, 2))
     low, high = newcombe(k[:, 0], 100, k[:, 1], 100)
     assert 0.935 < ((low <= 0) & (high >= 0)).mean() < 0.97
+
+
+@pytest.mark.parametrize(("sizes", "rates"), [((50, 50), (0.6, 0.8)), ((100, 400), (0.7, 0.7)), ((200, 60), (0.9, 0.5))])
+def test_each_limit_of_a_ratio_has_at_most_its_error(sizes, rates):
+    """Exact, summed over every pair of counts, at an error of 5 % for each limit."""
+    (n, m), (p, q) = sizes, rates
+    one = Estimates.of_counts(np.arange(n + 1)[:, None], np.full((n + 1, 1), n))
+    other = Estimates.of_counts(np.arange(m + 1)[None, :], np.full((1, m + 1), m))
+    low, high = ratio_limits(one, other, 0.05)
+    probability = stats.binom.pmf(np.arange(n + 1), n, p)[:, None] * stats.binom.pmf(np.arange(m + 1), m, q)
+    assert 0.01 < probability[low > p / q].sum() <= 0.052
+    assert 0.01 < probability[high < p / q].sum() <= 0.052
+
+
+def test_a_ratio_to_a_rate_that_may_be_0_has_no_upper_limit():
+    low, high = ratio_limits(Estimates.of_counts([5], [10]), Estimates.of_counts([0], [10]), 0.05)
+    assert low[0] > 0
+    assert np.isinf(high[0])

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from fairfer.stats import permutation_test, permutation_test_of_subjects, stratified_permutation_test
+from fairfer.stats import parametric_gap_test, permutation_test, permutation_test_of_subjects, stratified_permutation_test
 
 
 def permuted_gaps(hits, trials, permutations, seed) -> np.ndarray:
@@ -208,3 +208,13 @@ def test_simpsons_paradox_is_not_significant_within_strata():
     within = stratified_permutation_test(k, n, np.array([0.5, 0.5]), permutations=999, generator=np.random.default_rng(0))
     assert plain.p == 0.001
     assert within.p > 0.9
+
+
+def test_parametric_gap_test_of_two_groups_is_the_t_test():
+    """Of two rates with equal errors and many degrees of freedom, the gap is a normal difference."""
+    rate, error = np.array([0.8, 0.7]), np.array([0.04, 0.04])
+    freedom = np.array([1e6, 1e6])
+    result = parametric_gap_test(rate, error, freedom, permutations=40_000, generator=np.random.default_rng(1))
+    deviation = 0.04 * np.sqrt(2)
+    assert result.p == pytest.approx(2 * stats.norm.sf(0.1 / deviation), abs=0.005)
+    assert result.expected == pytest.approx(stats.norm.ppf(0.975) * deviation, rel=0.02)

@@ -243,11 +243,12 @@ def auroc(counts: ScoreCounts, confidence: float = 0.95) -> ScoreEstimates:
     Notes
     -----
     Variance from structural components (DeLong, DeLong and Clarke-Pearson 1988, Biometrics 44); with subjects, Obuchowski
-    (1997, Biometrics 53). The variance gives the number of independent trials that would be as informative,
-    AUROC (1 - AUROC) / variance, and that Wilson's interval, with Student's quantile where there are subjects: unlike DeLong's
-    symmetric interval it stays within [0, 1] and has a width at 1, where the variance is 0. There the number of trials is the
-    smaller of positives and negatives. Two scores of one bin are in unknown order, so binning can move the value by half of the
-    share of pairs that fall into one bin.
+    (1997, Biometrics 53). The variance gives an effective number of trials, AUROC (1 - AUROC) / variance, for Wilson's interval
+    with Student's quantile, whose degrees of freedom are few where a few faces make up most of the variance. Unlike DeLong's
+    symmetric interval it stays within [0, 1] and has a width at 0 and 1, where the variance is 0. There the number of trials is
+    the smaller of positives and negatives (of the subjects that have any).
+
+    Two scores of one bin are in unknown order, so binning can change the value by half of the share of pairs in one bin.
     """
     p, n = counts.positives, counts.negatives
     positives, negatives = p.sum(axis=1), n.sum(axis=1)
@@ -272,7 +273,7 @@ def auroc(counts: ScoreCounts, confidence: float = 0.95) -> ScoreEstimates:
         variance = variance_p + variance_n + 2 * covariance
         least = np.minimum(with_p, with_n)
         degrees_of_freedom = clusters.variance(_Parts(influence_p, influence_n), _Parts(ones, ones))[2]
-    low, high = _wilson(value, variance, least, np.full_like(value, np.inf), degrees_of_freedom, confidence)
+    low, high = _effective(value, variance, least, degrees_of_freedom).limits((1 - confidence) / 2)
     return ScoreEstimates(value, low, high, error)
 
 
@@ -317,9 +318,10 @@ def brier_score(counts: ScoreCounts, confidence: float = 0.95) -> ScoreEstimates
 
     Notes
     -----
-    The mean of one loss per face, with the interval of its mean: the variance of the losses (between subjects, where there are
-    any) as Wilson's interval of as many trials as give that variance. Each bin counts with the middle of the losses possible in
-    it, so binning can move the value by half of their mean range, at most 0.001.
+    A mean of one loss per face. The variance of the mean (over subjects, where there are any) gives an effective number of
+    trials for Wilson's interval with Student's quantile, as for `auroc`: the interval of a mean is too short where few faces
+    have large losses. Each bin counts with the middle of the losses possible in it, so binning can change the value by half of
+    their mean range, at most 0.001.
     """
     n = counts.n.sum(axis=1)
     loss_p, range_p = _middle((1 - HIGH) ** 2, (1 - LOW) ** 2)
@@ -329,7 +331,7 @@ def brier_score(counts: ScoreCounts, confidence: float = 0.95) -> ScoreEstimates
         error = (counts.positives @ range_p + counts.negatives @ range_n) / n
         parts = _Parts(*((loss - value[:, None]) / n[:, None] for loss in (loss_p, loss_n)))
     variance, size, degrees_of_freedom = _variance_of_mean(counts, parts)
-    low, high = _wilson(value, variance, size, np.full_like(n, np.inf), degrees_of_freedom, confidence)
+    low, high = _effective(value, variance, size, degrees_of_freedom).limits((1 - confidence) / 2)
     return ScoreEstimates(value, low, high, error)
 
 
@@ -549,14 +551,10 @@ def reliability_rows(
     ]
 
 
-def _wilson(
-    value: Floats, variance: Floats, least: Floats, most: Floats, degrees_of_freedom: Floats, confidence: float
-) -> tuple[Floats, Floats]:
-    """Wilson's interval of as many trials as give the variance: `least` where it is 0, never more than `most`."""
-    return _effective(value, variance, least, most, degrees_of_freedom).limits((1 - confidence) / 2)
-
-
-def _effective(value: Floats, variance: Floats, least: Floats, most: Floats, degrees_of_freedom: Floats) -> Estimates:
+def _effective(
+    value: Floats, variance: Floats, least: Floats, degrees_of_freedom: Floats, most: Floats | float = np.inf
+) -> Estimates:
+    """Estimates with as many trials as give the variance: `least` where it is 0, never more than `most`."""
     with np.errstate(invalid="ignore", divide="ignore"):
         size = value * (1 - value) / variance
     size = np.where((variance > 0) & (size > 0), size, least)
@@ -566,7 +564,7 @@ def _effective(value: Floats, variance: Floats, least: Floats, most: Floats, deg
 def _of_subjects(clusters: _Clusters, value: Floats, n: Floats, parts: _Parts, members: _Parts) -> Estimates:
     """A share of `n` faces whose sampling error is the sum of `parts`; `members` is 1 for the faces that it is a share of."""
     variance, subjects, degrees_of_freedom = clusters.variance(parts, members)
-    return _effective(value, variance, subjects, n, degrees_of_freedom)
+    return _effective(value, variance, subjects, degrees_of_freedom, n)
 
 
 def _variance_of_mean(counts: ScoreCounts, parts: _Parts) -> tuple[Floats, Floats, Floats]:

@@ -26,7 +26,7 @@ from fairfer.gate.policy import JUDGED_RATES, Policy
 from fairfer.labels import LabelSpace
 from fairfer.predictions.inference import Predictions
 from fairfer.stats import Estimates, newcombe
-from fairfer.stats.ratios import ratio_limits
+from fairfer.stats.intervals import ratio_limits
 from fairfer.vocabulary import UNANNOTATED, group_name, grouping_name
 
 LABELS = LabelSpace.of("two", ["happiness", "neutral"])

@@ -370,4 +370,4 @@ def _interval(paired: _Paired, usable: Sequence[Change], plan: AuditPlan) -> tup
     rows = np.zeros((int(subject.max()) + 1, len(usable), 4))
     for kind, number_of in enumerate((cells.both, cells.gained, cells.lost, neither)):
         np.add.at(rows, (subject, member[used], kind), number_of[used])
-    return change_of_gap(totals, generator=generator, confidence=plan.confidence, people=rows)
+    return change_of_gap(totals, generator=generator, confidence=plan.confidence, subjects=rows)

@@ -193,7 +193,7 @@ def _check_rate(rule: Rule, audit: Audit, baseline: Audit | None) -> None:
 
 
 def _check_grouping(rule: Rule, grouping: Grouping, audit: Audit) -> None:
-    groupings = [g for g in audit.groupings]
+    groupings = audit.groupings
     name = grouping_name(grouping)
     if grouping not in groupings:
         message = (

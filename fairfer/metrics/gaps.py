@@ -11,11 +11,11 @@ from fairfer.metrics.rates import estimates as estimates_of
 from fairfer.metrics.results import AdditionalSamples, ExcludedGroup, ExclusionReason, Gap, Rate, StandardizedGap
 from fairfer.metrics.settings import MetricSettings
 from fairfer.stats import (
-    Chance,
+    PermutationResult,
     Estimates,
     additional_sample_size,
     benjamini_hochberg,
-    chance_gap,
+    permutation_test,
     gap_bounds,
     minimum_detectable_difference,
 )
@@ -101,14 +101,14 @@ def _gap(members: Sequence[Rate], settings: MetricSettings, subjects: SubjectEst
         best=groups[best],
         difference=float(np.ptp(value)),
         ratio=float(value.min() / value.max()) if value.max() > 0 else None,
-        expected_by_chance=permuted.gap,
+        expected_by_chance=permuted.expected,
         p=permuted.p,
         q=None,
         low=float(low),
         high=float(high),
         status="ok",
         minimum_detectable=minimum_detectable_difference(
-            permuted.gap, float(hits.sum() / trials.sum()), estimates.size
+            permuted.expected, float(hits.sum() / trials.sum()), estimates.size
         ),
         additional_samples=_additional_samples(estimates, trials, groups, settings.confidence),
     )
@@ -116,10 +116,10 @@ def _gap(members: Sequence[Rate], settings: MetricSettings, subjects: SubjectEst
 
 def _permuted(
     first: Rate, groups: Sequence[Group], hits: np.ndarray, trials: np.ndarray, settings: MetricSettings, subjects: SubjectEstimates | None
-) -> Chance:
+) -> PermutationResult:
     generator = settings.stream(first.attribute, first.label, first.rate)
     if subjects is None:
-        return chance_gap(hits, trials, permutations=settings.permutations, generator=generator, confidence=settings.confidence)
+        return permutation_test(hits, trials, permutations=settings.permutations, generator=generator, confidence=settings.confidence)
     return subjects.permuted(
         first.attribute,
         groups,

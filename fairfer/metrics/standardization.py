@@ -18,10 +18,10 @@ from fairfer.metrics.gaps import FAVORABLE, with_adjusted_p
 from fairfer.metrics.results import Gap, GroupValue, StandardizedGap
 from fairfer.metrics.settings import MetricSettings
 from fairfer.stats import (
-    Chance,
+    PermutationResult,
     Estimates,
-    chance_gap_in_strata,
-    chance_gap_of_errors,
+    stratified_permutation_test,
+    parametric_gap_test,
     gap_bounds,
     variance_by_subjects,
 )
@@ -97,7 +97,7 @@ def _standardized(gap: Gap, strata: Strata, settings: MetricSettings) -> Standar
         best=gap.groups[best],
         difference=float(np.ptp(value)),
         unstandardized=float(np.ptp(hits.sum(axis=0) / trials.sum(axis=0))),
-        expected_by_chance=permuted.gap,
+        expected_by_chance=permuted.expected,
         p=permuted.p,
         q=None,
         low=float(low),
@@ -119,14 +119,14 @@ def _permuted(
     weights: Floats,
     settings: MetricSettings,
     clustered: tuple[Estimates, Floats] | None,
-) -> Chance:
+) -> PermutationResult:
     generator = settings.stream(gap.attribute, gap.label, gap.rate, "adjusted")
     if clustered is None:
-        return chance_gap_in_strata(
+        return stratified_permutation_test(
             hits, trials, weights, permutations=settings.permutations, generator=generator, confidence=settings.confidence
         )
     estimates, error = clustered
-    return chance_gap_of_errors(
+    return parametric_gap_test(
         estimates.rate,
         error,
         estimates.degrees_of_freedom,

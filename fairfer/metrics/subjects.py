@@ -11,7 +11,7 @@ import pandas as pd
 from fairfer.labels import fold
 from fairfer.metrics.counts import ACCURACY, LABEL_PROPORTIONS, Counts
 from fairfer.metrics.results import Rate
-from fairfer.stats import Chance, Estimates, chance_gap_of_subjects, estimate_by_subjects
+from fairfer.stats import PermutationResult, Estimates, permutation_test_of_subjects, estimate_by_subjects
 from fairfer.vocabulary import ALL, Group, Grouping, Task, group_name, grouping_name
 
 RateKey = tuple[Grouping, Group, str, str]
@@ -83,7 +83,7 @@ class SubjectEstimates:
         permutations: int,
         generator: np.random.Generator,
         confidence: float,
-    ) -> Chance:
+    ) -> PermutationResult:
         """Permutation test of a rate between some groups of a grouping."""
         counts = self.counts[grouping]
         hits, trials = counts.fraction(rate, label)
@@ -91,7 +91,7 @@ class SubjectEstimates:
         number[[counts.groups.index(g) for g in groups]] = np.arange(len(groups))
         member = number[counts.group]
         used = (member >= 0) & (trials > 0)
-        return chance_gap_of_subjects(
+        return permutation_test_of_subjects(
             member[used], hits[used], trials[used], permutations=permutations, generator=generator, confidence=confidence
         )
 

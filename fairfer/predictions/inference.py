@@ -117,7 +117,7 @@ class Predictions:
 
     @classmethod
     def from_recorded(cls, dataset: Dataset) -> Predictions:
-        """The answers that came with a data set (see `fairfer.datasets.dataset.Recorded`).
+        """The answers that came with a data set (see `fairfer.datasets.dataset.RecordedPredictions`).
 
         Raises
         ------

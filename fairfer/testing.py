@@ -22,10 +22,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fairfer.datasets.dataset import SOURCES, UNANNOTATED, Attribute, Dataset, Recorded
+from fairfer.datasets.attributes import SOURCES, Attribute
+from fairfer.datasets.dataset import Dataset, RecordedPredictions
 from fairfer.datasets.images import Picture, UnreadableImageError
 from fairfer.labels import FERPLUS, LabelSpace
 from fairfer.models.model import STATUSES, Model, Prediction
+from fairfer.vocabulary import UNANNOTATED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -279,7 +281,7 @@ def _attribute_faults(dataset: Dataset, attribute: Attribute) -> Iterator[str]:
             yield f"{about}: the samples have no column {column!r}, the probability of {level!r}"
 
 
-def _recorded_faults(dataset: Dataset, recorded: Recorded) -> Iterator[str]:
+def _recorded_faults(dataset: Dataset, recorded: RecordedPredictions) -> Iterator[str]:
     frame, labels = recorded.frame, recorded.labels
     if not frame.index.equals(dataset.samples.index):
         yield "recorded answers must have the rows of samples, in the same order"

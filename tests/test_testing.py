@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fairfer.datasets.dataset import UNANNOTATED, Attribute, Recorded, Step
+from fairfer.datasets.attributes import Attribute
+from fairfer.datasets.dataset import RecordedPredictions, Step
 from fairfer.datasets.images import PixelImages
 from fairfer.labels import FERPLUS, LabelSpace
 from fairfer.models.model import Prediction
 from fairfer.testing import FakeModel, check_loader, check_model
+from fairfer.vocabulary import UNANNOTATED
 
 
 def picture(level: int) -> np.ndarray:
@@ -147,10 +149,10 @@ def test_no_picture_has_no_answer():
         check_model(Eager())
 
 
-def recorded(index, status="ok", predicted="anger") -> Recorded:
+def recorded(index, status="ok", predicted="anger") -> RecordedPredictions:
     """Answers that came with a data set."""
     frame = pd.DataFrame({"status": status, "predicted": predicted, "detail": ""}, index=index)
-    return Recorded("table", FERPLUS, frame, "1")
+    return RecordedPredictions("table", FERPLUS, frame, "1")
 
 
 def test_good_data_sets_pass(toy):

@@ -197,18 +197,9 @@ def join(design: Design, predictions: Predictions) -> JoinedSamples:
 
 
 def _truth(design: Design) -> pd.DataFrame:
-    """``truth:0``, … of the labels audited. A label that others are merged into is true when any of them is."""
-    dataset, labels = design.dataset, design.labels
-    columns = {}
-    for i, label in enumerate(labels.labels):
-        sources = [name for name, audited in labels.truth.items() if audited == label]
-        if dataset.task == "single-label":
-            columns[f"truth:{i}"] = dataset.samples["label"].isin(sources).astype("Int8")
-        else:
-            parts = dataset.samples[[f"truth:{name}" for name in sources]]
-            true = (parts == 1).fillna(value=False).any(axis=1)
-            columns[f"truth:{i}"] = parts.max(axis=1, skipna=False).astype("Int8").mask(true, 1)
-    return pd.DataFrame(columns, index=dataset.samples.index)
+    """``truth:0``, … of the labels audited."""
+    truth = design.dataset.truth_for(design.labels)
+    return truth.set_axis([f"truth:{i}" for i in range(truth.shape[1])], axis=1)
 
 
 def _decisions(design: Design, predictions: Predictions, answers: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from fairfer.schema import Strict
 from fairfer.vocabulary import EVERYONE, Group, Grouping, Task, grouping_name
 
 if TYPE_CHECKING:
-    from fairfer.datasets.dataset import Attribute
+    from fairfer.datasets.attributes import Attribute
     from fairfer.datasets.dataset import Dataset
     from fairfer.labels import LabelSpace
 

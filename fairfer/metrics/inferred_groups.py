@@ -25,7 +25,7 @@ from fairfer.stats import Estimates, estimate_ratio, resampled_sums
 from fairfer.vocabulary import UNANNOTATED, Group, Grouping, is_annotated
 
 if TYPE_CHECKING:
-    from fairfer.datasets.dataset import Attribute
+    from fairfer.datasets.attributes import Attribute
     from fairfer.metrics.counts import Counts
     from fairfer.metrics.settings import MetricSettings
     from fairfer.metrics.subjects import RateKey

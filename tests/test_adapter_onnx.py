@@ -25,7 +25,7 @@ labels = ["Happy", "sad", "NEUTRAL"]
 [input]
 layout = "NCHW"
 size = [6, 4]
-colour = "rgb"
+color = "rgb"
 scale = 0.01
 mean = [0.1, 0.2, 0.3]
 std = [0.5, 1, 2]
@@ -177,7 +177,7 @@ def test_other_sizes_are_resized_by_pillow(write):
 
 def test_grey_is_pillows_grey(write):
     text = (
-        DESCRIPTION.replace('"rgb"', '"grey"').replace("mean = [0.1, 0.2, 0.3]\nstd = [0.5, 1, 2]\n", "").replace("0.01", "1.0")
+        DESCRIPTION.replace('"rgb"', '"gray"').replace("mean = [0.1, 0.2, 0.3]\nstd = [0.5, 1, 2]\n", "").replace("0.01", "1.0")
     )
     model = adapter.load(write(text, linear(["n", 1, 6, 4])))
     images = pictures()
@@ -234,14 +234,14 @@ def refused(call):
     ("old", "new", "model_labels"),
     [
         ('"tiny"\n', '"tiny"\nlabel = 3\n', "unknown key 'label'; did you mean 'labels'?"),
-        ("[output]", "color = 1\n[output]", "unknown key 'input.color'; did you mean 'colour'?"),
+        ("[output]", "color = 1\n[output]", "unknown key 'input.color'; did you mean 'color'?"),
         ('kind = "logits"', 'kind = "logits"\nunit = 1', "unknown key 'output.unit'"),
         ('kind = "logits"', "", "the key 'output.kind' is missing"),
         ('name = "tiny"', "", "the key 'name' is missing"),
         ('name = "tiny"', "name = 3", "name: input should be a valid string (it is 3)"),
         ('"logits"', '"logit"', "output.kind: input should be 'logits' or 'probabilities'"),
         ('"NCHW"', '"CHW"', "input.layout"),
-        ('"rgb"', '"gray"', "input.colour"),
+        ('"rgb"', '"gray"', "input.color"),
         ("[6, 4]", "[6]", "input.size"),
         ("[6, 4]", "[6, 0]", "input.size: height and width must be 1 to 4096"),
         ("[6, 4]", "[6, 4.5]", "input.size"),
@@ -254,7 +254,7 @@ def refused(call):
         ('"sad"', '"happiness"', "labels: "),
         ('["Happy", "sad", "NEUTRAL"]', '["Happy"]', "labels: "),
         ('"Happy", ', "", "labels: 2 are named, but the graph answers in the shape n x 3"),
-        ('"NCHW"', '"NHWC"', "has the shape n x 3 x 6 x 4, but layout, size and colour make n x 6 x 4 x 3"),
+        ('"NCHW"', '"NHWC"', "has the shape n x 3 x 6 x 4, but layout, size and color make n x 6 x 4 x 3"),
         ("[6, 4]", "[4, 6]", "has the shape n x 3 x 6 x 4"),
         ("[input]", '[input]\nname = "faces"', "input.name: the graph has no input 'faces'; there are: x"),
         ('kind = "logits"', 'kind = "logits"\nname = "z"', "output.name: the graph has no output 'z'"),

@@ -7,17 +7,16 @@ run that was never interrupted.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from fairfer.datasets.dataset import Dataset
 from fairfer.datasets.images import Picture, UnreadableImageError, digest_bytes
 from fairfer.errors import ModelError, UsageError
 from fairfer.models.model import BATCH_SIZE, Model, Prediction, model_task
@@ -25,6 +24,11 @@ from fairfer.predictions import run_folder
 from fairfer.predictions.predictions import Predictions
 from fairfer.predictions.run_folder import RunInfo
 from fairfer.vocabulary import STATUSES
+
+if TYPE_CHECKING:
+    import os
+
+    from fairfer.datasets.dataset import Dataset
 
 
 def predict(
@@ -174,7 +178,9 @@ def _ask(model: Model, images: Sequence[Picture]) -> Iterator[Prediction]:
         message = f"model {model.name} returned a {type(answers).__name__}; predict must return a list of fairfer.Prediction"
         raise ModelError(message)
     if len(answers) != len(images):
-        message = f"model {model.name} returned {len(answers)} answers for {len(images)} images; predict must return one for each"
+        message = (
+            f"model {model.name} returned {len(answers)} answers for {len(images)} images; predict must return one for each"
+        )
         raise ModelError(message)
     for answer in answers:
         yield _validated(model, answer)

@@ -6,8 +6,6 @@ inference. They belong to the images (digest) and to the model (name, version, o
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,13 +16,17 @@ import pyarrow as pa
 
 from fairfer.datasets.dataset import Dataset, digest_lines
 from fairfer.errors import DataError, ModelError, RunError
-from fairfer.labels import LabelSpace
 from fairfer.predictions import run_folder
 from fairfer.predictions.run_folder import RunInfo
-from fairfer.vocabulary import Task
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
+
+    from fairfer.labels import LabelSpace
+    from fairfer.vocabulary import Task
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,9 @@ class Predictions:
         """
         columns = [f"score:{n}" for n in self.labels.labels]
         if not set(columns) <= set(self.frame.columns):
-            message = f"the predictions of {self.model} have no scores, only labels; name the score columns of the table (--scores)"
+            message = (
+                f"the predictions of {self.model} have no scores, only labels; name the score columns of the table (--scores)"
+            )
             raise RunError(message)
         return self.frame[columns].to_numpy(np.float32, na_value=np.nan)
 

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from fairfer import plugins
 from fairfer.errors import ModelError, did_you_mean
@@ -157,22 +157,23 @@ def _check_options(factory: Callable[..., object], spec: str, positional: int, o
 
 def _validated(candidate: object, spec: str) -> Model:
     """The candidate, when it has all that a model needs."""
-    if not isinstance(candidate, Model):
-        missing = [n for n in ("name", "version", "labels", "predict") if not hasattr(candidate, n)]
+    missing = [n for n in ("name", "version", "labels", "predict") if not hasattr(candidate, n)]
+    if missing:
         message = f"model {spec!r} is of type {type(candidate).__name__} and has no {', '.join(missing)}; see fairfer.Model"
         raise ModelError(message)
-    attributes: dict[str, tuple[object, type]] = {
-        "name": (candidate.name, str),
-        "version": (candidate.version, str),
-        "labels": (candidate.labels, LabelSpace),
-    }
-    for name, (value, kind) in attributes.items():
+    model = cast("Model", candidate)
+    for name, kind, expected in (
+        ("name", str, "text"),
+        ("version", str, "text"),
+        ("labels", LabelSpace, "a fairfer.LabelSpace"),
+    ):
+        value = getattr(model, name)
         if not isinstance(value, kind) or not value:
-            expected = "text" if kind is str else "a fairfer.LabelSpace"
             message = f"model {spec!r}: its {name} must be {expected}, not {value!r}; see fairfer.Model"
             raise ModelError(message)
-    if not callable(candidate.predict):
-        message = f"model {spec!r}: its predict must be a method, not {candidate.predict!r}; see fairfer.Model"
+    predict: object = model.predict
+    if not callable(predict):
+        message = f"model {spec!r}: its predict must be a method, not {predict!r}; see fairfer.Model"
         raise ModelError(message)
-    model_task(candidate)
-    return candidate
+    model_task(model)
+    return model

@@ -74,7 +74,7 @@ def choose_backend(option: str) -> str:
     try:
         return names[backend_utils.get_backend_engine()]
     except ValueError as error:
-        message = f"DeepFace finds no back end ({first_line(error)}); install one: {BACKENDS['onnx'].install}"
+        message = f"DeepFace finds no back end ({first_line(error)}); correct DEEPFACE_BACKEND_ENGINE, or give backend=onnx"
         raise ModelError(message) from error
 
 

@@ -133,7 +133,7 @@ class DeepFaceModel:
             return
         largest = max(faces, key=lambda face: face["facial_area"]["w"] * face["facial_area"]["h"])
         if len(faces) > 1:
-            batch.details[i] = f"{len(faces)} faces were found; the largest was used"
+            batch.details[i] = f"{len(faces)} faces were found; the largest was read"
         self._preprocess(i, largest["face"][:, :, ::-1], batch)
 
     def _run(self, batch: NDArray[np.float32]) -> list[NDArray[Any] | Prediction]:

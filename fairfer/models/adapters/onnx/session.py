@@ -166,7 +166,7 @@ def _provider_names(option: str, available: Sequence[str]) -> list[str]:
             message = f"option providers={option!r}: no provider {name!r}; {did_you_mean(name, PROVIDERS)}"
             raise ModelError(message)
         if PROVIDERS[name] not in available:
-            installed = ", ".join(short_names(available))
+            installed = ", ".join(short for short, long in PROVIDERS.items() if long in available)
             message = f"option providers={option!r}: the installed onnxruntime has no {name}; use {installed}"
             raise ModelError(message)
         names.append(PROVIDERS[name])

@@ -22,14 +22,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fairfer.datasets.dataset import SOURCES, Attribute, Dataset
+from fairfer.datasets.attributes import SOURCES, Attribute
 from fairfer.datasets.images import Picture, UnreadableImageError
 from fairfer.labels import FERPLUS, LabelSpace
 from fairfer.models.model import BATCH_SIZE, TASKS, Model, Prediction
-from fairfer.vocabulary import ALL, STATUSES, UNANNOTATED, Task
+from fairfer.vocabulary import ALL, PREDICTED_PREFIX, SCORE_PREFIX, STATUSES, UNANNOTATED, Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from fairfer.datasets.dataset import Dataset
 
 Fault = Literal["", "raise", "fewer", "more", "short", "flat", "unscored", "status", "type", "text"]
 """How a `FakeModel` breaks the contract of a model: it raises; returns one answer too few or too many; one score too few;
@@ -312,8 +314,8 @@ def _recorded_faults(dataset: Dataset) -> Iterator[str]:
         if not frame["predicted"][ok].isin(labels).all() or frame["predicted"][~ok].notna().any():
             yield "recorded labels must be labels of the model where the status is ok, and missing elsewhere"
         return
-    decisions = [c for c in (f"predicted:{label}" for label in labels) if c in frame]
-    scores = [c for c in (f"score:{label}" for label in labels) if c in frame]
+    decisions = [c for c in (f"{PREDICTED_PREFIX}{label}" for label in labels) if c in frame]
+    scores = [c for c in (f"{SCORE_PREFIX}{label}" for label in labels) if c in frame]
     if len(labels) not in (len(decisions), len(scores)):
         yield "recorded multi-label predictions must have a column predicted:LABEL or score:LABEL for every label"
     if "predicted" in frame:

@@ -15,15 +15,17 @@ from scipy import stats
 import fairfer
 from fairfer.audits.comparison import Change, Comparison, Side
 from fairfer.audits.result import Audit
-from fairfer.datasets.dataset import UNANNOTATED, Attribute, Dataset
+from fairfer.datasets.attributes import Attribute
+from fairfer.datasets.dataset import Dataset
 from fairfer.errors import FairferError, RunError, UsageError
 from fairfer.gate.judge import judge
 from fairfer.gate.policy import Policy
 from fairfer.labels import LabelSpace
-from fairfer.metrics.results import UNANNOTATED as UNANNOTATED_IN_RECORDS
 from fairfer.predictions.predictions import Predictions
 from fairfer.stats import Estimates, newcombe
 from fairfer.stats.ratios import ratio_limits
+from fairfer.vocabulary import UNANNOTATED
+from fairfer.vocabulary import UNANNOTATED as UNANNOTATED_IN_RECORDS
 
 LABELS = LabelSpace.of("two", ["happiness", "neutral"])
 TODAY = dt.date(2026, 1, 1)

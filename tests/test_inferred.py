@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 
 from fairfer import audit, predict, rebuild
-from fairfer.datasets.dataset import UNANNOTATED, Attribute
+from fairfer.datasets.attributes import Attribute
 from fairfer.errors import DataError
 from fairfer.labels import LabelSpace
 from fairfer.metrics.inferred_groups import ERRORS, membership, mixture, unmixed
 from fairfer.testing import FakeModel
+from fairfer.vocabulary import UNANNOTATED
 
 LABELS = LabelSpace.of("two", ["anger", "fear"])
 

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from fairfer.datasets import loading as module
-from fairfer.datasets.dataset import UNANNOTATED
 from fairfer.datasets.loading import load_dataset, loaders, sample_path
 from fairfer.errors import DataError, FairferError, UsageError
 from fairfer.testing import check_loader
+from fairfer.vocabulary import UNANNOTATED
 
 META = "file_name,label,gender\na.png,happy,f\nb.png,sad,m\nc.png,sad,\n"
 

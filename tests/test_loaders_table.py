@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairfer.audits.audit import audit
-from fairfer.datasets.dataset import UNANNOTATED
 from fairfer.datasets.loading import load_dataset
-from fairfer.datasets.table_files import read_table
+from fairfer.datasets.tables import read_table
 from fairfer.errors import DataError, FairferError, LabelError, UsageError
 from fairfer.predictions.predictions import Predictions
 from fairfer.testing import check_loader
+from fairfer.vocabulary import UNANNOTATED
 
 HEADER = "id,label,predicted,gender\n"
 ROWS = "1,happy,happy,f\n2,sad,happy,m\n3,sad,,m\n"

@@ -9,12 +9,13 @@ import pytest
 from scipy import stats
 
 from fairfer.audits.audit import MAX_GROUPS, audit, check_audit, parse_groupings, rebuild, today
-from fairfer.datasets.dataset import UNANNOTATED, Attribute
+from fairfer.datasets.attributes import Attribute
 from fairfer.errors import DataError, FairferError, LabelError, RunError, UsageError
 from fairfer.labels import DEEPFACE, FER2013, FERPLUS, LabelSpace
 from fairfer.predictions.inference import predict
 from fairfer.stats import benjamini_hochberg, chance_gap
 from fairfer.testing import FakeModel
+from fairfer.vocabulary import UNANNOTATED
 
 if TYPE_CHECKING:
     from fairfer.audits.result import Audit

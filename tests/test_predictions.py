@@ -17,7 +17,8 @@ import pytest
 from PIL import Image
 
 from fairfer.audits.audit import audit
-from fairfer.datasets.dataset import Attribute, Dataset
+from fairfer.datasets.attributes import Attribute
+from fairfer.datasets.dataset import Dataset
 from fairfer.datasets.images import FileImages
 from fairfer.datasets.loading import load_dataset
 from fairfer.errors import DataError, FairferError, ModelError, RunError, UsageError

@@ -20,7 +20,8 @@ import pytest
 from PIL import Image
 
 from fairfer.audits.audit import audit
-from fairfer.datasets.dataset import DUPLICATE_GROUP, UNANNOTATED, Attribute, Dataset, Step
+from fairfer.datasets.attributes import Attribute
+from fairfer.datasets.dataset import DUPLICATE_GROUP, Dataset, Step
 from fairfer.errors import UsageError
 from fairfer.labels import FERPLUS, LabelSpace
 from fairfer.predictions.predictions import Predictions
@@ -35,6 +36,7 @@ from fairfer.report.tables import rates as tables
 from fairfer.report.text.findings import NO_CARE, care, findings, headline, overall, sentence, summary
 from fairfer.report.text.numbers import rate
 from fairfer.report.view import RATES, View, is_found
+from fairfer.vocabulary import UNANNOTATED
 
 EN = "\N{EN DASH}"
 EMOTIONS = FERPLUS.labels

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fairfer.datasets.dataset import SOURCES, UNANNOTATED
+from fairfer.datasets.attributes import SOURCES
 from fairfer.report.text import groups as people
 from fairfer.report.text import numbers as numerals
+from fairfer.vocabulary import UNANNOTATED
 
 EN = "\N{EN DASH}"
 

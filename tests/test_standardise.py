@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairfer import audit, predict
-from fairfer.datasets.dataset import UNANNOTATED
 from fairfer.errors import UsageError
 from fairfer.labels import LabelSpace
 from fairfer.testing import FakeModel
+from fairfer.vocabulary import UNANNOTATED
 
 LABELS = LabelSpace.of("two", ["anger", "fear"])
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fairfer.datasets.dataset import Attribute, Recorded, Step
+from fairfer.datasets.attributes import Attribute
+from fairfer.datasets.dataset import RecordedPredictions, Step
 from fairfer.datasets.images import PixelImages
 from fairfer.labels import FERPLUS, LabelSpace
 from fairfer.models.model import Prediction
@@ -164,10 +165,10 @@ def test_no_images_have_no_answers():
         check_model(Eager())
 
 
-def recorded(index, status="ok", predicted="anger") -> Recorded:
+def recorded(index, status="ok", predicted="anger") -> RecordedPredictions:
     """Predictions that a table recorded."""
     frame = pd.DataFrame({"status": status, "predicted": predicted, "detail": ""}, index=index)
-    return Recorded("table", FERPLUS, frame, "1")
+    return RecordedPredictions("table", FERPLUS, frame, "1")
 
 
 def test_correct_data_sets_pass(toy):
@@ -236,14 +237,14 @@ def test_each_fault_of_a_data_set_is_named(toy, changes, complaint):
         check_loader(modified(toy, **changes))
 
 
-def recorded_decisions(index, **columns) -> Recorded:
+def recorded_decisions(index, **columns) -> RecordedPredictions:
     """Multi-label predictions of two action units that a table recorded; `columns` replaces columns, or removes them (None)."""
     decisions = {f"predicted:{label}": pd.array([1, 0], "Int8") for label in ("AU1", "AU2")}
     frame = pd.DataFrame({"status": "ok", "detail": "", **decisions}, index=index)
     for name, values in columns.items():
         column = name.replace("_", ":")
         frame = frame.drop(columns=column) if values is None else frame.assign(**{column: values})
-    return Recorded("table", LabelSpace("AUs", ("AU1", "AU2")), frame, "1", task="multi-label")
+    return RecordedPredictions("table", LabelSpace("AUs", ("AU1", "AU2")), frame, "1", task="multi-label")
 
 
 def test_correct_multi_label_predictions_pass(toy):

@@ -29,7 +29,8 @@ from fairfer.metrics.standardization import standardized_gaps
 from fairfer.predictions.predictions import Predictions
 
 if TYPE_CHECKING:
-    from fairfer.datasets.dataset import Attribute, Dataset
+    from fairfer.datasets.attributes import Attribute
+    from fairfer.datasets.dataset import Dataset
     from fairfer.metrics.subjects import People
 
 MINIMUM = 20

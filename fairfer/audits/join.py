@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from fairfer.datasets.dataset import UNANNOTATED, Attribute, Dataset, as_groups
+from fairfer.datasets.attributes import Attribute, to_levels
+from fairfer.datasets.dataset import Dataset
 from fairfer.errors import DataError, RunError, UsageError, did_you_mean
 from fairfer.metrics.cells import Cells
 from fairfer.metrics.counts import Grouping, confusion, confusion_by_unit, unanswered
@@ -20,6 +21,7 @@ from fairfer.metrics.human_agreement import VOTE_ENTROPY, Patterns, Rated, read_
 from fairfer.metrics.inferred_groups import depend_on_inferred, membership
 from fairfer.metrics.standardization import Strata
 from fairfer.metrics.subjects import People
+from fairfer.vocabulary import UNANNOTATED
 
 if TYPE_CHECKING:
     from fairfer.audits.result import AuditPlan
@@ -210,7 +212,7 @@ def _in_fifths(dataset: Dataset, name: str, values: pd.Series) -> Dataset:
     """A numeric column as five groups of about the same size, as an attribute."""
     numbers = pd.to_numeric(values, errors="coerce")
     if bool((numbers.isna() & values.notna()).any()):
-        groups, levels = as_groups(values, f"{dataset.name}, column {name!r}")
+        groups, levels = to_levels(values, f"{dataset.name}, column {name!r}")
     else:
         edges = np.unique(np.nanquantile(numbers, np.linspace(0, 1, _FIFTHS + 1)[1:-1]))
         code = np.searchsorted(edges, numbers.to_numpy(float), side="left")

@@ -17,7 +17,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fairfer.datasets.dataset import DUPLICATE_GROUP, Attribute, Dataset, Step
+from fairfer.datasets.attributes import Attribute
+from fairfer.datasets.dataset import DUPLICATE_GROUP, Dataset, Step
 from fairfer.errors import RunError
 from fairfer.files import write_into_place
 from fairfer.labels import LabelSpace

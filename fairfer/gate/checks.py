@@ -14,11 +14,12 @@ import numpy as np
 
 from fairfer.errors import RunError, UsageError
 from fairfer.gate.policy import LOWER_IS_BETTER, Rule
-from fairfer.metrics.results import UNANNOTATED, ExcludedGroup, ExclusionReason, Rate
+from fairfer.metrics.results import ExcludedGroup, ExclusionReason, Rate
 from fairfer.stats.bounds import gap_bounds
 from fairfer.stats.intervals import Estimates, difference_limits, normal_quantile
 from fairfer.stats.paired import paired_limits
 from fairfer.stats.ratios import ratio_limits
+from fairfer.vocabulary import UNANNOTATED
 
 if TYPE_CHECKING:
     from fairfer.audits.comparison import Change, Comparison

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fairfer.datasets.dataset import UNANNOTATED
 from fairfer.metrics.results import AdditionalSamples, ExcludedGroup, ExclusionReason, Gap, Rate
 from fairfer.metrics.subjects import stack
 from fairfer.stats import (
@@ -18,6 +17,7 @@ from fairfer.stats import (
     gap_bounds,
     minimum_detectable_difference,
 )
+from fairfer.vocabulary import UNANNOTATED
 
 if TYPE_CHECKING:
     from fairfer.audits.result import AuditPlan

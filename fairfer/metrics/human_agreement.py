@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fairfer.datasets.dataset import DUPLICATE_GROUP, Attribute
+from fairfer.datasets.attributes import Attribute
+from fairfer.datasets.dataset import DUPLICATE_GROUP
 from fairfer.metrics.counts import EVERYONE
 from fairfer.metrics.results import Ambiguity, DuplicateConsistency, Votes, WeightedRate
 from fairfer.metrics.weighted_rates import weighted_rate

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fairfer.datasets.dataset import UNANNOTATED, Attribute
+from fairfer.datasets.attributes import Attribute
 from fairfer.errors import DataError
 from fairfer.metrics.cells import FRACTIONS
 from fairfer.metrics.counts import EVERYONE, weighted_confusion
@@ -24,6 +24,7 @@ from fairfer.metrics.gaps import GAP_RATES, annotated, stream
 from fairfer.metrics.results import AnnotationSensitivity, CorrectedGap, Gap, ProbabilisticGap, Rate, WeightedRate
 from fairfer.metrics.weighted_rates import weighted_rate
 from fairfer.stats import Estimates, estimate_ratio, resampled_sums
+from fairfer.vocabulary import UNANNOTATED
 
 if TYPE_CHECKING:
     from fairfer.audits.result import AuditPlan

@@ -9,9 +9,6 @@ from typing import Literal
 
 from fairfer.schema import Strict
 
-UNANNOTATED = "unannotated"
-"""The level of those for whom an attribute has no value; `fairfer.datasets.dataset` names it, a test holds the two together."""
-
 RateStatus = Literal["ok", "small", "not_estimable", "empty"]
 """``small``: denominator under the minimum; ``not_estimable``: denominator 0; ``empty``: nobody in the group."""
 

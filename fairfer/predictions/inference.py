@@ -23,7 +23,7 @@ from fairfer.models.model import BATCH_SIZE, Model, Prediction, model_task
 from fairfer.predictions import run_folder
 from fairfer.predictions.predictions import Predictions
 from fairfer.predictions.run_folder import RunInfo
-from fairfer.vocabulary import STATUSES
+from fairfer.vocabulary import SCORE_PREFIX, STATUSES
 
 if TYPE_CHECKING:
     import os
@@ -224,5 +224,5 @@ def _part_table(ids: Sequence[str], digests: Sequence[str], answers: Sequence[Pr
     columns["detail"] = pa.array([a.detail for a in answers], pa.string())
     for i, name in enumerate(names):
         scores = [None if a.scores is None else float(a.scores[i]) for a in answers]
-        columns[f"score:{name}"] = pa.array(scores, pa.float32())
+        columns[f"{SCORE_PREFIX}{name}"] = pa.array(scores, pa.float32())
     return pa.table(columns)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from fairfer.datasets.tables import list_some
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fairfer.audits.audit import audit
 from fairfer.datasets.annotations import annotate, apply_bands
 from fairfer.datasets.attributes import Attribute
+from fairfer.datasets.tables import list_some
 from fairfer.errors import DataError, UsageError
 from fairfer.predictions.inference import predict
 from fairfer.testing import FakeModel, check_loader

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from fairfer.datasets.tables import read_table
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fairfer.audits.audit import audit
 from fairfer.datasets.loading import load_dataset
+from fairfer.datasets.tables import read_table
 from fairfer.errors import DataError, FairferError, LabelError, UsageError
 from fairfer.predictions.predictions import Predictions
 from fairfer.testing import check_loader

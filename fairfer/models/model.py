@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, get_args, runtime_checkable
 
 from fairfer.errors import ModelError
-from fairfer.labels import LabelSpace
 from fairfer.vocabulary import Status, Task
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
+
+    from fairfer.labels import LabelSpace
 
 TASKS: tuple[Task, ...] = get_args(Task)
 

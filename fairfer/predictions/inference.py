@@ -7,24 +7,28 @@ run that was never interrupted.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from fairfer.datasets.dataset import Dataset
 from fairfer.datasets.images import Picture, UnreadableImageError, digest_bytes
 from fairfer.errors import ModelError, UsageError
 from fairfer.models.model import BATCH_SIZE, Model, Prediction, model_task
 from fairfer.predictions import run_folder
 from fairfer.predictions.predictions import Predictions
 from fairfer.predictions.run_folder import RunInfo
-from fairfer.vocabulary import STATUSES
+from fairfer.vocabulary import SCORE_PREFIX, STATUSES
+
+if TYPE_CHECKING:
+    import os
+
+    from fairfer.datasets.dataset import Dataset
 
 
 def predict(
@@ -174,7 +178,9 @@ def _ask(model: Model, images: Sequence[Picture]) -> Iterator[Prediction]:
         message = f"model {model.name} returned a {type(answers).__name__}; predict must return a list of fairfer.Prediction"
         raise ModelError(message)
     if len(answers) != len(images):
-        message = f"model {model.name} returned {len(answers)} answers for {len(images)} images; predict must return one for each"
+        message = (
+            f"model {model.name} returned {len(answers)} answers for {len(images)} images; predict must return one for each"
+        )
         raise ModelError(message)
     for answer in answers:
         yield _validated(model, answer)
@@ -218,5 +224,5 @@ def _part_table(ids: Sequence[str], digests: Sequence[str], answers: Sequence[Pr
     columns["detail"] = pa.array([a.detail for a in answers], pa.string())
     for i, name in enumerate(names):
         scores = [None if a.scores is None else float(a.scores[i]) for a in answers]
-        columns[f"score:{name}"] = pa.array(scores, pa.float32())
+        columns[f"{SCORE_PREFIX}{name}"] = pa.array(scores, pa.float32())
     return pa.table(columns)

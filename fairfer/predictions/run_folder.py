@@ -18,8 +18,7 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,10 +31,13 @@ from fairfer.labels import LabelSpace
 from fairfer.schema import Strict
 from fairfer.vocabulary import Task
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 PART_SIZE = 512
 """Samples per part. Part boundaries change the bytes of a run, so this is a constant and not an option."""
 
-FORMAT = 2
+FORMAT: Literal[2] = 2
 """Version of the run folder. 1: single-label only. 2: `RunInfo.task`."""
 
 RUN_FILE = "run.json"

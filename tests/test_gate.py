@@ -315,7 +315,9 @@ def test_paired_comparison_detects_smaller_changes():
     people = pairs.model_copy(update={"subject": "who"})
     assert judge(rule, audit, baseline=before, comparison=people, today=TODAY).checks[0].high > paired.checks[0].high
     mirrored = policy(rate="FNR", max_regression=0.05)
-    assert judge(mirrored, audit, baseline=before, comparison=pairs, today=TODAY).checks[0].observed == pytest.approx(0.03)
+    [complement] = judge(mirrored, audit, baseline=before, comparison=pairs, today=TODAY).checks
+    [check] = paired.checks
+    assert (complement.observed, complement.low, complement.high) == pytest.approx((0.03, check.low, check.high))
     with pytest.raises(RunError, match="other predictions"):
         judge(rule, audit, baseline=before, comparison=compared([]), today=TODAY)
     with pytest.raises(RunError, match="other predictions"):
@@ -580,3 +582,29 @@ def test_reasons_state_that_no_group_lost(rate, label, change):
     groups = {"f": PRESENT, "m": PRESENT}
     [check] = verdict(groups, baseline=groups, rate=rate, label=[label], max_regression=0.1).checks
     assert check.reason.startswith(f"{label} {rate} {change} in no group (95 % upper confidence bound")
+
+
+def test_ratio_bounds_are_the_smallest_of_all_pairs():
+    """For a pass with the full error per pair, for a failure Bonferroni-adjusted over the ordered pairs."""
+    groups = {"f": (400, 500), "m": (350, 500), "x": (60, 100)}
+    [check] = verdict(groups, min_ratio=0.7).checks
+    estimates = {g: Estimates.of_counts(*counts) for g, counts in groups.items()}
+    pairs = list(itertools.permutations(groups, 2))
+    assert check.low == pytest.approx(min(float(ratio_limits(estimates[g], estimates[h], 0.05)[0]) for g, h in pairs))
+    assert check.high == pytest.approx(min(float(ratio_limits(estimates[g], estimates[h], 0.05 / 6)[1]) for g, h in pairs))
+
+
+def test_the_worst_group_has_the_highest_error_rate():
+    """FPR of neutral is the share of happy faces misclassified as neutral; the worst TPR is the lowest."""
+    groups = {"f": (450, 500), "m": (300, 500)}
+    for rate, label in (("FPR", "neutral"), ("FNR", "happiness"), ("TPR", "happiness"), ("TNR", "neutral")):
+        [check] = verdict(groups, rate=rate, label=[label], max_gap=0.1).checks
+        assert (check.worst, check.best) == ("m", "f")
+
+
+def test_a_level_may_contain_a_comma():
+    """Text of a single attribute is one level; of an intersection, one level per attribute."""
+    [check] = verdict({"a,b": PRESENT, "m": PRESENT}, max_gap=0.1, require=["a,b"]).checks
+    assert check.groups == ["a,b", "m"]
+    assert as_group("a,b", ("g",)) == ("a,b",)
+    assert as_group("a,b", ("g", "h")) == as_group(("a", "b"), ("g", "h")) == ("a", "b")

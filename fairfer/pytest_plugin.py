@@ -92,7 +92,7 @@ def fairfer_audit(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Aud
     run
         Folder in which predictions are kept and reused; a temporary one by default.
     **options
-        Options of `fairfer.audit`, such as ``minimum=50``, and of `fairfer.load_dataset` and its loaders, such as
+        Fields of `fairfer.AuditPlan`, such as ``minimum=50``, and of `fairfer.load_dataset` and its loaders, such as
         ``truth="label"`` or ``split="test"``.
 
     It returns a `fairfer.Audit` and raises `fairfer.errors.UsageError` for unknown options.
@@ -107,14 +107,16 @@ def fairfer_audit(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Aud
         run: str | os.PathLike[str] | None = None,
         **options: object,
     ) -> Audit:
-        from fairfer.audits.audit import audit
+        from fairfer.audits.audit import audit_predictions
+        from fairfer.audits.plan import AuditPlan
         from fairfer.datasets.dataset import Dataset
         from fairfer.datasets.loading import load_dataset
         from fairfer.errors import UsageError
-        from fairfer.models.model import load_model
+        from fairfer.models.registry import load_model
         from fairfer.predictions.inference import predict
 
-        audit_options, dataset_options = _split_options(options)
+        plan_options, dataset_options = _split_options(options)
+        plan = AuditPlan.of({"by": by, **plan_options})
         if isinstance(dataset, Dataset):
             data = dataset
             if dataset_options:
@@ -129,31 +131,31 @@ def fairfer_audit(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Aud
             message = f"{data.name} contains images but no predictions; name the model: fairfer_audit(..., model=...)"
             raise UsageError(message)
         folder = Path(run) if run is not None else tmp_path_factory.mktemp("fairfer")
-        return audit(data, predict(data, loaded_model, folder), by, run=folder, **audit_options)
+        return audit_predictions(data, predict(data, loaded_model, folder), plan, run=folder)
 
     return make
 
 
 def _split_options(options: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Options of the audit, and those of the data set and its loader.
+    """Fields of the plan, and options of the data set and its loader.
 
     Raises
     ------
     UsageError
         When an option belongs to neither.
     """
-    from fairfer.audits.audit import audit
+    from fairfer.audits.plan import AuditPlan
     from fairfer.datasets.loading import load_dataset, loaders
     from fairfer.errors import UsageError, did_you_mean
 
-    of_audit = _keywords(audit) - {"run"}
+    of_plan = AuditPlan.model_fields.keys() - {"by"}
     of_dataset = _keywords(load_dataset).union(*(loader.options for loader in loaders().values()))
     for name in options:
-        if name not in of_audit | of_dataset:
-            message = f"fairfer_audit has no option {name!r}; {did_you_mean(name, sorted(of_audit | of_dataset))}"
+        if name not in of_plan | of_dataset:
+            message = f"fairfer_audit has no option {name!r}; {did_you_mean(name, sorted(of_plan | of_dataset))}"
             raise UsageError(message)
-    audit_options = {k: v for k, v in options.items() if k in of_audit}
-    return audit_options, {k: v for k, v in options.items() if k not in of_audit}
+    plan_options = {k: v for k, v in options.items() if k in of_plan}
+    return plan_options, {k: v for k, v in options.items() if k not in of_plan}
 
 
 def _keywords(function: Callable[..., object]) -> set[str]:

@@ -121,7 +121,9 @@ def read_samples(run: Path) -> StoredSamples:
         message = f"{path} is damaged ({type(error).__name__}); run fairfer audit again"
         raise RunError(message) from error
     if metadata.get("format") != FORMAT:
-        message = f"{path} has format {metadata.get('format')!r}, this version of fairfer reads {FORMAT}; run fairfer audit again"
+        message = (
+            f"{path} has format {metadata.get('format')!r}, this version of fairfer reads {FORMAT}; run fairfer audit again"
+        )
         raise RunError(message)
     labels = metadata["labels"]
     rows = table.replace_schema_metadata().to_pandas().set_index("sample_id")

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from fairfer.datasets.attributes import Attribute
 from fairfer.datasets.images import Images, Picture, UnreadableImageError, digest_bytes
 from fairfer.errors import DataError, did_you_mean
 from fairfer.vocabulary import TRUTH_PREFIX, Task
 
 if TYPE_CHECKING:
+    from fairfer.datasets.attributes import Attribute
     from fairfer.labels import LabelSpace, Reconciliation
 
 DUPLICATE_GROUP = "duplicate_group"
@@ -142,7 +142,9 @@ class Dataset:
             raise DataError(message)
         repeated = index[index.duplicated()]
         if len(repeated):
-            message = f"{self.name}: {len(repeated)} sample ids occur more than once (first: {repeated[0]!r}); make each id unique"
+            message = (
+                f"{self.name}: {len(repeated)} sample ids occur more than once (first: {repeated[0]!r}); make each id unique"
+            )
             raise DataError(message)
         if index.inferred_type != "string":
             message = f"{self.name}: sample ids must be text, not {index.inferred_type}; convert them to text"
@@ -158,7 +160,9 @@ class Dataset:
         if present != columns:
             column = min(present ^ columns)
             problem = "no column" if column in columns else "a column"
-            message = f"{self.name}: {problem} {column!r}, but labels {', '.join(self.labels.labels)}; give one column per label"
+            message = (
+                f"{self.name}: {problem} {column!r}, but labels {', '.join(self.labels.labels)}; give one column per label"
+            )
             raise DataError(message)
         samples = self.samples.copy(deep=False)
         for column in columns:
@@ -312,7 +316,9 @@ class Dataset:
             "columns": [str(c) for c in table.columns],
         }
         rows = pd.util.hash_pandas_object(table, index=True).to_numpy()
-        return digest_lines([json.dumps(header, sort_keys=True), hashlib.sha256(rows.tobytes()).hexdigest(), self.images_digest])
+        return digest_lines(
+            [json.dumps(header, sort_keys=True), hashlib.sha256(rows.tobytes()).hexdigest(), self.images_digest]
+        )
 
 
 def digest_lines(lines: Iterable[str]) -> str:

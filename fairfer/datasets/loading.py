@@ -8,13 +8,13 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairfer.datasets.loaders import Loader
 from fairfer.errors import DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoDataFrame
 
     from fairfer.datasets.dataset import Dataset
+    from fairfer.datasets.loaders import Loader
 
 GROUP = "fairfer.loaders"
 """Entry-point group of loaders."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from fairfer.datasets.dataset import RecordedPredictions, digest_lines
 from fairfer.datasets.label_columns import Truth, as_text, label_space, to_binary, to_labels
@@ -15,6 +15,9 @@ from fairfer.datasets.tables import Table, find_column, is_pattern, list_some, m
 from fairfer.errors import DataError, LabelError, UsageError
 from fairfer.labels import SPACES, LabelSpace, canonical, fold
 from fairfer.vocabulary import PREDICTED_PREFIX, SCORE_PREFIX, STATUSES, Task
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 PREDICTED = ("predicted", "prediction", "pred", "y_pred")
 """Names of the column of predicted labels that are tried if none is given."""
@@ -87,11 +90,15 @@ def find_predictions(
         single = find_column(table, predicted, PREDICTED, "the predicted label; name it with --predicted")
     score_columns = _find_scores(table, scores, predicted, truth)
     if single is None and not multi and not score_columns:
-        message = f"{table.source} has no column called {list_some(PREDICTED)} and no scores; name them with --predicted or --scores"
+        message = (
+            f"{table.source} has no column called {list_some(PREDICTED)} and no scores; name them with --predicted or --scores"
+        )
         raise UsageError(message)
     columns = [*truth_columns.values(), *([single] if single else []), *multi.values(), *score_columns.values()]
     if shared := [c for c in columns if columns.count(c) > 1]:
-        message = f"{table.source}: the column {shared[0]!r} matches several of --truth, --predicted and --scores; name each exactly"
+        message = (
+            f"{table.source}: the column {shared[0]!r} matches several of --truth, --predicted and --scores; name each exactly"
+        )
         raise UsageError(message)
     if single is not None or multi:
         name = predicted or str(single)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -24,7 +24,8 @@ from fairfer.metrics.score_bins import ScoreScale, bin_sql
 from fairfer.vocabulary import EVERYONE, STATUSES, Group, Grouping, Task
 
 Integers = NDArray[np.int64]
-Numbers = NDArray[np.int64] | NDArray[np.float64]
+Numbers = NDArray[Any]
+"""Whole numbers where samples are counted, floats where weights are summed."""
 
 
 LABEL_RATES: Mapping[str, tuple[Mapping[str, int], Mapping[str, int]]] = {
@@ -76,7 +77,7 @@ class ConfusionCounts:
     truth: Integers
     predicted: Integers
     status: Integers
-    count: Numbers
+    count: Integers
 
 
 @dataclass(frozen=True)
@@ -181,16 +182,9 @@ class Counts:
             np.add.at(total, self.group, values)
             return total
 
-        return Counts(
-            self.grouping,
-            self.labels,
-            self.groups,
-            np.zeros(size, np.int64),
-            np.arange(size),
-            *(summed(getattr(self, name)) for name in (*_CELLS, "correct", "judged", "answered", "total")),
-            confusions=self.confusions,
-            histograms=self.histograms,
-        )
+        names = (*_CELLS, "correct", "judged", "answered", "total")
+        values: Any = {name: summed(getattr(self, name)) for name in names}
+        return replace(self, unit=np.zeros(size, np.int64), group=np.arange(size), **values)
 
 
 @dataclass(frozen=True)
@@ -286,37 +280,31 @@ def count_weighted(
         for name, values in ((f"w{i}", weight), (f"s{i}", weight * weight)):
             table = table.append_column(name, pa.array(np.rint(values * _BILLION).astype(np.int64)))
     names = tuple(weights)
+    everyone: dict[Grouping, list[Group]] = {EVERYONE: [EVERYONE]}
     parts = []
     with duckdb.connect() as connection:
         connection.register("samples", table)
         for kind in ("w", "s"):
             counted = []
-            for i, group in enumerate(names):
-                measure = f"sum({kind}{i})"
-                groups = {EVERYONE: [EVERYONE]}
+            for i in range(len(names)):
                 if source.task == "single-label":
-                    part = _count_single_label(connection, "samples", source, groups, unit, measure)[EVERYONE]
+                    part = _count_single_label(connection, "samples", source, everyone, unit, f"sum({kind}{i})")[EVERYONE]
                 else:
-                    part = _count_multi_label(connection, "samples", source, groups, unit, f"{kind}{i}")[EVERYONE]
-                counted.append((group, part))
-            parts.append(_stacked(grouping, names, [part for _, part in counted]))
+                    part = _count_multi_label(connection, "samples", source, everyone, unit, f"{kind}{i}")[EVERYONE]
+                counted.append(part)
+            parts.append(_stacked(grouping, names, counted))
     return parts[0], parts[1]
 
 
 def _stacked(grouping: Grouping, groups: tuple[Group, ...], parts: Sequence[Counts]) -> Counts:
     """Counts of everyone, one part per group, as the counts of one grouping; billionths become floats."""
-
-    def joined(name: str) -> NDArray[np.float64]:
-        return np.concatenate([getattr(p, name) for p in parts]).astype(np.float64) / _BILLION
-
-    return Counts(
-        grouping,
-        parts[0].labels,
-        groups,
-        np.concatenate([p.unit for p in parts]),
-        np.concatenate([np.full(len(p.unit), i, np.int64) for i, p in enumerate(parts)]),
-        *(joined(name) for name in (*_CELLS, "correct", "judged", "answered", "total")),
+    names = (*_CELLS, "correct", "judged", "answered", "total")
+    tp, fn, fp, tn, correct, judged, answered, total = (
+        np.concatenate([getattr(p, name) for p in parts]).astype(np.float64) / _BILLION for name in names
     )
+    unit = np.concatenate([p.unit for p in parts])
+    group = np.concatenate([np.full(len(p.unit), i, np.int64) for i, p in enumerate(parts)])
+    return Counts(grouping, parts[0].labels, groups, unit, group, tp, fn, fp, tn, correct, judged, answered, total)
 
 
 def _relation(connection: duckdb.DuckDBPyConnection, source: Source) -> str:
@@ -393,7 +381,12 @@ def _count_single_label(
 
 
 def one_vs_rest(
-    confusions: ConfusionCounts, grouping: Grouping, labels: tuple[str, ...], groups: tuple[Group, ...], *, by_unit: bool = False
+    confusions: ConfusionCounts,
+    grouping: Grouping,
+    labels: tuple[str, ...],
+    groups: tuple[Group, ...],
+    *,
+    by_unit: bool = False,
 ) -> Counts:
     """Counts of every label against all others, from truth x predicted.
 
@@ -412,8 +405,8 @@ def one_vs_rest(
     else:
         keys, entry = np.arange(len(groups)), confusions.group
     shape = (len(keys), len(labels))
-    tp, fn, fp = (np.zeros(shape, number.dtype) for _ in range(3))
-    correct, answered, total = (np.zeros(len(keys), number.dtype) for _ in range(3))
+    tp, fn, fp = (np.zeros(shape, np.int64) for _ in range(3))
+    correct, answered, total = (np.zeros(len(keys), np.int64) for _ in range(3))
     hit = confusions.truth == confusions.predicted
     known = confusions.truth < len(labels)
     np.add.at(tp, (entry[hit & known], confusions.truth[hit & known]), number[hit & known])
@@ -426,9 +419,7 @@ def one_vs_rest(
     np.add.at(answered, entry[spoken], number[spoken])
     tn = total[:, None] - tp - fn - fp
     unit, group = np.divmod(keys, len(groups))
-    return Counts(
-        grouping, labels, groups, unit, group, tp, fn, fp, tn, correct, total, answered, total, confusions=confusions
-    )
+    return Counts(grouping, labels, groups, unit, group, tp, fn, fp, tn, correct, total, answered, total, confusions=confusions)
 
 
 def _count_multi_label(
@@ -445,7 +436,7 @@ def _count_multi_label(
         return f"coalesce(sum({weight}) FILTER (WHERE {condition}), 0)" if weight else f"count(*) FILTER (WHERE {condition})"
 
     answered = "status = 'ok'"
-    selected = [f"({answered} AND coalesce(\"predicted:{i}\", 0) = 1)" for i in numbers]
+    selected = [f'({answered} AND coalesce("predicted:{i}", 0) = 1)' for i in numbers]
     known = " OR ".join(f'"truth:{i}" IS NOT NULL' for i in numbers)
     right = " AND ".join(f'("truth:{i}" IS NULL OR ("truth:{i}" = 1) = {selected[i]})' for i in numbers)
     values = [
@@ -465,14 +456,11 @@ def _count_multi_label(
             full[group] = table
             table, group = full, np.arange(len(members))
         cells = table[:, : 4 * len(source.labels)].reshape(len(table), 4, len(source.labels))
+        units = frame["key0"].to_numpy(np.int64) if unit else np.zeros(len(members), np.int64)
+        tp, fn, fp, tn = (cells[:, i] for i in range(4))
+        correct, judged, answers, total = table[:, 4 * len(source.labels) :].T
         counted[grouping] = Counts(
-            grouping,
-            source.labels,
-            members,
-            frame["key0"].to_numpy(np.int64) if unit else np.zeros(len(members), np.int64),
-            group,
-            *(cells[:, i] for i in range(4)),
-            *table[:, 4 * len(source.labels) :].T,
+            grouping, source.labels, members, units, group, tp, fn, fp, tn, correct, judged, answers, total
         )
     return counted
 

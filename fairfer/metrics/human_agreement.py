@@ -228,9 +228,7 @@ def _human(grouping: Grouping, votes: VoteCounts, settings: MetricSettings) -> l
     return rows
 
 
-def _of_samples(
-    hits: Floats, trials: Floats, times: Floats, subject: NDArray[np.int64] | None
-) -> tuple[Estimates, float]:
+def _of_samples(hits: Floats, trials: Floats, times: Floats, subject: NDArray[np.int64] | None) -> tuple[Estimates, float]:
     """A ratio over samples, within which pairs are dependent, and the number of equally weighted samples behind it.
 
     The variance is that of a ratio of sums over independent samples (Cochran 1977, Sampling Techniques, 2.11), or subjects.

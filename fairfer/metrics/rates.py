@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from fairfer.metrics.counts import ACCURACY, LABEL_PROPORTIONS, LABEL_RATES, Counts
-from fairfer.metrics.results import GroupCount, LabelCount, Rate
+from fairfer.metrics.results import GroupCount, LabelCount, Rate, RateStatus
 from fairfer.stats import Estimates, paired_difference, wilson
 from fairfer.vocabulary import ALL, Group, Grouping, Task
 
@@ -172,9 +172,7 @@ def _per_label(table: _Table, keys: Sequence[tuple[Grouping, Group]], minimum: i
     ]
 
 
-def _overall(
-    table: _Table, keys: Sequence[tuple[Grouping, Group]], task: Task, minimum: int, confidence: float
-) -> list[Rate]:
+def _overall(table: _Table, keys: Sequence[tuple[Grouping, Group]], task: Task, minimum: int, confidence: float) -> list[Rate]:
     share = {"share": _rate({"tp": 1}, {"tp": 1, "fn": 1})}
     accuracy = _metric_frame(table.samples(table.correct, table.judged), share, parameters=("n",))["share"]
     coverage = _metric_frame(table.samples(table.answered, table.total), share, parameters=("n",))["share"]
@@ -216,7 +214,7 @@ def _row(
     denominator: float,
     low: float,
     high: float,
-    status: str,
+    status: RateStatus,
 ) -> Rate:
     estimable = status not in ("empty", "not_estimable")
 

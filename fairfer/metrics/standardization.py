@@ -16,20 +16,20 @@ import numpy as np
 
 from fairfer.metrics.gaps import FAVORABLE, with_adjusted_p
 from fairfer.metrics.results import Gap, GroupValue, StandardizedGap
-from fairfer.metrics.settings import MetricSettings
 from fairfer.stats import (
-    PermutationResult,
     Estimates,
-    stratified_permutation_test,
-    parametric_gap_test,
+    PermutationResult,
     gap_bounds,
+    parametric_gap_test,
+    stratified_permutation_test,
     variance_by_subjects,
 )
-from fairfer.vocabulary import Grouping
 
 if TYPE_CHECKING:
     from fairfer.metrics.counts import Counts, Integers
+    from fairfer.metrics.settings import MetricSettings
     from fairfer.stats.intervals import Floats
+    from fairfer.vocabulary import Grouping
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from fairfer.labels import fold
 from fairfer.metrics.counts import ACCURACY, LABEL_PROPORTIONS, Counts
-from fairfer.metrics.results import Rate
-from fairfer.stats import PermutationResult, Estimates, permutation_test_of_subjects, estimate_by_subjects
+from fairfer.stats import Estimates, PermutationResult, estimate_by_subjects, permutation_test_of_subjects
 from fairfer.vocabulary import ALL, Group, Grouping, Task, group_name, grouping_name
+
+if TYPE_CHECKING:
+    from fairfer.metrics.results import Rate
 
 RateKey = tuple[Grouping, Group, str, str]
 """Grouping, group, label and rate."""

@@ -56,8 +56,8 @@ def write_report(audit: Audit, folder: Path) -> Path:
     UsageError
         When the folder cannot be written to.
     """
-    from fairfer.report.figures import draw  # noqa: PLC0415 - imports matplotlib and seaborn
-    from fairfer.report.html import page  # noqa: PLC0415 - imports jinja2
+    from fairfer.report.figures import draw
+    from fairfer.report.html import page
 
     pictures = draw(audit)
     files = {

@@ -189,8 +189,8 @@ def write_comparison(found: Comparison, folder: Path) -> Path:
     Path
         The page.
     """
-    from fairfer.report.figures.dumbbell import draw_changes  # noqa: PLC0415 - imports matplotlib
-    from fairfer.report.html import comparison_page  # noqa: PLC0415 - imports jinja2
+    from fairfer.report.figures.dumbbell import draw_changes
+    from fairfer.report.html import comparison_page
 
     pictures = draw_changes(found)
     shown = comparison_page(found, pictures)

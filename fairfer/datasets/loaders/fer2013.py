@@ -69,7 +69,9 @@ def read_pixels(path: Path) -> tuple[pd.DataFrame, NDArray[np.uint8]]:
         except (ValueError, OverflowError):
             levels = np.array([], np.int64)
         if len(levels) != SIDE * SIDE or levels.min() < 0 or levels.max() > _WHITE:
-            message = f"{path}, row {table.row(row)}: not {SIDE * SIDE:,} gray levels from 0 to {_WHITE}; download the file again"
+            message = (
+                f"{path}, row {table.row(row)}: not {SIDE * SIDE:,} gray levels from 0 to {_WHITE}; download the file again"
+            )
             raise DataError(message)
         pictures[row] = levels
     return table.frame.drop(columns=pixels), pictures.reshape(-1, SIDE, SIDE)

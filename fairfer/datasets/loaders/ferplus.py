@@ -184,9 +184,7 @@ def _read_label_csv(path: Path) -> _Rows:
 
 def _image_name(row: list[str], path: Path, number: int) -> str:
     if len(row) != 2 + len(VOTES) or not row[0]:
-        message = (
-            f"{path}, line {number}: {len(row)} fields instead of name, box, ten votes; copy the file again from microsoft/FERPlus"
-        )
+        message = f"{path}, line {number}: {len(row)} fields instead of name, box, ten votes; copy the file again from microsoft/FERPlus"
         raise DataError(message)
     return row[0]
 

@@ -186,7 +186,9 @@ def _check_files(table: Table, column: str) -> pd.Series:
     folder = Path(table.source).parent
     nameless = table.frame[column].isna().to_numpy()
     if nameless.any():
-        message = f"{table.source}, row {table.row(int(nameless.argmax()))}: {column} is empty; name the image or remove the row"
+        message = (
+            f"{table.source}, row {table.row(int(nameless.argmax()))}: {column} is empty; name the image or remove the row"
+        )
         raise DataError(message)
     files = table.frame[column].astype("str")
     repeated = files[files.duplicated()]
@@ -214,7 +216,9 @@ def _from_folders(folder: Path, truth: str | None) -> _Part:
         if file.suffix.lower() in SUFFIXES
     }
     if not labels:
-        message = f"{folder} has neither a {METADATA[0]} nor one folder of images per label; see datasets/README.md for the layouts"
+        message = (
+            f"{folder} has neither a {METADATA[0]} nor one folder of images per label; see datasets/README.md for the layouts"
+        )
         raise DataError(message)
     frame = pd.DataFrame({"label": list(labels.values())}, index=list(labels), dtype="str")
     return _Part(frame, "label", multi_label=False, metadata=None, step=Step(f"images in label folders: {len(labels):,}"))
@@ -224,6 +228,4 @@ def _steps(parts: Sequence[_Part], unlabeled: int) -> tuple[Step, ...]:
     return (*(p.step for p in parts), *([Step("rows without a true label", unlabeled)] if unlabeled else []))
 
 
-LOADER = Loader(
-    "folder", "a folder with metadata.csv (file_name, label, …) or one folder of images per label", _matches, load
-)
+LOADER = Loader("folder", "a folder with metadata.csv (file_name, label, …) or one folder of images per label", _matches, load)

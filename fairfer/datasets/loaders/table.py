@@ -118,7 +118,9 @@ def _index_by_id(table: Table, requested: str | None) -> tuple[Table, str | None
         raise DataError(message)
     index = pd.Index(as_text(ids), name="sample_id", dtype="str")
     if index.has_duplicates:
-        message = f"{table.column(str(column))}: the id {index[index.duplicated()][0]!r} occurs more than once; make each id unique"
+        message = (
+            f"{table.column(str(column))}: the id {index[index.duplicated()][0]!r} occurs more than once; make each id unique"
+        )
         raise DataError(message)
     return Table(frame.set_axis(index, axis=0), table.path), column
 

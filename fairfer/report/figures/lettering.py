@@ -45,7 +45,7 @@ def broken(text: str, width: float, size: float) -> list[str]:
 def cut(text: str, width: float) -> str:
     """A name cut to a width, for a column's head."""
     text = short(text)
-    while len(text) > 2 and inches(text, 7.5, "bold") > width:  # noqa: PLR2004 - something must be left
+    while len(text) > 2 and inches(text, 7.5, "bold") > width:
         text = text[:-2] + "…"
     return text
 

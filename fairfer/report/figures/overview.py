@@ -44,7 +44,7 @@ def _dots(view: View, attribute: str, groups: list[str], title: str, *, slim: bo
     """A row per label, a lane per group; TPR at the left, FPR at the right. `slim`: names above the rows, for a telephone."""
     width = 3.5 if slim else 9.6
     names = {label: short(label) for label in view.labels}
-    lane = 0.15 if len(groups) <= 4 else 0.125  # noqa: PLR2004 - where a row would grow tall
+    lane = 0.15 if len(groups) <= 4 else 0.125
     head = 0.24 if slim else 0.0
     row = max(len(groups) * lane + 0.17, 0.3) + head
     left = 0.1 if slim else 0.3 + max(inches(n, 8, "bold") for n in names.values())

@@ -104,7 +104,7 @@ class Sheet:
         bottom = self.height - self.head - top - height
         return self.figure.add_axes((left / self.width, bottom / self.height, width / self.width, height / self.height))
 
-    def text(self, left: float, top: float, text: str, **style: Any) -> None:  # noqa: ANN401 - matplotlib's
+    def text(self, left: float, top: float, text: str, **style: Any) -> None:
         """Text in inches, its baseline at `top` below the title."""
         self.figure.text(left / self.width, 1 - (self.head + top) / self.height, printable(text), **{"size": 7.5, **style})
 

@@ -88,6 +88,6 @@ def composition(view: View) -> str:
     text = f"{capital(most)} is commonest ({many(view.support(most), 'face')}), {least} rarest ({view.support(least):,})"
     first = view.groupings[0] if view.groupings else EVERYONE
     groups = view.groups(first)
-    if 1 < len(groups) <= 4:  # noqa: PLR2004 - a title's worth
+    if 1 < len(groups) <= 4:
         text += f"; {listed([f'{view.size(first, g):,} {group_words(g)}' for g in groups])}"
     return text

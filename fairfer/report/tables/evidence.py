@@ -240,7 +240,7 @@ def signed(value: float | None) -> str:
 
     >>> signed(0.0312), signed(-0.2), signed(0.0), signed(-0.001), signed(None)
     ('+.03', '−.20', '.00', '−<.01', '–')
-    """  # noqa: RUF002
+    """
     if value is None:
         return DASH
     text = rate(abs(value))

@@ -149,7 +149,7 @@ def chance_sizes(view: View) -> str:
 
 
 def overall(view: View) -> str:
-    """``Overall accuracy .72 (.71–.74) · worst group .70 (male) · answered 100 %``."""  # noqa: RUF002
+    """``Overall accuracy .72 (.71–.74) · worst group .70 (male) · answered 100 %``."""
     everyone = view.rate("accuracy")
     parts = [f"Overall accuracy {rate(everyone.value)}"]
     if between := interval(everyone.low, everyone.high):

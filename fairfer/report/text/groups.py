@@ -98,7 +98,7 @@ def people(attribute: str, group: str) -> People:
     ("women's", 'Black men')
     >>> people("hand", "left").plural
     'people in group ‘left’ (hand)'
-    """  # noqa: RUF002
+    """
     names, levels = attribute.split(","), group.split(",")
     if len(names) != len(levels):  # the level of a single attribute may hold a comma
         names, levels = [attribute], [group]
@@ -152,7 +152,7 @@ def faces(label: str) -> str:
 
     >>> faces("happiness"), faces("bored")
     ('smiles', 'faces labelled ‘bored’')
-    """  # noqa: RUF002
+    """
     return _FACES[label][0] if label in _FACES else f"faces labelled {quoted(label)}"
 
 
@@ -161,7 +161,7 @@ def adjective(label: str) -> str:
 
     >>> adjective("happiness"), adjective("bored")
     ('happy', '‘bored’')
-    """  # noqa: RUF002
+    """
     return _FACES[label][1] if label in _FACES else quoted(label)
 
 

@@ -35,7 +35,7 @@ class _Builder:
         self.nodes: list[NodeProto] = []
         self.initializers: list[TensorProto] = []
 
-    def node(self, kind: str, inputs: list[str], **attributes: Any) -> str:  # noqa: ANN401 - whatever the operator takes
+    def node(self, kind: str, inputs: list[str], **attributes: Any) -> str:
         name = f"{kind.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
         return name
@@ -54,8 +54,8 @@ class _Builder:
 
     def convolve(self, x: str, layer: nn.Conv2d, norm: nn.BatchNorm2d) -> str:
         """Convolution with its batch norm folded in: ``(w * x) * g + (b - mean * g)`` where ``g = gamma / std``."""
-        assert norm.running_mean is not None  # noqa: S101 - for the type checker: ours keep running statistics
-        assert norm.running_var is not None  # noqa: S101
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
         gain = _array(norm.weight) / np.sqrt(_array(norm.running_var) + norm.eps)
         kernel = _array(layer.weight) * gain[:, None, None, None]
         bias = _array(norm.bias) - _array(norm.running_mean) * gain
@@ -102,7 +102,7 @@ def build(network: Network) -> onnx.ModelProto:
     for i, stage in enumerate(network.stages):
         if i:
             x = graph.node("MaxPool", [x], kernel_shape=[2, 2], strides=[2, 2])
-        assert isinstance(stage, torch.nn.Sequential)  # noqa: S101 - for the type checker: that is how Network is made
+        assert isinstance(stage, torch.nn.Sequential)
         for block in stage:
             x = graph.block(x, block)
     x = graph.node("Flatten", [graph.node("GlobalAveragePool", [x])])

@@ -136,7 +136,10 @@ class _PairedCells:
 def _pair(one: StoredRun, other: StoredRun) -> _Paired:
     labels = tuple(n for n in one.audit.labels.audited if n in other.audit.labels.audited)
     if not labels:
-        message = f"{one.folder} and {other.folder} cannot be compared: they have no audited label in common; see --unsupported-labels"
+        message = (
+            f"{one.folder} and {other.folder} cannot be compared: they have no audited label in common; "
+            "see --unsupported-labels"
+        )
         raise RunError(message)
     common, missing = _common_samples(one, other)
     left, right = (_restricted(run, common, labels) for run in (one, other))
@@ -182,7 +185,10 @@ def _common_samples(one: StoredRun, other: StoredRun) -> tuple[pd.Index, list[Mi
         missing += [MissingSample(sample_id=str(s), only_in="neither", reason=reason) for s in common[~same]]
         common = common[same]
     if common.empty:
-        message = f"{one.folder} and {other.folder} cannot be compared: no sample has the same label in both; see --unsupported-labels"
+        message = (
+            f"{one.folder} and {other.folder} cannot be compared: no sample has the same label in both; "
+            "see --unsupported-labels"
+        )
         raise RunError(message)
     return common, missing
 

@@ -44,8 +44,8 @@ class JoinedSamples:
     design
         What is audited.
     table
-        Indexed by sample id; columns as `fairfer.metrics.counts.Source` describes, and one per attribute called ``by0``, ``by1``, …,
-        as an attribute may have any name.
+        Indexed by sample id; columns as `fairfer.metrics.counts.Source` describes, and one per attribute called ``by0``,
+        ``by1``, …, as an attribute may have any name.
     columns
         Column of each attribute.
     scored

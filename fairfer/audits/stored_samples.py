@@ -1,8 +1,8 @@
 """Truth and groups as audited, stored in a run beside the predictions.
 
-With ``samples.parquet`` a run can be audited again, and its report rebuilt, without the data set and its images. It holds labels,
-the attributes grouped by, and votes where there are any, per sample: rows about people. A run folder is shared with the same care
-as the data set. ``report.html``, ``audit.json`` and the tables hold counts only.
+With ``samples.parquet`` a run can be audited again, and its report rebuilt, without the data set and its images. It holds
+labels, the attributes grouped by, and votes where there are any, per sample: rows about people. A run folder is shared with the
+same care as the data set. ``report.html``, ``audit.json`` and the tables hold counts only.
 """
 
 from __future__ import annotations

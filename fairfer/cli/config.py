@@ -39,8 +39,8 @@ def load_config(context: typer.Context, path: Path | None) -> Path | None:
     Raises
     ------
     UsageError
-        When the file cannot be read, has no such table although it was named, two files have one, or an option is unknown or has
-        a value of the wrong type.
+        When the file cannot be read, has no such table although it was named, two files have one, or an option is unknown or
+        has a value of the wrong type.
     """
     tables = {p: t for p in ([path] if path else [Path(n) for n in FILES]) if (t := _table(p, required=path is not None))}
     if len(tables) > 1:

@@ -195,8 +195,8 @@ class Source:
     ----------
     relation
         A table, or a DuckDB relation such as ``read_parquet('part-*.parquet')``, which is streamed. Columns: ``status``;
-        ``truth`` and ``predicted`` for single-label data, ``truth:0``, ``predicted:0``, … (1, 0 or null) in the order of `labels` for
-        multi-label data; ``score:0``, … where there are scores, as FLOAT.
+        ``truth`` and ``predicted`` for single-label data, ``truth:0``, ``predicted:0``, … (1, 0 or null) in the order of
+        `labels` for multi-label data; ``score:0``, … where there are scores, as FLOAT.
     task
         Of the audit.
     labels

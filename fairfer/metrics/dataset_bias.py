@@ -1,8 +1,8 @@
 """Data-set bias: who is in the data and which labels are associated with which groups, computed on counts.
 
 *Representational* bias: some groups are larger than others. *Stereotypical* bias: a label is more common in one group than in
-another, so that a model can learn the group instead of the expression. Formulas and names follow Dominguez-Catena, Paternain and
-Galar, "Metrics for Dataset Demographic Bias: A Case Study on Facial Expression Recognition" (TPAMI 2024, arXiv 2303.15889),
+another, so that a model can learn the group instead of the expression. Formulas and names follow Dominguez-Catena, Paternain
+and Galar, "Metrics for Dataset Demographic Bias: A Case Study on Facial Expression Recognition" (TPAMI 2024, arXiv 2303.15889),
 whose package gives the golden values of the tests; DSAP is arXiv 2312.14626, OD arXiv 2205.10049, Xu's
 ratio arXiv 2007.10075.
 

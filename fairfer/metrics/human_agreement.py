@@ -1,7 +1,7 @@
 """Human agreement: what raters' votes show about the labels that a model is evaluated on.
 
-A label hides how much raters agreed. *Vote-weighted rates* count every vote. *Human agreement* evaluates one rater as if a model,
-with the majority of the others as the truth. *Ambiguity* groups samples by how much raters agreed. *Label consistency on
+A label hides how much raters agreed. *Vote-weighted rates* count every vote. *Human agreement* evaluates one rater as if a
+model, with the majority of the others as the truth. *Ambiguity* groups samples by how much raters agreed. *Label consistency on
 duplicate images* compares independent votes on the same image.
 
 Samples with the same votes are interchangeable here, so everything is computed from counts by vote pattern. The cost does not

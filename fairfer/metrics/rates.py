@@ -1,8 +1,8 @@
 """Rates per label and group, through Fairlearn's MetricFrame.
 
-Fairlearn works on rows of a binary problem. Here a row is one of the four counts with its number as a sample parameter, the label is
-a control feature and the group the sensitive feature. One frame gives every label's rates in every group and costs the same
-for a thousand images as for a hundred million.
+Fairlearn works on rows of a binary problem. Here a row is one of the four counts with its number as a sample parameter, the
+label is a control feature and the group the sensitive feature. One frame gives every label's rates in every group and costs the
+same for a thousand images as for a hundred million.
 
 Fairlearn reports a rate whose denominator is 0 as 0.0. Here it is not estimable.
 """
@@ -48,8 +48,8 @@ def compute_rates(
     minimum
         Denominator below which a rate is ``small``.
     confidence
-        Of the intervals: Wilson's; Bonett and Price's for prediction bias (selection rate minus prevalence), a difference of two
-        proportions of the same samples. F1 and Hamming loss are no proportions of independent trials and have none.
+        Of the intervals: Wilson's; Bonett and Price's for prediction bias (selection rate minus prevalence), a difference of
+        two proportions of the same samples. F1 and Hamming loss are no proportions of independent trials and have none.
     subjects
         Estimates by subject, whose intervals replace those of independent samples.
 
@@ -295,7 +295,7 @@ def _metric_frame(
         y_pred=rows["y_pred"].to_numpy(),
         sensitive_features=rows["group"],  # Fairlearn squeezes an array of one row to a number and then refuses it
         control_features=rows[["label"]] if control else None,
-        sample_params=dict.fromkeys(functions, {name: rows[name].to_numpy() for name in parameters}),
+        sample_params={function: {name: rows[name].to_numpy() for name in parameters} for function in functions},
     )
     by_group: pd.DataFrame = frame.by_group
     return by_group

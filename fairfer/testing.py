@@ -27,7 +27,7 @@ from fairfer.datasets.dataset import Dataset, RecordedPredictions
 from fairfer.datasets.images import Picture, UnreadableImageError
 from fairfer.labels import FERPLUS, LabelSpace
 from fairfer.models.model import STATUSES, Model, Prediction
-from fairfer.vocabulary import UNANNOTATED
+from fairfer.vocabulary import PREDICTED_PREFIX, UNANNOTATED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -288,7 +288,13 @@ def _recorded_faults(dataset: Dataset, recorded: RecordedPredictions) -> Iterato
     if not frame["status"].isin(STATUSES).all():
         yield f"recorded statuses must be of {', '.join(STATUSES)}"
     ok = frame["status"] == "ok"
-    if not frame["predicted"][ok].isin(labels.labels).all() or frame["predicted"][~ok].notna().any():
+    if recorded.task == "multi-label":
+        columns = [c for c in frame.columns if str(c).startswith(PREDICTED_PREFIX)]
+        if columns and sorted(columns) != sorted(f"{PREDICTED_PREFIX}{n}" for n in labels.labels):
+            yield "recorded predictions must have one column per label of the model, or none"
+        if frame.loc[ok, columns].isna().any(axis=None) or frame.loc[~ok, columns].notna().any(axis=None):
+            yield "recorded predictions must be 1 or 0 where the status is ok, and missing elsewhere"
+    elif not frame["predicted"][ok].isin(labels.labels).all() or frame["predicted"][~ok].notna().any():
         yield "recorded answers must be labels of the model where the status is ok, and missing elsewhere"
 
 

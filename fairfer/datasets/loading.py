@@ -8,13 +8,13 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairfer.datasets.loaders import Loader
 from fairfer.errors import DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoDataFrame
 
     from fairfer.datasets.dataset import Dataset
+    from fairfer.datasets.loaders import Loader
 
 GROUP = "fairfer.loaders"
 """Entry-point group of loaders."""
@@ -83,8 +83,9 @@ def load_dataset(
     bands
         For each numeric column to group by, the lowest value of each band except the first: ``{"age": [20, 40, 60]}``.
     **options
-        Options of the loader, such as ``split="test"`` and ``rule="majority"`` for FER+, or ``truth``, ``predicted``, ``scores``,
-        ``sample_id``, ``labels`` and ``model_labels`` for a table or data frame. An option that is ``None`` is ignored.
+        Options of the loader, such as ``split="test"`` and ``rule="majority"`` for FER+, or ``truth``, ``predicted``,
+        ``scores``, ``sample_id``, ``labels`` and ``model_labels`` for a table or data frame. An option that is ``None`` is
+        ignored.
 
     Returns
     -------

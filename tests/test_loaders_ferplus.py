@@ -19,7 +19,7 @@ from fairfer.testing import check_loader
 OFFICIAL = ("majority", "crossentropy", "multi_target")
 
 
-def process_data(votes: list[float], mode: str) -> list[float]:  # noqa: C901, PLR0912 - one function, as in the trainer, for comparison line by line
+def process_data(votes: list[float], mode: str) -> list[float]:  # noqa: C901, PLR0912 - one function, as in the trainer
     """Independent implementation of the official trainer's rules, in its own loops.
 
     Written from the published description (single votes are dropped; then one of three modes; *unknown* if no class wins),

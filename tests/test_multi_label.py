@@ -228,7 +228,12 @@ def test_labels_set_the_order(tmp_path, labels, order):
         (HEADER + "a,1,0,.5,1,f\n", {}, DataError, r"column 'pred_AU12', row 'a': '0\.5' is neither 1 nor 0"),
         (HEADER + "a,9,,0,1,f\n", {}, DataError, r"every true label is unknown \(truth_happy, truth_AU12\); fill in"),
         (HEADER + "a,1,0,,,f\n", {}, DataError, "has no prediction in any row; fill in the columns"),
-        (HEADER + ROWS, {"truth": "truht_*"}, UsageError, r"no column that matches --truth 'truht_\*'; there are: id, truth_happy, truth_AU12"),
+        (
+            HEADER + ROWS,
+            {"truth": "truht_*"},
+            UsageError,
+            r"no column that matches --truth 'truht_\*'; there are: id, truth_happy, truth_AU12",
+        ),
         (
             HEADER + ROWS,
             {"predicted": "prd_*"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairfer.datasets.dataset import Dataset
 from fairfer.datasets.loading import load_dataset
 from fairfer.errors import DataError, UsageError
 from fairfer.testing import check_loader
+
+if TYPE_CHECKING:
+    from fairfer.datasets.dataset import Dataset
 
 FRAME = pd.DataFrame(
     {

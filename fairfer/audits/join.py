@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from fairfer.datasets.attributes import Attribute, to_levels
-from fairfer.datasets.dataset import Dataset
 from fairfer.errors import DataError, RunError, UsageError, did_you_mean
 from fairfer.metrics.cells import Cells
 from fairfer.metrics.counts import Grouping, confusion, confusion_by_unit, unanswered
@@ -25,6 +24,7 @@ from fairfer.vocabulary import UNANNOTATED
 
 if TYPE_CHECKING:
     from fairfer.audits.result import AuditPlan
+    from fairfer.datasets.dataset import Dataset
     from fairfer.labels import Reconciliation
     from fairfer.metrics.results import AnnotationSensitivity, Gap, Rate, Votes
     from fairfer.predictions.inference import Predictions

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fairfer.datasets.attributes import Attribute
 from fairfer.errors import DataError
 from fairfer.metrics.cells import FRACTIONS
 from fairfer.metrics.counts import EVERYONE, weighted_confusion
@@ -28,6 +27,7 @@ from fairfer.vocabulary import UNANNOTATED
 
 if TYPE_CHECKING:
     from fairfer.audits.result import AuditPlan
+    from fairfer.datasets.attributes import Attribute
     from fairfer.metrics.cells import Cells
 
 ERRORS = (0.0, 0.01, 0.05, 0.1, 0.2)

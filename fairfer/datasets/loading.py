@@ -83,8 +83,9 @@ def load_dataset(
     bands
         For each numeric column to group by, the lowest value of each band except the first: ``{"age": [20, 40, 60]}``.
     **options
-        Options of the loader, such as ``split="test"`` and ``rule="majority"`` for FER+, or ``truth``, ``predicted``, ``scores``,
-        ``sample_id``, ``labels`` and ``model_labels`` for a table or data frame. An option that is ``None`` is ignored.
+        Options of the loader, such as ``split="test"`` and ``rule="majority"`` for FER+, or ``truth``, ``predicted``,
+        ``scores``, ``sample_id``, ``labels`` and ``model_labels`` for a table or data frame. An option that is ``None`` is
+        ignored.
 
     Returns
     -------

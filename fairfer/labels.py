@@ -1,8 +1,8 @@
 """Label spaces: the labels of a data set or a model, and translation between them by name.
 
 Orders and spellings differ between libraries (DeepFace ends with ``surprise, neutral``, AffectNet starts with ``Neutral``).
-fairfer therefore identifies a label by its canonical name, never by its position. A `LabelSpace` keeps the library's own spelling
-and order for reading and writing.
+fairfer therefore identifies a label by its canonical name, never by its position. A `LabelSpace` keeps the library's own
+spelling and order for reading and writing.
 
 A data set may have labels that are not among the model's output classes (DeepFace has no contempt). What happens to them is an
 explicit choice that the report states; see `reconcile`.
@@ -81,7 +81,7 @@ class LabelSpace:
             raise LabelError(message)
         reserved = [n for n in self.labels if not n.strip() or n.startswith("(") or n == ALL]
         if reserved:
-            message = f"label space {self.name!r}: {reserved[0]!r} cannot be a label; rename it (not empty, not {ALL!r}, no '(' first)"
+            message = f"label space {self.name!r}: {reserved[0]!r} cannot be a label; give it a name without '(' or {ALL!r}"
             raise LabelError(message)
         folded = [fold(n) for n in self.labels]
         repeated = sorted({n for n, f in zip(self.labels, folded, strict=True) if folded.count(f) > 1})

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from fairfer.datasets.attributes import Attribute
 from fairfer.datasets.images import Images, Picture, UnreadableImageError, digest_bytes
 from fairfer.errors import DataError, did_you_mean
 from fairfer.vocabulary import TRUTH_PREFIX, Task
 
 if TYPE_CHECKING:
+    from fairfer.datasets.attributes import Attribute
     from fairfer.labels import LabelSpace, Reconciliation
 
 DUPLICATE_GROUP = "duplicate_group"
@@ -54,8 +54,8 @@ class RecordedPredictions:
         Indexed by sample id: ``status``, ``detail``, and
 
         * single-label: ``predicted`` (canonical name, or missing where the status is not ``ok``);
-        * multi-label: ``predicted:LABEL`` (nullable Int8: 1, 0, or missing where the status is not ``ok``) for all labels, where
-          the table has decisions;
+        * multi-label: ``predicted:LABEL`` (nullable Int8: 1, 0, or missing where the status is not ``ok``) for all labels,
+          where the table has decisions;
         * ``score:LABEL`` (float32) for all labels, where the table has scores.
     version
         Digest of the predictions.
@@ -102,8 +102,8 @@ class Dataset:
         ``digest`` and ``images_digest`` of a data set that was read back from a run; computed if not given.
     task
         * ``single-label``: the column ``label`` of `samples` has the true label (canonical name);
-        * ``multi-label``: `samples` has one column ``truth:LABEL`` per label (nullable Int8: 1, 0, or missing for unknown) and no
-          column ``label``.
+        * ``multi-label``: `samples` has one column ``truth:LABEL`` per label (nullable Int8: 1, 0, or missing for unknown)
+          and no column ``label``.
 
     Raises
     ------
@@ -142,7 +142,9 @@ class Dataset:
             raise DataError(message)
         repeated = index[index.duplicated()]
         if len(repeated):
-            message = f"{self.name}: {len(repeated)} sample ids occur more than once (first: {repeated[0]!r}); make each id unique"
+            message = (
+                f"{self.name}: {len(repeated)} sample ids occur more than once (first: {repeated[0]!r}); make each id unique"
+            )
             raise DataError(message)
         if index.inferred_type != "string":
             message = f"{self.name}: sample ids must be text, not {index.inferred_type}; convert them to text"
@@ -158,7 +160,9 @@ class Dataset:
         if present != columns:
             column = min(present ^ columns)
             problem = "no column" if column in columns else "a column"
-            message = f"{self.name}: {problem} {column!r}, but labels {', '.join(self.labels.labels)}; give one column per label"
+            message = (
+                f"{self.name}: {problem} {column!r}, but labels {', '.join(self.labels.labels)}; give one column per label"
+            )
             raise DataError(message)
         samples = self.samples.copy(deep=False)
         for column in columns:
@@ -166,7 +170,7 @@ class Dataset:
             wrong = values.notna() & ~values.isin([0, 1])
             if wrong.any():
                 message = (
-                    f"{self.name}, sample {values.index[wrong][0]!r}: {column} is {values[wrong].iloc[0]!r}; "
+                    f"{self.name}, sample {values.index[wrong][0]!r}: {column} is {values[wrong].tolist()[0]!r}; "
                     "use 1, 0, or missing for unknown"
                 )
                 raise DataError(message)
@@ -292,7 +296,7 @@ class Dataset:
 
     @cached_property
     def images_digest(self) -> str:
-        """Digest that stored predictions belong to: ids, images and recorded predictions, without true labels and attributes."""
+        """Digest that stored predictions belong to: of ids, images and recorded predictions, not of labels and attributes."""
         if "images_digest" in self.identity:
             return self.identity["images_digest"]
         lines = zip(self.samples.index, self.image_digests, strict=True)
@@ -312,7 +316,9 @@ class Dataset:
             "columns": [str(c) for c in table.columns],
         }
         rows = pd.util.hash_pandas_object(table, index=True).to_numpy()
-        return digest_lines([json.dumps(header, sort_keys=True), hashlib.sha256(rows.tobytes()).hexdigest(), self.images_digest])
+        return digest_lines(
+            [json.dumps(header, sort_keys=True), hashlib.sha256(rows.tobytes()).hexdigest(), self.images_digest]
+        )
 
 
 def digest_lines(lines: Iterable[str]) -> str:

@@ -110,7 +110,9 @@ def _count(dataset: Dataset, digests: pd.Series, other: OtherImages | None) -> D
     remarks = []
     if repeated.any():
         groups = digests[in_group].nunique()
-        remarks.append(Step(f"images that are exact duplicates of an earlier one: {int(repeated.sum()):,} in {groups:,} groups"))
+        remarks.append(
+            Step(f"images that are exact duplicates of an earlier one: {int(repeated.sum()):,} in {groups:,} groups")
+        )
         if dataset.votes is not None:  # label consistency is measured on duplicates that were rated separately
             group = digests.map(bytes.hex).where(in_group, "").astype("str")
             dataset = dataset.replace(samples=dataset.samples.assign(**{DUPLICATE_GROUP: group}))

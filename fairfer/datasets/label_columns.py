@@ -96,7 +96,9 @@ def multi_label_truth(frame: pd.DataFrame, columns: Mapping[str, str], space: st
     values = pd.DataFrame(truth, index=frame.index)
     values = values[values.notna().any(axis=1)]
     if values.empty:
-        message = f"{source}: every true label is unknown ({list_some(columns.values(), 3)}); fill in the columns or name others"
+        message = (
+            f"{source}: every true label is unknown ({list_some(columns.values(), 3)}); fill in the columns or name others"
+        )
         raise DataError(message)
     return Truth("multi-label", labels, values)
 

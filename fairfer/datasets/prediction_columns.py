@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from fairfer.datasets.dataset import RecordedPredictions, digest_lines
 from fairfer.datasets.label_columns import Truth, as_text, label_space, to_binary, to_labels
@@ -15,6 +15,9 @@ from fairfer.datasets.tables import Table, find_column, is_pattern, list_some, m
 from fairfer.errors import DataError, LabelError, UsageError
 from fairfer.labels import SPACES, LabelSpace, canonical, fold
 from fairfer.vocabulary import PREDICTED_PREFIX, SCORE_PREFIX, STATUSES, Task
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 PREDICTED = ("predicted", "prediction", "pred", "y_pred")
 """Names of the column of predicted labels that are tried if none is given."""
@@ -87,29 +90,38 @@ def find_predictions(
         single = find_column(table, predicted, PREDICTED, "the predicted label; name it with --predicted")
     score_columns = _find_scores(table, scores, predicted, truth)
     if single is None and not multi and not score_columns:
-        message = f"{table.source} has no column called {list_some(PREDICTED)} and no scores; name them with --predicted or --scores"
+        message = (
+            f"{table.source} has no column called {list_some(PREDICTED)} and no scores; name them with --predicted or --scores"
+        )
         raise UsageError(message)
     columns = [*truth_columns.values(), *([single] if single else []), *multi.values(), *score_columns.values()]
     if shared := [c for c in columns if columns.count(c) > 1]:
-        message = f"{table.source}: the column {shared[0]!r} matches several of --truth, --predicted and --scores; name each exactly"
+        message = (
+            f"{table.source}: the column {shared[0]!r} matches several of --truth, --predicted and --scores; name each exactly"
+        )
         raise UsageError(message)
     if single is not None or multi:
         name = predicted or str(single)
     else:
-        name = (scores or _SCORES) if truth.task == "multi-label" else _HIGHEST
+        name = _score_pattern(table, scores) if truth.task == "multi-label" else _HIGHEST
     return PredictionColumns(single, multi, score_columns, name)
 
 
 def _find_scores(table: Table, requested: str | None, predicted: str | None, truth: Truth) -> dict[str, str]:
     """Columns of scores by label. If none are requested, they count only if one of them is named like a label."""
     if requested is not None:
-        pattern = requested if is_pattern(table, requested) else f"{requested}*"
-        return match_columns(table, pattern, "--scores")
+        return match_columns(table, _score_pattern(table, requested), "--scores")
     if predicted is not None or not any(c.startswith(_SCORES[:-1]) and c not in ("score", "scores") for c in table.columns):
         return {}
     names = {fold(n) for n in (*truth.labels.labels, *truth.labels.spellings)}
     columns = match_columns(table, _SCORES, "--scores")
     return columns if any(canonical(s) or fold(s) in names for s in columns) else {}  # score_quality is not a label's score
+
+
+def _score_pattern(table: Table, requested: str | None) -> str:
+    if requested is None:
+        return _SCORES
+    return requested if is_pattern(table, requested) else f"{requested}*"
 
 
 def read_predictions(table: Table, columns: PredictionColumns, truth: Truth, model_labels: str | None) -> RecordedPredictions:
@@ -135,7 +147,7 @@ def read_predictions(table: Table, columns: PredictionColumns, truth: Truth, mod
     """
     if columns.single is None and truth.task == "multi-label":
         if model_labels:
-            message = f"--model-labels {model_labels}: {table.source} has one column per label, which name the labels; remove the option"
+            message = f"--model-labels: the labels of {table.source} are those of its columns, one per label; remove the option"
             raise UsageError(message)
         return _multi_label(table, columns)
     return _single_label(table, columns, truth.labels, model_labels)
@@ -173,9 +185,7 @@ def _multi_label(table: Table, columns: PredictionColumns) -> RecordedPrediction
     elif scores is not None:
         labels, answered = scores.labels, scores.given
     status = _status(table, answered)
-    for column in answers:
-        answers[column] = answers[column].where(status == "ok")
-    return _recorded(table, columns.name, labels, "multi-label", status, answers, scores)
+    return _recorded(table, columns.name, labels, "multi-label", status, answers.where(status == "ok"), scores)
 
 
 def _recorded(
@@ -238,11 +248,11 @@ def _check_agreement(table: Table, predicted: pd.Series, scores: _Scores) -> Non
     differing = predicted.notna() & ~agrees
     if differing.any():
         row = predicted.index[differing][0]
-        reason = f"{highest[row]} has the highest score" if predicted[row] in scores.labels else "has no column of scores"
-        joint = "but" if predicted[row] in scores.labels else "which"
+        label = predicted[row]
+        problem = f"but {highest[row]} has the highest score" if label in scores.labels else "which has no column of scores"
         message = (
-            f"{table.source}, row {row!r}: the predicted label is {predicted[row]}, {joint} {reason} ({int(differing.sum()):,} such "
-            "rows); give only the predicted labels or only the scores"
+            f"{table.source}, row {row!r}: the predicted label is {label}, {problem} ({int(differing.sum()):,} such rows); "
+            "give only the predicted labels or only the scores"
         )
         raise DataError(message)
 
@@ -264,12 +274,13 @@ def _predicted_labels(table: Table, values: pd.Series, truth: LabelSpace, model_
 
     more: tuple[str, ...] = ()
     if any(is_new(v) for v in as_text(values).dropna().unique()):
-        predicted = label_space(None, values.dropna(), table.column(str(values.name)))
-        more = tuple(n for n in predicted.labels if is_new(n))
+        own = label_space(None, values.dropna(), table.column(str(values.name)))
+        more = tuple(n for n in own.labels if is_new(n))
     return LabelSpace(name, (*truth.labels, *more), (*truth.spellings, *more))
 
 
 def _numbers(table: Table, column: str) -> pd.Series:
+    """Scores as float32."""
     values = table.frame[column]
     numbers = pd.to_numeric(values, errors="coerce")
     wrong = (numbers.isna() & values.notna()) | np.isinf(numbers)

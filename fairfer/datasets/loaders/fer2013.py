@@ -1,7 +1,7 @@
-"""Kaggle's ``fer2013.csv``: one row per face, with its 48×48 gray levels as text.
+"""Kaggle's ``fer2013.csv``: one row per face, with its 48x48 gray levels as text.
 
-The header is ``emotion,pixels,Usage`` (one version has leading spaces). Usage is Training, PublicTest or PrivateTest. Emotions are
-FER2013's codes: 0 angry, 1 disgust, 2 fear, 3 happy, 4 sad, 5 surprise, 6 neutral.
+The header is ``emotion,pixels,Usage`` (one version has leading spaces). Usage is Training, PublicTest or PrivateTest.
+Emotions are FER2013's codes: 0 angry, 1 disgust, 2 fear, 3 happy, 4 sad, 5 surprise, 6 neutral.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ def read_pixels(path: Path) -> tuple[pd.DataFrame, NDArray[np.uint8]]:
         except (ValueError, OverflowError):
             levels = np.array([], np.int64)
         if len(levels) != SIDE * SIDE or levels.min() < 0 or levels.max() > _WHITE:
-            message = f"{path}, row {table.row(row)}: not {SIDE * SIDE:,} gray levels from 0 to {_WHITE}; download the file again"
+            message = (
+                f"{path}, row {table.row(row)}: not {SIDE * SIDE:,} gray levels from 0 to {_WHITE}; download the file again"
+            )
             raise DataError(message)
         pictures[row] = levels
     return table.frame.drop(columns=pixels), pictures.reshape(-1, SIDE, SIDE)

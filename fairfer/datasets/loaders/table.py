@@ -6,8 +6,9 @@
     1,happiness,happiness,female
     2,anger,,male
 
-A row without a prediction is kept with the status ``error``. Instead of a label, a row may have one score per label, in columns that
-start with ``score`` (``score_happy``, ``score:anger``) or match ``--scores``. Multi-label tables have one column per label::
+A row without a prediction is kept with the status ``error``. Instead of a label, a row may have one score per label, in
+columns that start with ``score`` (``score_happy``, ``score:anger``) or match ``--scores``. Multi-label tables have one
+column per label::
 
     id,truth_AU6,truth_AU12,pred_AU6,pred_AU12,gender
     1,1,1,0,1,female
@@ -118,7 +119,9 @@ def _index_by_id(table: Table, requested: str | None) -> tuple[Table, str | None
         raise DataError(message)
     index = pd.Index(as_text(ids), name="sample_id", dtype="str")
     if index.has_duplicates:
-        message = f"{table.column(str(column))}: the id {index[index.duplicated()][0]!r} occurs more than once; make each id unique"
+        message = (
+            f"{table.column(str(column))}: the id {index[index.duplicated()][0]!r} occurs more than once; make each id unique"
+        )
         raise DataError(message)
     return Table(frame.set_axis(index, axis=0), table.path), column
 

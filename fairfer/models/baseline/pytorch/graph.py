@@ -35,7 +35,7 @@ class _Builder:
         self.nodes: list[NodeProto] = []
         self.initializers: list[TensorProto] = []
 
-    def node(self, kind: str, inputs: list[str], **attributes: Any) -> str:  # noqa: ANN401 - whatever the operator takes
+    def node(self, kind: str, inputs: list[str], **attributes: Any) -> str:
         name = f"{kind.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
         return name

@@ -16,11 +16,10 @@ from fairfer.report.figures.grouping import has_annotation, is_everyone
 from fairfer.report.figures.rate_axes import round_axis_end
 from fairfer.report.figures.style import INK, MUTED
 from fairfer.report.figures.text_layout import SMALL, column_label, column_label_layout, shorten, text_width
-from fairfer.report.tables import evidence
-from fairfer.report.tables.evidence import signed
-from fairfer.report.text.caveats import pairing_words
+from fairfer.report.tables.composition import label_group_association_table
+from fairfer.report.text import statements
 from fairfer.report.text.groups import group_words, with_source
-from fairfer.report.text.numbers import DASH
+from fairfer.report.text.numbers import DASH, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +58,7 @@ def draw_association(view: View) -> list[Picture]:
     """Ducher's Z of each label and group, and beside it the model's TPR there minus that of all others."""
     if view.audit.composition is None:
         return []
-    title = pairing_words(view)
+    title = statements.association(view)
     caption = (
         f"Left: association of each {view.noun} with each group in these data (Ducher's Z: 1 maximal positive association, 0 "
         "independence, \N{MINUS SIGN}1 never together). Right: the model's TPR in the group minus that of all others. "
@@ -69,7 +68,7 @@ def draw_association(view: View) -> list[Picture]:
     page_blocks = [[b for b in page if not is_everyone(b[0])] for page in pages(view)]
     return [
         _draw_maps(view, blocks, title).finish(
-            file_name("association"), "association", caption, evidence.pairing_table(view), title
+            file_name("association"), "association", caption, label_group_association_table(view), title
         )
         for blocks in page_blocks
         if blocks

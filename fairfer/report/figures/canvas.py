@@ -18,7 +18,7 @@ from fairfer.report.text.markup import printable
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fairfer.report.tables.rates import Table
+    from fairfer.report.tables.table import Table
 
 MAX_FILE_NAME_PART = 40
 _TITLE_SIZE, _TITLE_LINE = 10.0, 0.19

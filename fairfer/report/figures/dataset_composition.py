@@ -21,7 +21,7 @@ from fairfer.report.figures.grouping import is_everyone
 from fairfer.report.figures.style import INK, MUTED, group_styles
 from fairfer.report.figures.text_layout import SMALL, shorten, text_width, truncate
 from fairfer.report.figures.titles import composition_title
-from fairfer.report.tables import rates as tables
+from fairfer.report.tables.composition import composition_table
 from fairfer.report.text.groups import group_words
 from fairfer.report.text.numbers import whole
 
@@ -40,7 +40,7 @@ def draw_composition(view: View) -> list[Picture]:
     for blocks in filter(None, page_blocks):
         title = composition_title(view) + ("" if len(page_blocks) == 1 else f" ({grouping_list(blocks)})")
         caption = f"Number of faces by group and {view.noun}; in parentheses: faces of the group.{omission_note(view, blocks)}"
-        table = tables.faces_table(view, table_blocks(view, blocks))
+        table = composition_table(view, table_blocks(view, blocks))
         canvas = _draw_counts(view, blocks, title)
         pictures.append(canvas.finish(file_name("composition"), "composition", caption, table, title))
     return pictures

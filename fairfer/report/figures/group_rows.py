@@ -19,7 +19,7 @@ from fairfer.report.figures.style import FAINT, INK, MUTED, GroupStyle, group_st
 from fairfer.report.figures.text_layout import SMALL, shorten, text_width, truncate
 from fairfer.report.text.groups import group_words
 from fairfer.report.text.numbers import probability
-from fairfer.report.view import View, is_found
+from fairfer.report.view import View, is_significant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,7 +61,7 @@ def draw_group_rows(view: View, attribute: str, groups: list[str], title: str, *
                 continue
             gap = view.gap(name, label, attribute)
             draw_expected_gap(ax, view, attribute, name, label, 0, height)
-            if gap and is_found(gap):
+            if gap and is_significant(gap):
                 canvas.text(x, top - 0.2, probability("q", gap.q), weight="bold")
             _draw_dots(ax, rows, [group_styles(view, attribute)[g] for g in groups])
     return canvas

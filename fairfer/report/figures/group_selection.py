@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fairfer.report.figures.grouping import is_everyone
-from fairfer.report.text.groups import EVERYONE, attribute_words, with_source
+from fairfer.report.text.groups import EVERYONE, grouping_words, with_source
 
 if TYPE_CHECKING:
     from fairfer.report.view import View
@@ -48,13 +48,13 @@ def omission_note(view: View, blocks: Sequence[Block]) -> str:
     """The sentence of a caption about groups that the figure has no room for."""
     crowded = [a for a, _ in blocks if len(view.groups(a)) > MAX_GROUPS]
     return "".join(
-        f" Of {len(view.groups(a))} groups by {attribute_words(a)}, the {MAX_GROUPS} largest are shown." for a in crowded
+        f" Of {len(view.groups(a))} groups by {grouping_words(a)}, the {MAX_GROUPS} largest are shown." for a in crowded
     )
 
 
 def grouping_list(blocks: Sequence[Block]) -> str:
     """The groupings of a figure, where several figures share one title."""
-    return "; ".join(attribute_words(a) for a, _ in blocks)
+    return "; ".join(grouping_words(a) for a, _ in blocks)
 
 
 def table_blocks(view: View, blocks: Sequence[Block]) -> list[Block]:

@@ -18,8 +18,8 @@ from fairfer.report.figures.rate_axes import (
 from fairfer.report.figures.style import COLORS, MUTED, SEPARATOR, GroupStyle
 from fairfer.report.figures.text_layout import SMALL, shorten, text_width
 from fairfer.report.figures.titles import confidence_level
-from fairfer.report.tables import evidence
-from fairfer.report.text.caveats import ambiguity_words, rater_words
+from fairfer.report.tables.human_agreement import ambiguity_table, human_agreement_table
+from fairfer.report.text import statements
 from fairfer.report.text.groups import EVERYONE, group_words, with_source
 
 if TYPE_CHECKING:
@@ -43,12 +43,12 @@ def draw_human_agreement(view: View) -> list[Picture]:
         f"agreement). Line: {confidence_level(view)} confidence interval. Open: too few faces to compare."
     )
     return [
-        _draw_groups(view, a, rater_words(view, a)).finish(
+        _draw_groups(view, a, statements.human_agreement(view, a)).finish(
             file_name("human agreement", file_part(a)),
             "human_agreement",
             caption,
-            evidence.raters_table(view),
-            rater_words(view, a),
+            human_agreement_table(view),
+            statements.human_agreement(view, a),
         )
         for a in view.groupings or [EVERYONE]
         if len(view.groups(a)) <= MAX_GROUPS_BY_COLOR
@@ -59,14 +59,14 @@ def draw_accuracy_by_agreement(view: View) -> list[Picture]:
     """Accuracy of the model and of one rater, by the degree to which raters agree."""
     if view.audit.votes is None:
         return []
-    title = ambiguity_words(view)
+    title = statements.ambiguity(view)
     caption = (
         "Accuracy of the model (square, with its confidence interval) and of one rater compared with the majority of the others"
         " (diamond). Faces are grouped by the entropy of their votes: unanimous 0 bits, clear up to 0.75, mixed up to 1.25, "
         "split above. In parentheses: number of faces."
     )
     name = file_name("accuracy by agreement")
-    return [_draw_strata(view, title).finish(name, "accuracy_by_agreement", caption, evidence.ambiguity_table(view), title)]
+    return [_draw_strata(view, title).finish(name, "accuracy_by_agreement", caption, ambiguity_table(view), title)]
 
 
 def _draw_groups(view: View, attribute: str, title: str) -> Canvas:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fairfer.audits.comparison import Change, Comparison
-    from fairfer.report.tables.rates import Table
+    from fairfer.report.tables.table import Table
 
 _MAX_GROUPS = 12
 _ROW_HEIGHT, _PANEL_WIDTH = 0.19, 2.7

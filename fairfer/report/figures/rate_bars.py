@@ -13,7 +13,7 @@ from fairfer.report.figures.rate_axes import RATE_DEFINITIONS, axis_end, axis_ti
 from fairfer.report.figures.style import FAINT, GRID, INK, MUTED, GroupStyle, group_styles
 from fairfer.report.figures.text_layout import column_label, column_label_layout, shorten
 from fairfer.report.figures.titles import confidence_level, largest_spread_title
-from fairfer.report.tables import rates as tables
+from fairfer.report.tables.rates import comparison_table
 from fairfer.report.text.groups import EVERYONE
 from fairfer.report.text.numbers import DASH
 
@@ -37,7 +37,7 @@ def draw_bars(view: View) -> list[Picture]:
 
 def _bars(view: View, attribute: str) -> Picture:
     groups = displayed_groups(view, attribute)
-    table = tables.comparison_table(view, attribute, view.groups(attribute))
+    table = comparison_table(view, attribute, view.groups(attribute))
     title = largest_spread_title(view, attribute)
     caption = (
         f"Bar: rate; thin line: {confidence_level(view)} confidence interval. Pale hatched bar: too few faces to compare. "

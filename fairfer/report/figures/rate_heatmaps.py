@@ -18,10 +18,10 @@ from fairfer.report.figures.grouping import is_everyone
 from fairfer.report.figures.style import HATCH, HEATMAP_COLORS, INK, MUTED, SEPARATOR
 from fairfer.report.figures.text_layout import NORMAL, column_label, column_label_layout, shorten, text_width
 from fairfer.report.figures.titles import extremes, spread
-from fairfer.report.tables import rates as tables
+from fairfer.report.tables.rates import label_table, rate_table
 from fairfer.report.text.groups import capital, faces, group_words, with_source
 from fairfer.report.text.numbers import DASH, many, rate, whole
-from fairfer.report.view import RATES, SAYS, View
+from fairfer.report.view import RATE_DESCRIPTIONS, RATES, View
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,10 +52,10 @@ def draw_rate_heatmaps(view: View) -> list[Picture]:
 
 def _rate_heatmap(view: View, name: str, blocks: list[Block]) -> Picture:
     title = f"{name}: {extremes(view, name)}{_page_suffix(view, blocks)}"
-    caption = f"{name}, the {RATES[name]}: {SAYS[name]}. {_cell_note(view)}{omission_note(view, blocks)}"
+    caption = f"{name}, the {RATES[name]}: {RATE_DESCRIPTIONS[name]}. {_cell_note(view)}{omission_note(view, blocks)}"
     cells = {(a, g): [view.rate(name, label, a, g) for label in view.labels] for a, groups in blocks for g in groups}
     canvas = _heatmap(view, blocks, _Grid(tuple(view.labels), cells, RATES[name]), title)
-    table = tables.rate_table(view, name, table_blocks(view, blocks))
+    table = rate_table(view, name, table_blocks(view, blocks))
     return canvas.finish(file_name("rate", name), "rate", caption, table, title)
 
 
@@ -69,7 +69,7 @@ def _label_heatmap(view: View, label: str, blocks: list[Block]) -> Picture:
     caption = f"Error rates of {faces(label)}, one-vs-rest. {_cell_note(view)}{omission_note(view, blocks)}"
     cells = {(a, g): [view.rate(name, label, a, g) for name in RATES] for a, groups in blocks for g in groups}
     canvas = _heatmap(view, blocks, _Grid(tuple(RATES), cells, "rate"), title)
-    table = tables.label_table(view, label, table_blocks(view, blocks))
+    table = label_table(view, label, table_blocks(view, blocks))
     return canvas.finish(file_name(view.noun, label), "label", caption, table, title)
 
 

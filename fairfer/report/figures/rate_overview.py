@@ -23,10 +23,10 @@ from fairfer.report.figures.rate_axes import (
 from fairfer.report.figures.style import MUTED, SEPARATOR, group_styles
 from fairfer.report.figures.text_layout import NORMAL, shorten, text_width
 from fairfer.report.figures.titles import comparison_title, confidence_level
-from fairfer.report.tables import rates as tables
+from fairfer.report.tables.rates import comparison_table
 from fairfer.report.text.groups import EVERYONE
 from fairfer.report.text.numbers import DASH, probability, whole
-from fairfer.report.view import View, is_found
+from fairfer.report.view import View, is_significant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +45,7 @@ def draw_overview(view: View) -> list[Picture]:
 def _overview(view: View, attribute: str) -> Picture:
     groups = displayed_groups(view, attribute)
     title = comparison_title(view, attribute)
-    table = tables.comparison_table(view, attribute, view.groups(attribute))
+    table = comparison_table(view, attribute, view.groups(attribute))
     caption = _caption(view, attribute, groups)
     name = file_name("overview", file_part(attribute))
     if len(groups) > MAX_GROUPS_BY_COLOR:
@@ -136,7 +136,7 @@ def _draw_panel(canvas: Canvas, view: View, attribute: str, groups: list[str], n
         band_height = layout.row - layout.head - 0.06
         draw_expected_gap(ax, view, attribute, name, label, layout.center(i) - band_height / 2, band_height)
         gap = view.gap(name, label, attribute)
-        if gap and is_found(gap):
+        if gap and is_significant(gap):
             q_left = x + width if layout.is_narrow else x + width + (0.85 if name == "TPR" else 0.55)
             q_top = layout.row * i + 0.17 if layout.is_narrow else layout.center(i) + 0.03
             canvas.text(q_left, layout.top + q_top, probability("q", gap.q), weight="bold", ha="right")

@@ -8,7 +8,7 @@ from fairfer.report.figures.grouping import is_everyone
 from fairfer.report.text.findings import sentence
 from fairfer.report.text.groups import EVERYONE, capital, group_words, with_source
 from fairfer.report.text.numbers import listed, many, rate
-from fairfer.report.view import View, is_found
+from fairfer.report.view import View, is_significant
 
 if TYPE_CHECKING:
     from fairfer.metrics.results import Rate
@@ -32,7 +32,7 @@ def comparison_title(view: View, attribute: str) -> str:
     if is_everyone(attribute):
         return extremes(view, "TPR")
     tested = [g for g in view.tested if g.attribute == attribute and g.label in view.labels]
-    significant = [g for g in tested if is_found(g)]
+    significant = [g for g in tested if is_significant(g)]
     if significant:
         return sentence(view, significant[0])
     grouping = with_source(view.audit, attribute)

@@ -17,7 +17,7 @@ from fairfer.report.text.caveats import annotation_error, group_membership
 from fairfer.report.text.findings import key_gaps
 
 if TYPE_CHECKING:
-    from fairfer.report.figures.sheet import Names, Picture
+    from fairfer.report.figures.canvas import Picture
     from fairfer.report.view import View
 
 
@@ -27,7 +27,7 @@ class AnnotationError(Section):
     key = "annotation-error"
     title = "Sensitivity to annotation error"
     csv_names = ("annotation_error.csv", "probabilistic_rates.csv", "probabilistic_gaps.csv")
-    figure_names = ("annotation-error",)
+    figure_kinds = ("annotation_error",)
 
     def applies(self, view: View) -> bool:
         """Whether groups are inferred and a gap was tested."""
@@ -47,12 +47,6 @@ class AnnotationError(Section):
                 "probabilistic_gaps.csv": probabilistic_gaps_csv(view),
             }
         return files
-
-    def figures(self, view: View, names: Names) -> list[Picture]:
-        """Gaps by assumed annotation error."""
-        from fairfer.report.figures.annotation_error import draw_annotation_error
-
-        return draw_annotation_error(view, names)
 
     def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:
         """Figure, or why there is none."""

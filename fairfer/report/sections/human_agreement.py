@@ -15,7 +15,7 @@ from fairfer.report.tables.human_agreement import (
 )
 
 if TYPE_CHECKING:
-    from fairfer.report.figures.sheet import Names, Picture
+    from fairfer.report.figures.canvas import Picture
     from fairfer.report.view import View
 
 
@@ -25,7 +25,7 @@ class HumanAgreement(Section):
     key = "human-agreement"
     title = "Human agreement"
     csv_names = ("human_agreement.csv", "ambiguity.csv", "duplicate_consistency.csv")
-    figure_names = ("human-agreement", "ambiguity")
+    figure_kinds = ("human_agreement", "accuracy_by_agreement")
 
     def applies(self, view: View) -> bool:
         """Whether the dataset has votes."""
@@ -37,12 +37,6 @@ class HumanAgreement(Section):
         if view.human_agreement.duplicate_consistency:
             files["duplicate_consistency.csv"] = duplicate_consistency_csv(view)
         return files
-
-    def figures(self, view: View, names: Names) -> list[Picture]:
-        """Model and raters by group, and by agreement among raters."""
-        from fairfer.report.figures.human_agreement import draw_human_agreement
-
-        return draw_human_agreement(view, names)
 
     def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:
         """Figures, and label consistency on duplicate images."""

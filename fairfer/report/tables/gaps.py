@@ -73,7 +73,9 @@ def gaps_table(view: View) -> Table:
     ]
     columns = ("grouping", view.noun, "rate", "gap", *TEST_COLUMNS)
     untested = [
-        (*identity(view, g), *([DASH] * (len(columns) - len(identity(view, g))))) for g in view.audit.gaps if g.difference is None
+        (*identity(view, g), *([DASH] * (len(columns) - len(identity(view, g)))))
+        for g in view.audit.gaps
+        if g.difference is None
     ]
     return Table("All gaps, ordered by gap minus gap expected by chance", columns, (*tested, *untested), heads=3)
 

@@ -160,9 +160,7 @@ GLOSSARY: Mapping[str, Entry] = {
 """Definitions by their anchors on the page."""
 
 _ANCHORS = {word: anchor for anchor, entry in GLOSSARY.items() for word in entry.mentions}
-_MENTION = re.compile(
-    rf"(?<![\w-])(?:{'|'.join(re.escape(w) for w in sorted(_ANCHORS, key=len, reverse=True))})(?![\w-])"
-)
+_MENTION = re.compile(rf"(?<![\w-])(?:{'|'.join(re.escape(w) for w in sorted(_ANCHORS, key=len, reverse=True))})(?![\w-])")
 
 
 def mentions(text: str) -> list[tuple[int, int, str]]:

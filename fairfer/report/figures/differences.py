@@ -77,10 +77,10 @@ def draw_standardized_differences(view: View) -> list[Picture]:
         f"significant; before, {before:,}"
     )
     caption = (
-        f"Dot: gap after direct standardization, which gives all groups the same distribution of {view.strata}. Orange ring: gap "
-        "before. Line: confidence bounds of the standardized gap. Gray bar: gap expected by chance. Filled dot: statistically "
-        "significant (FDR-adjusted p < 0.05). Only strata with faces of all groups can be standardized; the table gives the "
-        "share of faces in them."
+        f"Dot: gap after direct standardization, which gives all groups the same distribution of {view.strata}. Orange ring: "
+        "gap before. Line: confidence bounds of the standardized gap. Gray bar: gap expected by chance. Filled dot: "
+        "statistically significant (FDR-adjusted p < 0.05). Only strata with faces of all groups can be standardized; the "
+        "table gives the share of faces in them."
     )
     canvas = _draw_rows([_Row(a, a.plain) for a in gaps], title)
     name = file_name("standardized differences")

@@ -14,12 +14,12 @@ from fairfer.report.sections.limits import Limits
 from fairfer.report.sections.provenance import Provenance
 from fairfer.report.sections.rates import Rates
 from fairfer.report.sections.reference import Glossary, Reproduce, Versions
-from fairfer.report.sections.section import Section
 from fairfer.report.sections.standardized import Standardized
 from fairfer.report.text.caveats import NO_CAVEATS
 from fairfer.report.text.findings import MAX_FINDINGS, KeyFinding
 
 if TYPE_CHECKING:
+    from fairfer.report.sections.section import Section
     from fairfer.report.view import View
 
 PROVENANCE = Provenance()

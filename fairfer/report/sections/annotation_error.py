@@ -51,8 +51,8 @@ class AnnotationError(Section):
     def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:
         """Figure, or why there is none."""
         text = (
-            "A model inferred these groups, and some of its annotations are wrong. If its errors are independent of the audited "
-            "model's errors, observed gaps are smaller than the true ones."
+            "A model inferred these groups, and some of its annotations are wrong. If its errors are independent of the "
+            "audited model's errors, observed gaps are smaller than the true ones."
         )
         shown: list[Block] = figures(pictures)
         if not shown and view.sensitivity:

@@ -43,14 +43,14 @@ class HumanAgreement(Section):
         votes = view.human_agreement
         text = (
             f"The label of a face is the majority vote of about {votes.raters} raters. How often one rater agrees with the "
-            "majority of the others shows how hard the task is for people, and for whose faces. A model trained on the votes of "
-            "many raters can exceed it."
+            "majority of the others shows how hard the task is for people, and for whose faces. A model trained on the votes "
+            "of many raters can exceed it."
         )
         blocks: list[Block] = [Paragraph(text), *figures(pictures)]
         if votes.duplicate_consistency:
             explanation = (
-                "Some images occur twice in the dataset with independent votes. The table shows how often both sets of votes give "
-                f"the same label. For one {view.noun}, it counts the pairs in which at least one set gives it."
+                "Some images occur twice in the dataset with independent votes. The table shows how often both sets of votes "
+                f"give the same label. For one {view.noun}, it counts the pairs in which at least one set gives it."
             )
             blocks += [
                 Heading("Label consistency on duplicate images"),

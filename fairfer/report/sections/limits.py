@@ -27,18 +27,18 @@ class Limits(Section):
         items = ["A label is how raters perceived a face. It is not what the person felt."]
         if inferred:
             items.append(
-                f"A model inferred these attributes: {', '.join(inferred)}. Its errors can hide gaps and can create them. How the "
-                "people describe themselves is unknown."
+                f"A model inferred these attributes: {', '.join(inferred)}. Its errors can hide gaps and can create them. How "
+                "the people describe themselves is unknown."
             )
         items += [
             "A gap that is not statistically significant may still exist: small groups hide large gaps.",
-            "A statistically significant gap is a difference between these groups in this dataset. Rates do not show its cause.",
+            "A statistically significant gap is a difference between these groups in this dataset. Rates do not show why.",
             f"Groups are compared in a rate only with at least {many(plan.minimum, 'face')} in its denominator.",
         ]
         if plan.subject:
             items.append(
-                f"Intervals and tests treat the subject (column {plan.subject}) as the independent unit. With fewer than about 20 "
-                "subjects in a group, intervals are somewhat too narrow."
+                f"Intervals and tests treat the subject (column {plan.subject}) as the independent unit. With fewer than about "
+                "20 subjects in a group, intervals are somewhat too narrow."
             )
         else:
             items.append(

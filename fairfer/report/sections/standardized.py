@@ -42,8 +42,8 @@ class Standardized(Section):
     def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:
         """Figure, or the table when no gap could be estimated."""
         text = (
-            f"Groups may differ in their distribution of {view.strata}. Here all groups have the same distribution: each rate is "
-            "the weighted mean over strata, with the same weights for every group."
+            f"Groups may differ in their distribution of {view.strata}. Here all groups have the same distribution: each rate "
+            "is the weighted mean over strata, with the same weights for every group."
         )
         shown: list[Block] = figures(pictures) or [TableBlock(standardized_table(view))]
         return [Paragraph(text), *shown, csv_links(self.csv_names)]

@@ -61,8 +61,8 @@ def subjects(view: View) -> str:
     if number is None:
         return ""
     return (
-        f"The {view.size():,} faces show {many(number, 'subject')} (column {view.audit.plan.subject}); intervals and tests treat "
-        "the subject as the independent unit."
+        f"The {view.size():,} faces show {many(number, 'subject')} (column {view.audit.plan.subject}); intervals and tests "
+        "treat the subject as the independent unit."
     )
 
 
@@ -139,8 +139,8 @@ def permutations(view: View) -> str:
     if tested / (number + 1) < ALPHA:
         return ""
     return (
-        f"{number:,} permutations are too few for {tested:,} tested gaps: no single gap can be statistically significant. Audit "
-        f"again with at least {-(-tested // ALPHA):,.0f} permutations."
+        f"{number:,} permutations are too few for {tested:,} tested gaps: no single gap can be statistically significant. "
+        f"Audit again with at least {-(-tested // ALPHA):,.0f} permutations."
     )
 
 

@@ -32,7 +32,7 @@ class Counts(Section):
         """All counts."""
         return {"counts.csv": counts_csv(view)}
 
-    def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:  # noqa: ARG002 - no figures
+    def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:
         """The table for everyone; folded, those of the groups."""
         groups = [(a, g) for a in view.groupings for g in view.groups(a) if view.size(a, g)]
         tables = [counts_table(view, a, g) for a, g in groups[:MAX_TABLES]]

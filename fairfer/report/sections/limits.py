@@ -20,7 +20,7 @@ class Limits(Section):
     key = "limits"
     title = "Limits"
 
-    def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:  # noqa: ARG002 - no figures
+    def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:
         """Limits as a list."""
         plan = view.audit.plan
         inferred = sorted({a.name for a in view.audit.data.attributes if a.source == "inferred"})

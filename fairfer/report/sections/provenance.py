@@ -32,7 +32,7 @@ class Provenance(Section):
         """The same without notes and sample selection."""
         return [*provenance_in_short(view), subjects(view), *labels(view)]
 
-    def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:  # noqa: ARG002 - no figures
+    def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:
         """Dataset, sample selection, groups, model, labels, settings."""
         return [*_dataset(view), *_selection(view), *_groups(view), *_model(view), *_labels(view), *_settings(view)]
 

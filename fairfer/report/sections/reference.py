@@ -20,7 +20,7 @@ class Glossary(Section):
     key = "glossary"
     title = "Glossary"
 
-    def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:  # noqa: ARG002 - the same for every audit
+    def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:
         """All definitions."""
         return [Definitions([Definition(entry.heading, entry.text, anchor) for anchor, entry in GLOSSARY.items()])]
 
@@ -31,7 +31,7 @@ class Versions(Section):
     key = "versions"
     title = "Versions and digests"
 
-    def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:  # noqa: ARG002 - no figures
+    def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:
         """Packages, digests of the inputs, schema."""
         audit = view.audit
         entries = {
@@ -50,7 +50,7 @@ class Reproduce(Section):
     key = "reproduce"
     title = "Reproduce"
 
-    def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:  # noqa: ARG002 - no figures
+    def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:
         """The command, and where the data of the page are."""
         command = view.audit.command
         return [

@@ -67,15 +67,15 @@ class Section(ABC):
     csv_names: ClassVar[tuple[str, ...]] = ()
     figure_kinds: ClassVar[tuple[str, ...]] = ()
 
-    def applies(self, view: View) -> bool:  # noqa: ARG002 - sections that always apply need no audit
+    def applies(self, view: View) -> bool:
         """Whether the report has this section; when not, no other method is called."""
         return True
 
-    def findings(self, view: View) -> list[KeyFinding]:  # noqa: ARG002 - optional
+    def findings(self, view: View) -> list[KeyFinding]:
         """Key findings, most important first; the summary shows the first few of all sections, in the order of sections."""
         return []
 
-    def caveats(self, view: View) -> list[str]:  # noqa: ARG002 - optional
+    def caveats(self, view: View) -> list[str]:
         """Caveats as sentences; empty strings are dropped."""
         return []
 
@@ -83,7 +83,7 @@ class Section(ABC):
         """Caveats for the summary on a terminal; those of the page unless a section has shorter ones."""
         return self.caveats(view)
 
-    def csv_files(self, view: View) -> dict[str, str]:  # noqa: ARG002 - optional
+    def csv_files(self, view: View) -> dict[str, str]:
         """Contents of CSV files by name, each in `csv_names`."""
         return {}
 

@@ -32,7 +32,7 @@ def summary(audit: Audit) -> str:
 
 
 def _finding(finding: KeyFinding) -> str:
-    details = "; ".join(filter(None, (finding.values, finding.certainty)))
+    details = "; ".join(filter(None, (finding.rates, finding.certainty)))
     if not details:
         return f"{finding.statement}."
     return f"{finding.statement}: {details}." if finding.gap else f"{finding.statement}. {capital(details)}."

@@ -34,7 +34,7 @@ class Gaps(Section):
 
     def csv_files(self, view: View) -> dict[str, str]:
         """All gaps, and their power."""
-        return {"gaps.csv": gaps_csv(view)} | ({"power.csv": power_csv(view)} if view.audit.gaps else {})
+        return {"gaps.csv": gaps_csv(view), "power.csv": power_csv(view)} if view.audit.gaps else {}
 
     def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:
         """Figure, power and all gaps."""

@@ -42,7 +42,7 @@ class KeyFinding:
     ----------
     statement
         The finding as a sentence, without its full stop.
-    values
+    rates
         Label and rate with the values of both groups.
     counts
         Numerators and denominators of both.
@@ -53,7 +53,7 @@ class KeyFinding:
     """
 
     statement: str
-    values: str = ""
+    rates: str = ""
     counts: str = ""
     certainty: str = ""
     gap: Gap | None = None
@@ -123,7 +123,7 @@ def _finding(view: View, gap: Gap) -> KeyFinding:
     bounds = interval(gap.low, gap.high)
     return KeyFinding(
         statement=sentence(view, gap),
-        values=_values(view, gap),
+        rates=_rates(view, gap),
         counts=_counts(view, gap),
         certainty=(
             f"statistically significant ({probability('q', gap.q)}): gap {rate(gap.difference)}"
@@ -138,7 +138,7 @@ def _compared(view: View, gap: Gap) -> tuple[Rate, Rate]:
     return higher, lower
 
 
-def _values(view: View, gap: Gap) -> str:
+def _rates(view: View, gap: Gap) -> str:
     texts = distinct_rates([r.value or 0.0 for r in _compared(view, gap)])
     text = f"{rate_name(gap)} {' vs. '.join(texts)}"
     return f"{text} (highest and lowest of {len(gap.groups)} groups)" if len(gap.groups) > _PAIR else text
@@ -163,7 +163,7 @@ def _no_finding(view: View) -> KeyFinding:
         return KeyFinding("No gap: all groups that could be compared have the same rates")
     return KeyFinding(
         statement=f"No gap is statistically significant among the {len(view.tested):,} tested",
-        values=f"closest to significance: {_clause(view, nearest)}, {_values(view, nearest)}",
+        rates=f"closest to significance: {_clause(view, nearest)}, {_rates(view, nearest)}",
         counts=_counts(view, nearest),
         certainty=f"{probability('q', nearest.q)}",
     )

@@ -102,7 +102,7 @@ GLOSSARY: Mapping[str, Entry] = {
         "The number of additional images per group with which a gap of the observed size would be detected with 80 % power.",
         ("additional sample size needed",),
     ),
-    "standardized": Entry(
+    "standardization": Entry(
         "Directly standardized gap",
         "The gap after all groups are given the same distribution of labels and of the listed variables: each group's rate is "
         "the mean of its rates within strata, weighted by the share of each stratum among all faces.",
@@ -120,7 +120,7 @@ GLOSSARY: Mapping[str, Entry] = {
         "The entropy of a face's votes in bits: 0 when all raters agree, 1 when the votes are split evenly between two labels.",
         ("vote entropy",),
     ),
-    "annotation-error-rate": Entry(
+    "correction": Entry(
         "Correction for annotation error",
         "Errors in inferred groups usually make gaps look smaller. For an assumed share of wrong annotations, the correction "
         "estimates the gap between the true groups by inverting the mixture of groups.",

@@ -19,11 +19,9 @@ from fairfer.report.text.numbers import DASH
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fairfer.metrics.results import Rate, WeightedRate
     from fairfer.report.figures.canvas import Canvas
+    from fairfer.report.figures.rows import Estimate
     from fairfer.report.view import View
-
-    Estimate = Rate | WeightedRate
 
 RATE_DEFINITIONS = {
     "TPR": "TPR: share of these faces recognized",
@@ -67,14 +65,14 @@ def round_axis_end(maximum: float) -> float:
     return next((end for end in _AXIS_ENDS if maximum <= end), 1.0)
 
 
-def axis_ticks(end: float, max_steps: int) -> tuple[list[float], list[str]]:
-    """At most `max_steps` even steps from 0 to the end of an axis, and their texts.
+def axis_ticks(end: float, max_steps: int, start: float = 0.0) -> tuple[list[float], list[str]]:
+    """At most `max_steps` even steps from the start of an axis to its end, and their texts.
 
     >>> axis_ticks(0.2, 2)
     ([0.0, 0.1, 0.2], ['0', '.1', '.2'])
     """
-    step = next(s for s in _TICK_STEPS if end / s <= max_steps + 1e-9)
-    ticks = [float(t) for t in np.arange(0, end + step / 2, step)]
+    step = next(s for s in _TICK_STEPS if (end - start) / s <= max_steps + 1e-9)
+    ticks = [float(t) for t in np.arange(start, end + step / 2, step)]
     decimals = 2 if any(round(100 * t) % 10 for t in ticks) else 1
     return ticks, [tick_text(t, decimals) for t in ticks]
 
@@ -84,10 +82,11 @@ def tick_text(value: float, decimals: int) -> str:
     return f"{value:g}" if value in (0, 1) else f"{value:.{decimals}f}".removeprefix("0")
 
 
-def draw_rate_axis(ax: Axes, end: float, max_steps: int) -> None:
-    """A horizontal axis of rates from 0 to its end."""
-    ticks, texts = axis_ticks(end, max_steps)
-    ax.set_xlim(-0.02 * end, 1.02 * end)
+def draw_rate_axis(ax: Axes, end: float, max_steps: int, start: float = 0.0) -> None:
+    """A horizontal axis of rates from its start to its end."""
+    ticks, texts = axis_ticks(end, max_steps, start)
+    margin = 0.02 * (end - start)
+    ax.set_xlim(start - margin, end + margin)
     ax.set_xticks(ticks, texts)
     ax.grid(axis="x", color=GRID, linewidth=0.6)
     ax.set_axisbelow(True)
@@ -119,11 +118,11 @@ def draw_estimates(ax: Axes, estimates: Sequence[tuple[Estimate, float]], style:
         )
 
 
-def draw_missing(ax: Axes, estimates: Sequence[tuple[Estimate, float]]) -> None:
-    """A dash at the height of each rate that is not estimable."""
+def draw_missing(ax: Axes, estimates: Sequence[tuple[Estimate, float]], left: float = 0.0) -> None:
+    """A dash at the left end and the height of each number that is not estimable."""
     for estimate, y in estimates:
         if estimate.value is None:
-            ax.text(0, y, DASH, ha="center", va="center", color=MUTED, size=7)
+            ax.text(left, y, DASH, ha="center", va="center", color=MUTED, size=7)
 
 
 def draw_expected_gap(ax: Axes, view: View, attribute: str, name: str, label: str, top: float, height: float) -> None:

@@ -9,8 +9,8 @@ from fairfer.report.figures.canvas import Canvas, Picture, file_name
 from fairfer.report.figures.style import COLORS, INK, MUTED
 from fairfer.report.figures.text_layout import truncate
 from fairfer.report.figures.titles import confidence_level
-from fairfer.report.tables import evidence
-from fairfer.report.text.caveats import doubt_words
+from fairfer.report.tables.annotation_error import annotation_error_table
+from fairfer.report.text import statements
 from fairfer.report.text.groups import with_source
 from fairfer.vocabulary import ALL
 
@@ -30,7 +30,7 @@ def draw_annotation_error(view: View) -> list[Picture]:
     curves = [(g, c) for g, c in view.sensitivity if g.difference][:_MAX_PANELS]
     if not curves:
         return []
-    title = doubt_words(view)
+    title = statements.annotation_error(view)
     caption = (
         "Line: gap between the groups with the most and the least favorable rate, corrected for the assumed share of wrong "
         f"annotations among inferred attributes; band: {confidence_level(view)} confidence interval. Below 0 the order of the "
@@ -39,7 +39,7 @@ def draw_annotation_error(view: View) -> list[Picture]:
     if any(view.probabilistic(g) for g, _ in curves):
         caption += " Diamond: gap with probabilistic group membership, from the probabilities of the inferring model."
     canvas = _draw_panels(view, curves, title)
-    return [canvas.finish(file_name("annotation error"), "annotation_error", caption, evidence.sensitivity_table(view), title)]
+    return [canvas.finish(file_name("annotation error"), "annotation_error", caption, annotation_error_table(view), title)]
 
 
 def _draw_panels(view: View, curves: Sequence[tuple[Gap, list[CorrectedGap]]], title: str) -> Canvas:

@@ -12,20 +12,20 @@ from matplotlib.patches import Rectangle
 
 from fairfer.report.figures.canvas import Canvas, Picture, file_name
 from fairfer.report.figures.group_selection import Block, pages
-from fairfer.report.figures.grouping import has_annotation, is_everyone
+from fairfer.report.figures.grouping import is_everyone
 from fairfer.report.figures.rate_axes import round_axis_end
 from fairfer.report.figures.style import INK, MUTED
 from fairfer.report.figures.text_layout import SMALL, column_label, column_label_layout, shorten, text_width
-from fairfer.report.tables import evidence
-from fairfer.report.tables.evidence import signed
-from fairfer.report.text.caveats import pairing_words
-from fairfer.report.text.groups import group_words, with_source
-from fairfer.report.text.numbers import DASH
+from fairfer.report.tables.composition import label_group_association_table
+from fairfer.report.text import statements
+from fairfer.report.text.groups import group_words, is_annotated, with_source
+from fairfer.report.text.numbers import DASH, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fairfer.metrics.results import Pairing
+    from fairfer.report.transition import Grouping
     from fairfer.report.view import View
 
 _COLORS = "PuOr"
@@ -59,7 +59,7 @@ def draw_association(view: View) -> list[Picture]:
     """Ducher's Z of each label and group, and beside it the model's TPR there minus that of all others."""
     if view.audit.composition is None:
         return []
-    title = pairing_words(view)
+    title = statements.association(view)
     caption = (
         f"Left: association of each {view.noun} with each group in these data (Ducher's Z: 1 maximal positive association, 0 "
         "independence, \N{MINUS SIGN}1 never together). Right: the model's TPR in the group minus that of all others. "
@@ -69,7 +69,7 @@ def draw_association(view: View) -> list[Picture]:
     page_blocks = [[b for b in page if not is_everyone(b[0])] for page in pages(view)]
     return [
         _draw_maps(view, blocks, title).finish(
-            file_name("association"), "association", caption, evidence.pairing_table(view), title
+            file_name("association"), "association", caption, label_group_association_table(view), title
         )
         for blocks in page_blocks
         if blocks
@@ -80,9 +80,9 @@ def _draw_maps(view: View, blocks: list[Block], title: str) -> Canvas:
     composition = view.audit.composition
     pairings = {(p.attribute, p.group, p.label): p for p in (composition.pairing if composition else ())}
     rows: list[tuple[str, str] | str] = []
-    for attribute, groups in blocks:
-        rows.append(with_source(view.audit, attribute))
-        rows += [(attribute, g) for g in groups if (attribute, g, view.labels[0]) in pairings]
+    for grouping, groups in blocks:
+        rows.append(with_source(view.audit, grouping))
+        rows += [(grouping, g) for g in groups if (grouping, g, view.labels[0]) in pairings]
     texts = ["" if isinstance(row, str) else shorten(group_words(row[1])) for row in rows]
     left = 0.25 + max(text_width(t, SMALL) for t in texts)
     labels = [shorten(n) for n in view.labels]
@@ -130,11 +130,11 @@ def _maps(
     return _Map("Ducher's Z", 1.0, association), _Map("TPR minus others' TPR", round_axis_end(maximum), excess)
 
 
-def _expected_faces(view: View, attribute: str, group: str, label: str) -> float:
+def _expected_faces(view: View, grouping: Grouping, group: str, label: str) -> float:
     """Number of faces of a label that a group would have if label and group were independent."""
-    groups = [g for g in view.groups(attribute) if has_annotation(attribute, g)]
-    total = sum(view.size(attribute, g) for g in groups)
-    return view.size(attribute, group) * sum(view.support(label, attribute, g) for g in groups) / total if total else 0.0
+    groups = [g for g in view.groups(grouping) if is_annotated(g)]
+    total = sum(view.size(grouping, g) for g in groups)
+    return view.size(grouping, group) * sum(view.support(label, grouping, g) for g in groups) / total if total else 0.0
 
 
 def _draw_cell(ax: Axes, x: int, y: int, cell: _Cell, scale_end: float) -> None:

@@ -18,7 +18,8 @@ from fairfer.report.text.markup import printable
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fairfer.report.tables.rates import Table
+    from fairfer.report.tables.table import Table
+    from fairfer.report.transition import Grouping
 
 MAX_FILE_NAME_PART = 40
 _TITLE_SIZE, _TITLE_LINE = 10.0, 0.19
@@ -46,8 +47,8 @@ class Picture:
         Width and height of the SVG, in points.
     title_height
         Height of the title at the top, in points: the report shows the title as text and crops it from the figure.
-    attribute
-        The grouping that an overview compares.
+    grouping
+        The grouping that an overview compares; ``None`` for other figures.
     narrow
         The same figure for a narrow screen.
     """
@@ -61,7 +62,7 @@ class Picture:
     png: bytes
     size: tuple[float, float]
     title_height: float
-    attribute: str = ""
+    grouping: Grouping | None = None
     narrow: Picture | None = None
 
 

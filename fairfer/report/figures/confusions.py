@@ -10,18 +10,20 @@ from matplotlib import colormaps
 from matplotlib.patches import Rectangle
 
 from fairfer.report.figures.canvas import Canvas, Picture, file_name
-from fairfer.report.figures.grouping import attributes_of, file_part, groupings_in, groups_in, is_everyone, largest_groups
+from fairfer.report.figures.grouping import file_part, groupings_in, groups_in, is_everyone, largest_groups
 from fairfer.report.figures.rate_heatmaps import draw_color_scale, text_color
 from fairfer.report.figures.style import HATCH, HEATMAP_COLORS, INK, MUTED, SEPARATOR
 from fairfer.report.figures.text_layout import SMALL, shorten, text_width, truncate
-from fairfer.report.tables.rates import Table
+from fairfer.report.tables.table import Table
 from fairfer.report.text.groups import group_words, with_source
 from fairfer.report.text.numbers import DASH, many, rate, whole
+from fairfer.report.transition import parts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fairfer.report.figures.rows import Confusion
+    from fairfer.report.transition import Grouping
     from fairfer.report.view import View
 
 _MAX_GROUPS, _MAX_COLUMNS = 6, 3
@@ -50,12 +52,12 @@ def draw_confusions(view: View, confusions: Sequence[Confusion]) -> list[Picture
         Rows of any number of groupings. A pair of labels that is absent has no faces.
     """
     return [
-        _figure(view, grouping, [c for c in confusions if c.attribute == attributes_of(grouping)])
+        _figure(view, grouping, [c for c in confusions if c.attribute == parts(grouping)])
         for grouping in groupings_in(view, (c.attribute for c in confusions))
     ]
 
 
-def _figure(view: View, grouping: str, confusions: Sequence[Confusion]) -> Picture:
+def _figure(view: View, grouping: Grouping, confusions: Sequence[Confusion]) -> Picture:
     groups = groups_in(view, grouping, (c.group for c in confusions))
     displayed = largest_groups(view, grouping, groups, _MAX_GROUPS)
     title = _title(view, grouping, confusions)
@@ -84,7 +86,7 @@ def _predicted_labels(view: View, confusions: Sequence[Confusion]) -> list[str]:
     return list(dict.fromkeys([*view.labels, *sorted({c.predicted for c in confusions})]))
 
 
-def _title(view: View, grouping: str, confusions: Sequence[Confusion]) -> str:
+def _title(view: View, grouping: Grouping, confusions: Sequence[Confusion]) -> str:
     """The most frequent confusion among true labels with enough faces."""
     totals = {levels: _matrix([c for c in confusions if c.group == levels]).totals for levels in {c.group for c in confusions}}
     errors = [
@@ -153,7 +155,7 @@ def _draw_row(ax: Axes, y: int, truth: str, columns: Sequence[str], matrix: _Mat
         ax.text(x + 0.5, y + 0.74, whole(cell.count if cell else 0), ha="center", va="center", color=color, size=_COUNT_SIZE)
 
 
-def _table(view: View, grouping: str, confusions: Sequence[Confusion]) -> Table:
+def _table(view: View, grouping: Grouping, confusions: Sequence[Confusion]) -> Table:
     groups = groups_in(view, grouping, (c.group for c in confusions))
     columns = _predicted_labels(view, confusions)
     rows = []

@@ -12,11 +12,11 @@ from fairfer.report.figures.canvas import Canvas, Picture, file_name
 from fairfer.report.figures.rate_axes import draw_rate_axis, round_axis_end
 from fairfer.report.figures.style import BAND, COLORS, MUTED
 from fairfer.report.figures.text_layout import SMALL, shorten, text_width
-from fairfer.report.tables import evidence
-from fairfer.report.tables import rates as tables
-from fairfer.report.text.groups import attribute_words
+from fairfer.report.tables.gaps import gaps_table
+from fairfer.report.tables.standardized import standardized_table
+from fairfer.report.text.groups import grouping_words
 from fairfer.report.text.numbers import many, probability
-from fairfer.report.view import View, is_found
+from fairfer.report.view import View, is_significant
 
 if TYPE_CHECKING:
     from fairfer.metrics.results import Gap, StandardizedGap
@@ -35,7 +35,7 @@ class _Row:
 
     @property
     def text(self) -> str:
-        return f"{shorten(self.gap.label)} {self.gap.rate}, {shorten(attribute_words(self.gap.attribute))}"
+        return f"{shorten(self.gap.label)} {self.gap.rate}, {shorten(grouping_words(self.gap.attribute))}"
 
     @property
     def maximum(self) -> float:
@@ -48,7 +48,7 @@ def draw_differences(view: View) -> list[Picture]:
     gaps = [g for g in view.tested if g.label in view.labels and g.difference][:_MAX_GAPS]
     if not gaps:
         return []
-    significant = sum(is_found(g) for g in view.tested)
+    significant = sum(is_significant(g) for g in view.tested)
     tested = many(len(view.tested), "tested gap")
     title = f"{significant or 'None'} of {tested} {'is' if significant <= 1 else 'are'} statistically significant"
     caption = (
@@ -61,7 +61,7 @@ def draw_differences(view: View) -> list[Picture]:
             "the table has all."
         )
     canvas = _draw_rows([_Row(g, None) for g in gaps], title)
-    return [canvas.finish(file_name("differences"), "differences", caption, tables.gaps_table(view), title)]
+    return [canvas.finish(file_name("differences"), "differences", caption, gaps_table(view), title)]
 
 
 def draw_standardized_differences(view: View) -> list[Picture]:
@@ -70,21 +70,21 @@ def draw_standardized_differences(view: View) -> list[Picture]:
     gaps = [a for a in tested if a.label in view.labels and (a.difference or a.plain)][:_MAX_GAPS]
     if not gaps:
         return []
-    after = sum(is_found(a) for a in tested)
-    before = sum(bool((g := view.gap(a.rate, a.label, a.attribute)) and is_found(g)) for a in tested)
+    after = sum(is_significant(a) for a in tested)
+    before = sum(bool((g := view.gap(a.rate, a.label, a.attribute)) and is_significant(g)) for a in tested)
     title = (
-        f"Standardized by {view.mix}, {after:,} of {many(len(tested), 'gap')} {'is' if after == 1 else 'are'} statistically "
+        f"Standardized by {view.strata}, {after:,} of {many(len(tested), 'gap')} {'is' if after == 1 else 'are'} statistically "
         f"significant; before, {before:,}"
     )
     caption = (
-        f"Dot: gap after direct standardization, which gives all groups the same distribution of {view.mix}. Orange ring: gap "
-        "before. Line: confidence bounds of the standardized gap. Gray bar: gap expected by chance. Filled dot: statistically "
-        "significant (FDR-adjusted p < 0.05). Only strata with faces of all groups can be standardized; the table gives the "
-        "share of faces in them."
+        f"Dot: gap after direct standardization, which gives all groups the same distribution of {view.strata}. Orange ring: "
+        "gap before. Line: confidence bounds of the standardized gap. Gray bar: gap expected by chance. Filled dot: "
+        "statistically significant (FDR-adjusted p < 0.05). Only strata with faces of all groups can be standardized; the "
+        "table gives the share of faces in them."
     )
     canvas = _draw_rows([_Row(a, a.plain) for a in gaps], title)
     name = file_name("standardized differences")
-    return [canvas.finish(name, "standardized_differences", caption, evidence.adjusted_table(view), title)]
+    return [canvas.finish(name, "standardized_differences", caption, standardized_table(view), title)]
 
 
 def _draw_rows(rows: Sequence[_Row], title: str) -> Canvas:
@@ -98,8 +98,8 @@ def _draw_rows(rows: Sequence[_Row], title: str) -> Canvas:
     draw_rate_axis(ax, round_axis_end(max(row.maximum for row in rows)), 5)
     for i, row in enumerate(rows):
         gap, y = row.gap, 0.05 + _ROW_HEIGHT * (i + 0.5)
-        is_significant = is_found(gap)
-        color = COLORS[0] if is_significant else _NOT_SIGNIFICANT
+        significant = is_significant(gap)
+        color = COLORS[0] if significant else _NOT_SIGNIFICANT
         ax.add_patch(Rectangle((0, y - 0.07), gap.expected_by_chance or 0.0, 0.14, facecolor=BAND, edgecolor="none", zorder=1))
         ax.hlines(y, gap.low or 0.0, gap.high or 0.0, color=color, linewidth=0.9, alpha=0.7, zorder=2)
         if row.observed is not None:
@@ -109,9 +109,9 @@ def _draw_rows(rows: Sequence[_Row], title: str) -> Canvas:
             )  # fmt: skip
         ax.plot(
             gap.difference or 0.0, y, "o", markersize=5.5, clip_on=False, zorder=3, markeredgewidth=1.1,
-            markeredgecolor=color, markerfacecolor=color if is_significant else "white",
+            markeredgecolor=color, markerfacecolor=color if significant else "white",
         )  # fmt: skip
-        weight: Literal["bold", "normal"] = "bold" if is_significant else "normal"
+        weight: Literal["bold", "normal"] = "bold" if significant else "normal"
         canvas.text(left - 0.1, 0.12 + y + 0.035, row.text, ha="right", weight=weight)
         canvas.text(width - 0.1, 0.12 + y + 0.035, probability("q", gap.q), ha="right", weight=weight)
     canvas.text(left, 0.12 + height + 0.36, "gap: highest minus lowest rate of a group", color=MUTED)

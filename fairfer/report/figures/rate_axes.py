@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from fairfer.report.figures.canvas import Canvas
     from fairfer.report.figures.rows import Estimate
+    from fairfer.report.transition import Group, Grouping
     from fairfer.report.view import View
 
 RATE_DEFINITIONS = {
@@ -46,11 +47,11 @@ class DotStyle:
 DOTS = DotStyle()
 
 
-def axis_end(view: View, attribute: str, groups: Sequence[str], name: str) -> float:
+def axis_end(view: View, grouping: Grouping, groups: Sequence[Group], name: str) -> float:
     """Right end of an axis: 1 for TPR; for FPR, which is small, as far as rates and intervals reach."""
     if name == "TPR":
         return 1.0
-    rates = [view.rate(name, label, attribute, g) for label in view.labels for g in groups]
+    rates = [view.rate(name, label, grouping, g) for label in view.labels for g in groups]
     values = [r.value for r in rates if r.value is not None]
     bounds = [r.high or 0.0 for r in rates if r.status == "ok"]
     return round_axis_end(max([0.0, *values, *bounds]))
@@ -125,12 +126,12 @@ def draw_missing(ax: Axes, estimates: Sequence[tuple[Estimate, float]], left: fl
             ax.text(left, y, DASH, ha="center", va="center", color=MUTED, size=7)
 
 
-def draw_expected_gap(ax: Axes, view: View, attribute: str, name: str, label: str, top: float, height: float) -> None:
+def draw_expected_gap(ax: Axes, view: View, grouping: Grouping, name: str, label: str, top: float, height: float) -> None:
     """The gap expected by chance, as a band centered between the highest and the lowest rate that are compared."""
-    gap = view.gap(name, label, attribute)
+    gap = view.gap(name, label, grouping)
     if gap is None or not gap.expected_by_chance or gap.worst is None or gap.best is None:
         return
-    center = sum(view.rate(name, label, attribute, g).value or 0.0 for g in (gap.worst, gap.best)) / 2
+    center = sum(view.rate(name, label, grouping, g).value or 0.0 for g in (gap.worst, gap.best)) / 2
     left, right = max(center - gap.expected_by_chance / 2, 0.0), min(center + gap.expected_by_chance / 2, 1.0)
     ax.add_patch(Rectangle((left, top), right - left, height, facecolor=BAND, edgecolor="none", zorder=1))
 
@@ -152,9 +153,9 @@ class Legend:
     height: float
 
 
-def layout_legend(view: View, attribute: str, groups: Sequence[str], width: float) -> Legend:
+def layout_legend(view: View, grouping: Grouping, groups: Sequence[Group], width: float) -> Legend:
     """Positions of the groups' names in lines no wider than `width` inches."""
-    x, y = 0.1 + text_width(legend_title(view, attribute), SMALL) + 0.15, 0.14
+    x, y = 0.1 + text_width(legend_title(view, grouping), SMALL) + 0.15, 0.14
     entries = []
     for group in groups:
         entry_width = text_width(shorten(group_words(group)), SMALL) + 0.36
@@ -165,10 +166,10 @@ def layout_legend(view: View, attribute: str, groups: Sequence[str], width: floa
     return Legend(tuple(entries), y + 0.1)
 
 
-def draw_legend(canvas: Canvas, view: View, attribute: str, legend: Legend, *, bars: bool) -> None:
+def draw_legend(canvas: Canvas, view: View, grouping: Grouping, legend: Legend, *, bars: bool) -> None:
     """The names of the groups, each after its marker, or after a square for bars."""
-    styles = group_styles(view, attribute)
-    canvas.text(0.1, 0.18, legend_title(view, attribute), color=MUTED)
+    styles = group_styles(view, grouping)
+    canvas.text(0.1, 0.18, legend_title(view, grouping), color=MUTED)
     for entry in legend.entries:
         style = styles[entry.group]
         draw_key(canvas, entry.left, entry.top, shorten(group_words(entry.group)), style, square=bars)

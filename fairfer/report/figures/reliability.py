@@ -6,21 +6,22 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fairfer.report.figures.canvas import Canvas, Picture, file_name
-from fairfer.report.figures.grouping import attributes_of, file_part, groupings_in, groups_in, is_everyone, largest_groups
+from fairfer.report.figures.grouping import file_part, groupings_in, groups_in, is_everyone, largest_groups
 from fairfer.report.figures.rate_axes import draw_legend, layout_legend
 from fairfer.report.figures.style import GRID, MUTED, GroupStyle, group_styles
 from fairfer.report.figures.text_layout import truncate
 from fairfer.report.figures.titles import confidence_level
-from fairfer.report.tables.rates import Table
+from fairfer.report.tables.table import Table
 from fairfer.report.text.groups import group_words, with_source
 from fairfer.report.text.numbers import interval, many, rate, whole
+from fairfer.report.transition import parts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fairfer.report.figures.rows import CalibrationBin
+    from fairfer.report.transition import Group, Grouping
     from fairfer.report.view import View
-    from fairfer.vocabulary import Group
 
 _MAX_GROUPS, _MAX_COLUMNS = 4, 4
 _PANEL, _COLUMN_GAP, _ROW_GAP = 1.7, 0.3, 0.55
@@ -39,7 +40,7 @@ def draw_reliability(view: View, bins: Sequence[CalibrationBin]) -> list[Picture
     """
     filled = [b for b in bins if b.total and b.mean_score is not None]
     return [
-        _figure(view, grouping, [b for b in filled if b.attribute == attributes_of(grouping)])
+        _figure(view, grouping, [b for b in filled if b.attribute == parts(grouping)])
         for grouping in groupings_in(view, (b.attribute for b in filled))
     ]
 
@@ -56,7 +57,7 @@ def expected_calibration_error(bins: Sequence[CalibrationBin]) -> float:
     return sum(abs(b.positives - b.total * (b.mean_score or 0.0)) for b in bins) / total
 
 
-def _figure(view: View, grouping: str, bins: Sequence[CalibrationBin]) -> Picture:
+def _figure(view: View, grouping: Grouping, bins: Sequence[CalibrationBin]) -> Picture:
     groups = groups_in(view, grouping, (b.group for b in bins))
     displayed = largest_groups(view, grouping, groups, _MAX_GROUPS)
     title = _title(view, grouping, bins)
@@ -73,8 +74,8 @@ def _figure(view: View, grouping: str, bins: Sequence[CalibrationBin]) -> Pictur
     return canvas.finish(name, "reliability", caption, _table(view, grouping, groups, bins), title)
 
 
-def _title(view: View, grouping: str, bins: Sequence[CalibrationBin]) -> str:
-    curves: dict[tuple[str, Group], list[CalibrationBin]] = {}
+def _title(view: View, grouping: Grouping, bins: Sequence[CalibrationBin]) -> str:
+    curves: dict[tuple[str, tuple[str, ...]], list[CalibrationBin]] = {}
     for row in bins:
         curves.setdefault((row.label, row.group), []).append(row)
     minimum = view.audit.plan.minimum
@@ -87,7 +88,9 @@ def _title(view: View, grouping: str, bins: Sequence[CalibrationBin]) -> str:
     return f"Calibration{heading}: the expected calibration error is largest for {label}{group} ({rate(errors[label, levels])})"
 
 
-def _draw_panels(view: View, grouping: str, groups: dict[Group, str], bins: Sequence[CalibrationBin], title: str) -> Canvas:
+def _draw_panels(
+    view: View, grouping: Grouping, groups: dict[tuple[str, ...], Group], bins: Sequence[CalibrationBin], title: str
+) -> Canvas:
     labels = [n for n in view.labels if any(b.label == n for b in bins)]
     column_count = min(len(labels), _MAX_COLUMNS)
     row_count = -(-len(labels) // _MAX_COLUMNS)
@@ -149,7 +152,7 @@ def _draw_curve(ax: Axes, curve: Sequence[CalibrationBin], style: GroupStyle, mi
         )
 
 
-def _table(view: View, grouping: str, groups: dict[Group, str], bins: Sequence[CalibrationBin]) -> Table:
+def _table(view: View, grouping: Grouping, groups: dict[tuple[str, ...], Group], bins: Sequence[CalibrationBin]) -> Table:
     rows = [
         (
             b.label,

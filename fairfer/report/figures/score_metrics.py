@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fairfer.report.figures.canvas import Canvas, Picture, file_name
 from fairfer.report.figures.group_selection import MAX_GROUPS_BY_COLOR
-from fairfer.report.figures.grouping import attributes_of, file_part, groupings_in, groups_in, is_everyone, largest_groups
+from fairfer.report.figures.grouping import file_part, groupings_in, groups_in, is_everyone, largest_groups
 from fairfer.report.figures.rate_axes import (
     draw_estimates,
     draw_legend,
@@ -19,14 +19,15 @@ from fairfer.report.figures.rate_axes import (
 from fairfer.report.figures.style import SEPARATOR, group_styles
 from fairfer.report.figures.text_layout import NORMAL, shorten, text_width
 from fairfer.report.figures.titles import confidence_level
-from fairfer.report.tables.rates import Table
+from fairfer.report.tables.table import Table
 from fairfer.report.text.groups import group_words, with_source
 from fairfer.report.text.numbers import DASH, interval, rate
+from fairfer.report.transition import parts
 
 if TYPE_CHECKING:
     from fairfer.report.figures.rows import ScoreMetric
+    from fairfer.report.transition import Group, Grouping
     from fairfer.report.view import View
-    from fairfer.vocabulary import Group
 
 _AXIS_WIDTH, _SPACING = 4.6, 0.15
 _RANDOM_AUROC = 0.5
@@ -45,13 +46,13 @@ def draw_score_metrics(view: View, metrics: Sequence[ScoreMetric]) -> list[Pictu
     """
     names = dict.fromkeys(m.metric for m in metrics)
     return [
-        _figure(view, grouping, [m for m in metrics if m.metric == name and m.attribute == attributes_of(grouping)])
+        _figure(view, grouping, [m for m in metrics if m.metric == name and m.attribute == parts(grouping)])
         for name in names
         for grouping in groupings_in(view, (m.attribute for m in metrics if m.metric == name))
     ]
 
 
-def _figure(view: View, grouping: str, metrics: Sequence[ScoreMetric]) -> Picture:
+def _figure(view: View, grouping: Grouping, metrics: Sequence[ScoreMetric]) -> Picture:
     name = metrics[0].metric
     groups = groups_in(view, grouping, (m.group for m in metrics))
     displayed = largest_groups(view, grouping, groups, MAX_GROUPS_BY_COLOR)
@@ -67,7 +68,7 @@ def _figure(view: View, grouping: str, metrics: Sequence[ScoreMetric]) -> Pictur
     return canvas.finish(parts, "score_metric", caption, _table(view, grouping, metrics), title)
 
 
-def _title(view: View, grouping: str, metrics: Sequence[ScoreMetric]) -> str:
+def _title(view: View, grouping: Grouping, metrics: Sequence[ScoreMetric]) -> str:
     name = metrics[0].metric
     heading = name if is_everyone(grouping) else f"{name} by {with_source(view.audit, grouping)}"
     estimable = [m for m in metrics if m.status == "ok" and m.value is not None]
@@ -79,12 +80,14 @@ def _title(view: View, grouping: str, metrics: Sequence[ScoreMetric]) -> str:
     return f"{heading}: highest for {_subject(grouping, high)}, lowest for {_subject(grouping, low)}"
 
 
-def _subject(grouping: str, metric: ScoreMetric) -> str:
+def _subject(grouping: Grouping, metric: ScoreMetric) -> str:
     group = "" if is_everyone(grouping) else f"{', '.join(metric.group)}, "
     return f"{metric.label} ({group}{rate(metric.value)})"
 
 
-def _draw_dots(view: View, grouping: str, groups: dict[Group, str], metrics: Sequence[ScoreMetric], title: str) -> Canvas:
+def _draw_dots(
+    view: View, grouping: Grouping, groups: dict[tuple[str, ...], Group], metrics: Sequence[ScoreMetric], title: str
+) -> Canvas:
     """A row per label, the groups' dots below one another."""
     labels = [n for n in view.labels if any(m.label == n for m in metrics)]
     row_height = max(len(groups) * _SPACING + 0.17, 0.3)
@@ -114,7 +117,7 @@ def _draw_dots(view: View, grouping: str, groups: dict[Group, str], metrics: Seq
     return canvas
 
 
-def _table(view: View, grouping: str, metrics: Sequence[ScoreMetric]) -> Table:
+def _table(view: View, grouping: Grouping, metrics: Sequence[ScoreMetric]) -> Table:
     groups = groups_in(view, grouping, (m.group for m in metrics))
     rows = [
         (

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MAX_FILE_NAME_PART = 40
 _TITLE_SIZE, _TITLE_LINE = 10.0, 0.19
+_PNG_COMPRESSION = 1
+"""The fastest level of zlib; higher levels take longer and make files of figures no smaller."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,9 @@ class Canvas:
         """SVG and PNG."""
         svg, png = io.BytesIO(), io.BytesIO()
         self.figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-        self.figure.savefig(png, format="png", dpi=PNG_DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 4})
+        self.figure.savefig(
+            png, format="png", dpi=PNG_DPI, metadata={"Software": None}, pil_kwargs={"compress_level": _PNG_COMPRESSION}
+        )
         families = f"'{FAMILY}', Verdana, sans-serif"
         return svg.getvalue().replace(f"'{FAMILY}'".encode(), families.encode()), png.getvalue()
 

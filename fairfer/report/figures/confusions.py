@@ -41,6 +41,20 @@ class _Matrix:
     totals: dict[str, int]
 
 
+@dataclass(frozen=True)
+class _Labels:
+    """True labels in the order of rows, and predicted labels in the order of columns."""
+
+    truth: tuple[str, ...]
+    predicted: tuple[str, ...]
+
+    @classmethod
+    def of(cls, view: View, confusions: Sequence[Confusion]) -> _Labels:
+        """The audited labels, then those that only the rows have, such as no answer."""
+        truth, predicted = sorted({c.truth for c in confusions}), sorted({c.predicted for c in confusions})
+        return cls(tuple(dict.fromkeys([*view.labels, *truth])), tuple(dict.fromkeys([*view.labels, *predicted])))
+
+
 def draw_confusions(view: View, confusions: Sequence[Confusion]) -> list[Picture]:
     """One figure per grouping, with a heat map per group.
 
@@ -60,7 +74,7 @@ def draw_confusions(view: View, confusions: Sequence[Confusion]) -> list[Picture
 def _figure(view: View, grouping: Grouping, confusions: Sequence[Confusion]) -> Picture:
     groups = groups_in(view, grouping, (c.group for c in confusions))
     displayed = largest_groups(view, grouping, groups, _MAX_GROUPS)
-    title = _title(view, grouping, confusions)
+    title = _title(view, grouping, [c for c in confusions if c.group in displayed])
     caption = (
         "Row: true label; column: predicted label. Cell: share of the faces with the true label, and number of faces; the "
         f"shares of a row sum to 1. Hatched row: fewer than {many(view.audit.plan.minimum, 'face')}. {DASH}: no face with the "
@@ -69,7 +83,7 @@ def _figure(view: View, grouping: Grouping, confusions: Sequence[Confusion]) -> 
     if len(displayed) < len(groups):
         caption += f" Of {len(groups)} groups, the {len(displayed)} largest are shown."
     matrices = {g: _matrix([c for c in confusions if c.group == levels]) for levels, g in displayed.items()}
-    canvas = _draw_matrices(view, matrices, _predicted_labels(view, confusions), title)
+    canvas = _draw_matrices(matrices, _Labels.of(view, confusions), view.audit.plan.minimum, title)
     name = file_name("confusions", file_part(grouping))
     return canvas.finish(name, "confusions", caption, _table(view, grouping, confusions), title)
 
@@ -79,11 +93,6 @@ def _matrix(confusions: Sequence[Confusion]) -> _Matrix:
     for row in confusions:
         totals[row.truth] = totals.get(row.truth, 0) + row.count
     return _Matrix({(c.truth, c.predicted): c for c in confusions}, totals)
-
-
-def _predicted_labels(view: View, confusions: Sequence[Confusion]) -> list[str]:
-    """The audited labels, then whatever else was predicted, such as no answer."""
-    return list(dict.fromkeys([*view.labels, *sorted({c.predicted for c in confusions})]))
 
 
 def _title(view: View, grouping: Grouping, confusions: Sequence[Confusion]) -> str:
@@ -102,12 +111,11 @@ def _title(view: View, grouping: Grouping, confusions: Sequence[Confusion]) -> s
     return f"{heading}: the most frequent is {worst.truth} classified as {worst.predicted}{group} ({rate(worst.rate)})"
 
 
-def _draw_matrices(view: View, matrices: dict[str, _Matrix], columns: list[str], title: str) -> Canvas:
-    labels = view.labels
-    left = 0.25 + max(text_width(shorten(n), SMALL) for n in labels)
+def _draw_matrices(matrices: dict[Group, _Matrix], labels: _Labels, minimum: int, title: str) -> Canvas:
+    left = 0.25 + max(text_width(shorten(n), SMALL) for n in labels.truth)
     # Rotated labels of the columns stand above the first row of panels and above every other.
-    head_height = 0.75 * max(text_width(shorten(n), SMALL) for n in columns) + 0.32
-    panel_width, panel_height = _CELL_WIDTH * len(columns), _CELL_HEIGHT * len(labels)
+    head_height = 0.75 * max(text_width(shorten(n), SMALL) for n in labels.predicted) + 0.32
+    panel_width, panel_height = _CELL_WIDTH * len(labels.predicted), _CELL_HEIGHT * len(labels.truth)
     step = max(panel_width, _MIN_PANEL_WIDTH) + _PANEL_GAP
     column_count = min(len(matrices), _MAX_COLUMNS)
     row_count = -(-len(matrices) // _MAX_COLUMNS)
@@ -118,15 +126,15 @@ def _draw_matrices(view: View, matrices: dict[str, _Matrix], columns: list[str],
         canvas.text(x, y + 0.16, truncate(group_words(group), step), weight="bold")
         top = y + head_height
         ax = canvas.axes(x, top, panel_width, panel_height)
-        ax.set_xlim(0, len(columns))
-        ax.set_ylim(len(labels), 0)
+        ax.set_xlim(0, len(labels.predicted))
+        ax.set_ylim(len(labels.truth), 0)
         ax.set_axis_off()
-        for column, name in enumerate(columns):
+        for column, name in enumerate(labels.predicted):
             canvas.column_head(x + _CELL_WIDTH * (column + 0.5), top - 0.05, shorten(name), size=7, angle=45.0)
-        for row, truth in enumerate(labels):
+        for row, truth in enumerate(labels.truth):
             if k % _MAX_COLUMNS == 0:
                 canvas.text(x - 0.08, top + _CELL_HEIGHT * (row + 0.5) + 0.035, shorten(truth), ha="right")
-            _draw_row(ax, row, truth, columns, matrix, view.audit.plan.minimum)
+            _draw_row(ax, row, truth, labels.predicted, matrix, minimum)
     draw_color_scale(canvas, max(left, 1.3), row_count * row_height + 0.08, "share of true label")
     return canvas
 
@@ -157,14 +165,14 @@ def _draw_row(ax: Axes, y: int, truth: str, columns: Sequence[str], matrix: _Mat
 
 def _table(view: View, grouping: Grouping, confusions: Sequence[Confusion]) -> Table:
     groups = groups_in(view, grouping, (c.group for c in confusions))
-    columns = _predicted_labels(view, confusions)
+    labels = _Labels.of(view, confusions)
     rows = []
     for levels, group in groups.items():
         matrix = _matrix([c for c in confusions if c.group == levels])
-        for truth in view.labels:
-            cells = [matrix.cells.get((truth, predicted)) for predicted in columns]
+        for truth in labels.truth:
+            cells = [matrix.cells.get((truth, predicted)) for predicted in labels.predicted]
             total = matrix.totals.get(truth, 0)
             texts = [f"{rate(c.rate if c else 0.0)} ({whole(c.count if c else 0)})" if total else DASH for c in cells]
             rows.append((group_words(group), truth, *texts))
     caption = f"Confusions: {with_source(view.audit, grouping)}"
-    return Table(caption, ("group", "true label", *columns), tuple(rows), heads=2)
+    return Table(caption, ("group", "true label", *labels.predicted), tuple(rows), heads=2)

@@ -73,7 +73,7 @@ def axis_ticks(end: float, max_steps: int, start: float = 0.0) -> tuple[list[flo
     ([0.0, 0.1, 0.2], ['0', '.1', '.2'])
     """
     step = next(s for s in _TICK_STEPS if (end - start) / s <= max_steps + 1e-9)
-    ticks = [float(t) for t in np.arange(start, end + step / 2, step)]
+    ticks = [round(float(t), 10) for t in np.arange(start, end + step / 2, step)]
     decimals = 2 if any(round(100 * t) % 10 for t in ticks) else 1
     return ticks, [tick_text(t, decimals) for t in ticks]
 

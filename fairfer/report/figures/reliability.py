@@ -60,7 +60,7 @@ def expected_calibration_error(bins: Sequence[CalibrationBin]) -> float:
 def _figure(view: View, grouping: Grouping, bins: Sequence[CalibrationBin]) -> Picture:
     groups = groups_in(view, grouping, (b.group for b in bins))
     displayed = largest_groups(view, grouping, groups, _MAX_GROUPS)
-    title = _title(view, grouping, bins)
+    title = _title(view, grouping, [b for b in bins if b.group in displayed])
     caption = (
         f"Dot: share of faces with the label among faces with a similar score, at their mean score; line: "
         f"{confidence_level(view)} confidence interval. On the gray diagonal, scores are calibrated; below it, they are too "
@@ -97,7 +97,7 @@ def _draw_panels(
     # Two panels at least, so that the caption of the axes and the title have room.
     width = _LEFT + (_PANEL + _COLUMN_GAP) * max(column_count, 2)
     legend = layout_legend(view, grouping, list(groups.values()), width)
-    top = legend.height + 0.3
+    top = 0.3 if is_everyone(grouping) else legend.height + 0.3
     canvas = Canvas(width, top + row_count * (_PANEL + _ROW_GAP) + 0.1, title)
     if not is_everyone(grouping):
         draw_legend(canvas, view, grouping, legend, bars=False)

@@ -56,7 +56,7 @@ def _figure(view: View, grouping: Grouping, metrics: Sequence[ScoreMetric]) -> P
     name = metrics[0].metric
     groups = groups_in(view, grouping, (m.group for m in metrics))
     displayed = largest_groups(view, grouping, groups, MAX_GROUPS_BY_COLOR)
-    title = _title(view, grouping, metrics)
+    title = _title(view, grouping, [m for m in metrics if m.group in displayed])
     caption = (
         f"Dot: {name} of a label's scores in a group; line: {confidence_level(view)} confidence interval. Open dot: too few "
         f"faces to compare. {DASH}: not estimable."
@@ -94,7 +94,7 @@ def _draw_dots(
     left = 0.3 + max(text_width(shorten(n), NORMAL, "bold") for n in labels)
     width, height = left + _AXIS_WIDTH + 0.2, row_height * len(labels)
     legend = layout_legend(view, grouping, list(groups.values()), width)
-    top = legend.height + 0.1
+    top = 0.1 if is_everyone(grouping) else legend.height + 0.1
     canvas = Canvas(width, top + height + 0.3, title)
     if not is_everyone(grouping):
         draw_legend(canvas, view, grouping, legend, bars=False)

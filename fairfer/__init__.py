@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fairfer.models.model import Model, Prediction, load_model
     from fairfer.predictions.inference import Predictions, predict
     from fairfer.pytest_plugin import assert_fair
-    from fairfer.report import write_report
+    from fairfer.report.write import write_report
 
 __version__ = "0.1.0"
 
@@ -51,7 +51,7 @@ _HOMES = {
     "rank": "fairfer.audits.compare",
     "read_policy": "fairfer.gate.policy",
     "rebuild": "fairfer.audits.audit",
-    "write_report": "fairfer.report",
+    "write_report": "fairfer.report.write",
 }
 """Where each public name lives. They are imported when first used, so that ``import fairfer`` costs nothing."""
 

@@ -21,7 +21,7 @@ from fairfer.errors import RunError, UsageError
 from fairfer.gate.judge import judge
 from fairfer.gate.policy import Policy
 from fairfer.gate.verdict import Verdict
-from fairfer.report import write_report
+from fairfer.report.write import write_report
 from fairfer.report.verdicts import (
     MARKER,
     banner,

@@ -148,7 +148,7 @@ def audit(
     """Predict, measure and report: alone, the bundled sample with the bundled model."""
     import fairfer  # noqa: PLC0415 - its names are imported when first used
     from fairfer.metrics.subjects import likely_column  # noqa: PLC0415
-    from fairfer.report.text.findings import summary  # noqa: PLC0415
+    from fairfer.report.summary import summary  # noqa: PLC0415
 
     given = _load(
         dataset, loader=loader, name=name, demographics=demographics, bands=bands, split=split, rule=rule,
@@ -239,7 +239,8 @@ def compare(
     """Compare two runs face by face; more than two beside each other."""
     import fairfer  # noqa: PLC0415
     from fairfer.files import write_text  # noqa: PLC0415
-    from fairfer.report.comparison import ranking, summary, write_comparison  # noqa: PLC0415
+    from fairfer.report.text.comparison import ranking, summary  # noqa: PLC0415
+    from fairfer.report.write import write_comparison  # noqa: PLC0415
 
     for run in runs:
         if not run.is_dir():

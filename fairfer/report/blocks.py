@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fairfer.report.figures.sheet import Picture
+    from fairfer.report.figures.canvas import Picture
     from fairfer.report.tables.table import Table
 
 

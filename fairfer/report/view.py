@@ -81,7 +81,10 @@ class View:
         self._gaps = {(g.rate, g.label, g.attribute): g for g in self._tested}
         votes = self.human_agreement
         self._weighted: dict[tuple[RateSource, str, str, Grouping, Group], WeightedRate] = {}
-        for source, rows in (("model", votes.weighted), ("rater", votes.human)) if votes else ():
+        sources: tuple[tuple[RateSource, list[WeightedRate]], ...] = ()
+        if votes:
+            sources = (("model", votes.weighted), ("rater", votes.human))
+        for source, rows in sources:
             self._weighted |= {(source, r.rate, r.label, r.attribute, r.group): r for r in rows}
         self._probabilistic = {(g.rate, g.label, g.attribute): g for g in (audit.annotation.gaps if audit.annotation else ())}
 

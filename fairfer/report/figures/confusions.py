@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fairfer.report.figures.rows import Confusion
-    from fairfer.report.transition import Grouping
+    from fairfer.report.transition import Group, Grouping
     from fairfer.report.view import View
 
 _MAX_GROUPS, _MAX_COLUMNS = 6, 3

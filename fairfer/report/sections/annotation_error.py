@@ -17,7 +17,7 @@ from fairfer.report.text.caveats import annotation_error, group_membership
 from fairfer.report.text.findings import key_gaps
 
 if TYPE_CHECKING:
-    from fairfer.report.figures.sheet import Names, Picture
+    from fairfer.report.figures.canvas import Picture
     from fairfer.report.view import View
 
 
@@ -27,7 +27,7 @@ class AnnotationError(Section):
     key = "annotation-error"
     title = "Sensitivity to annotation error"
     csv_names = ("annotation_error.csv", "probabilistic_rates.csv", "probabilistic_gaps.csv")
-    figure_names = ("annotation-error",)
+    figure_kinds = ("annotation_error",)
 
     def applies(self, view: View) -> bool:
         """Whether groups are inferred and a gap was tested."""
@@ -48,17 +48,11 @@ class AnnotationError(Section):
             }
         return files
 
-    def figures(self, view: View, names: Names) -> list[Picture]:
-        """Gaps by assumed annotation error."""
-        from fairfer.report.figures.annotation_error import draw_annotation_error
-
-        return draw_annotation_error(view, names)
-
     def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:
         """Figure, or why there is none."""
         text = (
-            "A model inferred these groups, and some of its annotations are wrong. If its errors are independent of the audited "
-            "model's errors, observed gaps are smaller than the true ones."
+            "A model inferred these groups, and some of its annotations are wrong. If its errors are independent of the "
+            "audited model's errors, observed gaps are smaller than the true ones."
         )
         shown: list[Block] = figures(pictures)
         if not shown and view.sensitivity:

@@ -12,7 +12,7 @@ from fairfer.report.text.caveats import permutations
 from fairfer.report.text.findings import KeyFinding, gap_findings
 
 if TYPE_CHECKING:
-    from fairfer.report.figures.sheet import Names, Picture
+    from fairfer.report.figures.canvas import Picture
     from fairfer.report.view import View
 
 
@@ -22,7 +22,7 @@ class Gaps(Section):
     key = "gaps"
     title = "Gaps between groups"
     csv_names = ("gaps.csv", "power.csv")
-    figure_names = ("gaps",)
+    figure_kinds = ("differences",)
 
     def findings(self, view: View) -> list[KeyFinding]:
         """The largest significant gaps, or why there is none."""
@@ -35,12 +35,6 @@ class Gaps(Section):
     def csv_files(self, view: View) -> dict[str, str]:
         """All gaps, and their power."""
         return {"gaps.csv": gaps_csv(view)} | ({"power.csv": power_csv(view)} if view.audit.gaps else {})
-
-    def figures(self, view: View, names: Names) -> list[Picture]:
-        """Forest plot of gaps."""
-        from fairfer.report.figures.gaps import draw_gaps
-
-        return draw_gaps(view, names)
 
     def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:
         """Figure, power and all gaps."""

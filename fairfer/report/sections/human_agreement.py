@@ -15,7 +15,7 @@ from fairfer.report.tables.human_agreement import (
 )
 
 if TYPE_CHECKING:
-    from fairfer.report.figures.sheet import Names, Picture
+    from fairfer.report.figures.canvas import Picture
     from fairfer.report.view import View
 
 
@@ -25,7 +25,7 @@ class HumanAgreement(Section):
     key = "human-agreement"
     title = "Human agreement"
     csv_names = ("human_agreement.csv", "ambiguity.csv", "duplicate_consistency.csv")
-    figure_names = ("human-agreement", "ambiguity")
+    figure_kinds = ("human_agreement", "accuracy_by_agreement")
 
     def applies(self, view: View) -> bool:
         """Whether the dataset has votes."""
@@ -38,25 +38,19 @@ class HumanAgreement(Section):
             files["duplicate_consistency.csv"] = duplicate_consistency_csv(view)
         return files
 
-    def figures(self, view: View, names: Names) -> list[Picture]:
-        """Model and raters by group, and by agreement among raters."""
-        from fairfer.report.figures.human_agreement import draw_human_agreement
-
-        return draw_human_agreement(view, names)
-
     def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:
         """Figures, and label consistency on duplicate images."""
         votes = view.human_agreement
         text = (
             f"The label of a face is the majority vote of about {votes.raters} raters. How often one rater agrees with the "
-            "majority of the others shows how hard the task is for people, and for whose faces. A model trained on the votes of "
-            "many raters can exceed it."
+            "majority of the others shows how hard the task is for people, and for whose faces. A model trained on the votes "
+            "of many raters can exceed it."
         )
         blocks: list[Block] = [Paragraph(text), *figures(pictures)]
         if votes.duplicate_consistency:
             explanation = (
-                "Some images occur twice in the dataset with independent votes. The table shows how often both sets of votes give "
-                f"the same label. For one {view.noun}, it counts the pairs in which at least one set gives it."
+                "Some images occur twice in the dataset with independent votes. The table shows how often both sets of votes "
+                f"give the same label. For one {view.noun}, it counts the pairs in which at least one set gives it."
             )
             blocks += [
                 Heading("Label consistency on duplicate images"),

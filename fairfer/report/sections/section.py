@@ -10,18 +10,13 @@ For example, a section about scores::
         key = "scores"
         title = "Scores and calibration"
         csv_names = ("scores.csv",)
-        figure_names = ("calibration",)
+        figure_kinds = ("calibration",)
 
         def applies(self, view: View) -> bool:
             return bool(view.audit.scores)
 
         def csv_files(self, view: View) -> dict[str, str]:
             return {"scores.csv": scores_csv(view)}
-
-        def figures(self, view: View, names: Names) -> list[Picture]:
-            from fairfer.report.figures.calibration import draw_calibration
-
-            return draw_calibration(view, names)
 
         def caveats(self, view: View) -> list[str]:
             return [calibration_caveat(view)]
@@ -34,8 +29,9 @@ For example, a section about scores::
                 csv_links(self.csv_names),
             ]
 
-Tables are made in ``report/tables/`` and figures in ``report/figures/``; figure modules are imported inside `Section.figures`,
-so that findings can be printed without matplotlib.
+Tables are made in ``report/tables/``. A figure is a module in ``report/figures/`` registered in
+`fairfer.report.figures.FIGURES`; the section names it in `Section.figure_kinds` and receives the drawn figures. Section modules
+do not import matplotlib, so that findings can be printed without it.
 """
 
 from __future__ import annotations
@@ -46,7 +42,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from fairfer.report.blocks import Block
-    from fairfer.report.figures.sheet import Names, Picture
+    from fairfer.report.figures.canvas import Picture
     from fairfer.report.text.findings import KeyFinding
     from fairfer.report.view import View
 
@@ -62,24 +58,24 @@ class Section(ABC):
         Heading, and entry in the contents.
     csv_names
         All CSV files the section can write. A file of an earlier report is removed when the section does not write it again.
-    figure_names
-        First parts of the names of its figures (``rate`` for ``rate-tpr.svg``). Likewise, older figures are removed.
+    figure_kinds
+        Figures of the section, as `fairfer.report.figures.FIGURES` names them, in the order of `blocks`.
     """
 
     key: ClassVar[str]
     title: ClassVar[str]
     csv_names: ClassVar[tuple[str, ...]] = ()
-    figure_names: ClassVar[tuple[str, ...]] = ()
+    figure_kinds: ClassVar[tuple[str, ...]] = ()
 
-    def applies(self, view: View) -> bool:  # noqa: ARG002 - sections that always apply need no audit
+    def applies(self, view: View) -> bool:
         """Whether the report has this section; when not, no other method is called."""
         return True
 
-    def findings(self, view: View) -> list[KeyFinding]:  # noqa: ARG002 - optional
+    def findings(self, view: View) -> list[KeyFinding]:
         """Key findings, most important first; the summary shows the first few of all sections, in the order of sections."""
         return []
 
-    def caveats(self, view: View) -> list[str]:  # noqa: ARG002 - optional
+    def caveats(self, view: View) -> list[str]:
         """Caveats as sentences; empty strings are dropped."""
         return []
 
@@ -87,13 +83,9 @@ class Section(ABC):
         """Caveats for the summary on a terminal; those of the page unless a section has shorter ones."""
         return self.caveats(view)
 
-    def csv_files(self, view: View) -> dict[str, str]:  # noqa: ARG002 - optional
+    def csv_files(self, view: View) -> dict[str, str]:
         """Contents of CSV files by name, each in `csv_names`."""
         return {}
-
-    def figures(self, view: View, names: Names) -> list[Picture]:  # noqa: ARG002 - optional
-        """Figures, in order; `names` makes their file names unique."""
-        return []
 
     @abstractmethod
     def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:

@@ -12,7 +12,7 @@ from fairfer.report.text.caveats import standardization
 from fairfer.report.text.findings import key_gaps
 
 if TYPE_CHECKING:
-    from fairfer.report.figures.sheet import Names, Picture
+    from fairfer.report.figures.canvas import Picture
     from fairfer.report.view import View
 
 
@@ -22,7 +22,7 @@ class Standardized(Section):
     key = "standardized"
     title = "Directly standardized gaps"
     csv_names = ("standardized_gaps.csv", "standardized_rates.csv")
-    figure_names = ("standardized",)
+    figure_kinds = ("standardized_differences",)
 
     def applies(self, view: View) -> bool:
         """Whether gaps were standardized."""
@@ -39,17 +39,11 @@ class Standardized(Section):
             "standardized_rates.csv": standardized_rates_csv(view),
         }
 
-    def figures(self, view: View, names: Names) -> list[Picture]:
-        """Forest plot of gaps before and after."""
-        from fairfer.report.figures.gaps import draw_standardized
-
-        return draw_standardized(view, names)
-
     def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:
         """Figure, or the table when no gap could be estimated."""
         text = (
-            f"Groups may differ in their distribution of {view.strata}. Here all groups have the same distribution: each rate is "
-            "the weighted mean over strata, with the same weights for every group."
+            f"Groups may differ in their distribution of {view.strata}. Here all groups have the same distribution: each rate "
+            "is the weighted mean over strata, with the same weights for every group."
         )
         shown: list[Block] = figures(pictures) or [TableBlock(standardized_table(view))]
         return [Paragraph(text), *shown, csv_links(self.csv_names)]

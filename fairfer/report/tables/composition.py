@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from fairfer.metrics.results import Association, Pairing, Representation
-from fairfer.report.tables.rates import Block
 from fairfer.report.tables.table import Table, as_csv, models_as_csv
 from fairfer.report.text.groups import EVERYONE, group_words, with_source
 from fairfer.report.text.numbers import DASH, rate, signed, whole
-from fairfer.report.view import View
+
+if TYPE_CHECKING:
+    from fairfer.report.tables.rates import Block
+    from fairfer.report.view import View
 
 COMPOSITION_COLUMNS = ("attribute", "group", "label", "faces", "share_of_group", "share_of_label")
 
@@ -112,8 +115,8 @@ def association_table(view: View) -> Table:
         for a in _association(view)
     ]
     columns = (
-        "grouping", "Cramér's V", "Tschuprow's T", "Theil's U (label given group)", "Theil's U (group given label)", "NMI", "DSAP",
-        "overall disparity", "Xu's ratio",
+        "grouping", "Cramér's V", "Tschuprow's T", "Theil's U (label given group)", "Theil's U (group given label)", "NMI",
+        "DSAP", "overall disparity", "Xu's ratio",
     )  # fmt: skip
     return Table(f"Association of {view.noun} and group", columns, tuple(rows))
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fairfer.metrics.results import Count
 from fairfer.report.tables.table import Table, models_as_csv
 from fairfer.report.text.groups import EVERYONE, Group, Grouping, group_words, with_source
 from fairfer.report.text.numbers import whole
-from fairfer.report.view import View
+
+if TYPE_CHECKING:
+    from fairfer.report.view import View
 
 
 def counts_csv(view: View) -> str:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from fairfer.metrics.results import Gap, StandardizedGap
+from typing import TYPE_CHECKING
+
 from fairfer.report.tables.table import Table, as_csv
 from fairfer.report.text.groups import csv_group, group_words, with_source
 from fairfer.report.text.numbers import DASH, rate
-from fairfer.report.view import View
 from fairfer.vocabulary import ALL
 
+if TYPE_CHECKING:
+    from fairfer.metrics.results import Gap, StandardizedGap
+    from fairfer.report.view import View
+
 GAP_COLUMNS = (
-    "label", "attribute", "rate", "worst", "best", "difference", "ratio", "expected_by_chance", "p", "q", "low", "high", "status",
+    "label", "attribute", "rate", "worst", "best", "difference", "ratio", "expected_by_chance", "p", "q", "low", "high",
+    "status",
 )  # fmt: skip
 POWER_COLUMNS = (
     "label", "attribute", "rate", "difference", "expected_by_chance", "minimum_detectable", "additional_samples", "groups",
@@ -73,7 +78,9 @@ def gaps_table(view: View) -> Table:
     ]
     columns = ("grouping", view.noun, "rate", "gap", *TEST_COLUMNS)
     untested = [
-        (*identity(view, g), *([DASH] * (len(columns) - len(identity(view, g))))) for g in view.audit.gaps if g.difference is None
+        (*identity(view, g), *([DASH] * (len(columns) - len(identity(view, g)))))
+        for g in view.audit.gaps
+        if g.difference is None
     ]
     return Table("All gaps, ordered by gap minus gap expected by chance", columns, (*tested, *untested), heads=3)
 
@@ -91,7 +98,8 @@ def power_table(view: View) -> Table:
         for g in (*view.tested, *(g for g in view.audit.gaps if g.difference is None))
     ]
     columns = (
-        "grouping", view.noun, "rate", "gap", "minimum detectable difference", "additional sample size needed", "groups not compared",
+        "grouping", view.noun, "rate", "gap", "minimum detectable difference", "additional sample size needed",
+        "groups not compared",
     )  # fmt: skip
     return Table("Minimum detectable difference and additional sample size (80 % power)", columns, tuple(rows), heads=3)
 

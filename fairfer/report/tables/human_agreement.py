@@ -9,13 +9,12 @@ from fairfer.report.tables.rates import TOO_FEW
 from fairfer.report.tables.table import Table, as_csv, models_as_csv
 from fairfer.report.text.groups import EVERYONE, group_words, with_source
 from fairfer.report.text.numbers import DASH, interval, rate, whole
-from fairfer.report.view import View
 from fairfer.vocabulary import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fairfer.report.view import RateSource
+    from fairfer.report.view import RateSource, View
 
 
 def human_agreement_csv(view: View) -> str:

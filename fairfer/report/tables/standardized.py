@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fairfer.metrics.results import StandardizedGap
 from fairfer.report.tables.gaps import extreme_groups, identity
 from fairfer.report.tables.table import Table, as_csv, models_as_csv
 from fairfer.report.text.numbers import rate, share
-from fairfer.report.view import View
+
+if TYPE_CHECKING:
+    from fairfer.report.view import View
 
 _REASONS = {"too_few_groups": "too few groups", "no_common_strata": "no common strata"}
 
@@ -44,7 +48,7 @@ def standardized_table(view: View) -> Table:
         for g in view.standardized
     ]
     columns = (
-        "grouping", view.noun, "rate", "gap before", "standardized gap", "expected by chance", "q", "lower bound", "upper bound",
-        "least favorable", "most favorable", "faces compared",
+        "grouping", view.noun, "rate", "gap before", "standardized gap", "expected by chance", "q", "lower bound",
+        "upper bound", "least favorable", "most favorable", "faces compared",
     )  # fmt: skip
     return Table(f"Gaps, directly standardized for {view.strata}", columns, tuple(rows), heads=3)

@@ -61,8 +61,8 @@ def subjects(view: View) -> str:
     if number is None:
         return ""
     return (
-        f"The {view.size():,} faces show {many(number, 'subject')} (column {view.audit.plan.subject}); intervals and tests treat "
-        "the subject as the independent unit."
+        f"The {view.size():,} faces show {many(number, 'subject')} (column {view.audit.plan.subject}); intervals and tests "
+        "treat the subject as the independent unit."
     )
 
 
@@ -100,7 +100,9 @@ def group_membership(view: View, gaps: Sequence[Gap]) -> str:
     for gap in gaps:
         row = view.probabilistic(gap)
         if row and row.probabilistic is not None and row.probabilistic < abs(row.most_likely) / 2:
-            texts.append(f"{gap_name(gap)} ({rate(abs(row.most_likely))} most likely, {signed(row.probabilistic)} probabilistic)")
+            texts.append(
+                f"{gap_name(gap)} ({rate(abs(row.most_likely))} most likely, {signed(row.probabilistic)} probabilistic)"
+            )
     return f"Under probabilistic group membership, less than half as large: {listed(texts)}." if texts else ""
 
 
@@ -137,8 +139,8 @@ def permutations(view: View) -> str:
     if tested / (number + 1) < ALPHA:
         return ""
     return (
-        f"{number:,} permutations are too few for {tested:,} tested gaps: no single gap can be statistically significant. Audit "
-        f"again with at least {-(-tested // ALPHA):,.0f} permutations."
+        f"{number:,} permutations are too few for {tested:,} tested gaps: no single gap can be statistically significant. "
+        f"Audit again with at least {-(-tested // ALPHA):,.0f} permutations."
     )
 
 
@@ -187,7 +189,9 @@ def coverage(view: View) -> str:
     if not total:
         return ""
     reasons = listed([f"{reason}: {n:,}" for reason, n in sorted(view.unanswered.items())])
-    text = f"{total:,} of {view.size():,} faces {'has' if total == 1 else 'have'} no prediction ({reasons}) and count as missed."
+    text = (
+        f"{total:,} of {view.size():,} faces {'has' if total == 1 else 'have'} no prediction ({reasons}) and count as missed."
+    )
     shares = []
     for grouping in view.groupings:
         rows = [view.rate("coverage", grouping=grouping, group=g) for g in view.groups(grouping)]

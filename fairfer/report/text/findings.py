@@ -19,7 +19,7 @@ from fairfer.report.text.groups import (
     is_annotated,
     people,
 )
-from fairfer.report.text.numbers import day, distinct_rates, interval, listed, many, probability, rate, share, whole
+from fairfer.report.text.numbers import DASH, day, distinct_rates, interval, listed, many, probability, rate, share, whole
 from fairfer.report.transition import parts
 from fairfer.report.view import View, higher_and_lower
 from fairfer.vocabulary import ALL
@@ -188,10 +188,10 @@ def chance_sizes(view: View) -> str:
         sizes = [g.expected_by_chance for g in view.tested if g.rate == name and g.expected_by_chance]
         if sizes:
             low, high = rate(min(sizes)), rate(max(sizes))
-            texts.append(f"{name} gaps of up to {high}" if low == high or "<" in low else f"{name} gaps of up to {low} to {high}")
+            texts.append(f"{name} gaps of up to {high if low == high else f'{low}{DASH}{high}'}")
     if not texts:
         return ""
-    return f"With groups of these sizes, {listed(texts)} are expected by chance, depending on {view.noun} and grouping."
+    return f"Expected by chance, depending on {view.noun} and grouping: {listed(texts)}."
 
 
 def minimum_detectable(view: View) -> str:

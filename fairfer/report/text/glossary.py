@@ -81,19 +81,20 @@ GLOSSARY: Mapping[str, Entry] = {
         "p, q, statistically significant",
         "p is the probability of a gap at least this large under random reassignment. q is the FDR-adjusted p-value "
         "(Benjamini\N{EN DASH}Hochberg): among all gaps with q < 0.05, at most about 5 % are expected to be false discoveries "
-        "(FDR: false discovery rate). A gap is statistically significant when q < 0.05 and it is larger than the gap expected by "
-        "chance.",
+        "(FDR: false discovery rate). A gap is statistically significant when q < 0.05 and it is larger than the gap expected "
+        "by chance.",
         ("statistically significant", "q"),
     ),
     "bounds": Entry(
         "Lower and upper confidence bound",
-        "With 95 % confidence (unless Settings state another level), some two groups differ by at least the lower bound, and with "
-        "the same confidence no two groups differ by more than the upper bound.",
+        "With 95 % confidence (unless Settings state another level), some two groups differ by at least the lower bound, and "
+        "with the same confidence no two groups differ by more than the upper bound.",
         ("lower bound", "upper bound", "95 % bounds"),
     ),
     "minimum-detectable": Entry(
         "Minimum detectable difference",
-        "The smallest true difference that an audit with these group sizes detects with 80 % power. Smaller differences may exist.",
+        "The smallest true difference that an audit with these group sizes detects with 80 % power. Smaller differences may "
+        "exist.",
         ("minimum detectable difference",),
     ),
     "additional-samples": Entry(
@@ -103,15 +104,15 @@ GLOSSARY: Mapping[str, Entry] = {
     ),
     "standardized": Entry(
         "Directly standardized gap",
-        "The gap after all groups are given the same distribution of labels and of the listed variables: each group's rate is the "
-        "mean of its rates within strata, weighted by the share of each stratum among all faces.",
+        "The gap after all groups are given the same distribution of labels and of the listed variables: each group's rate is "
+        "the mean of its rates within strata, weighted by the share of each stratum among all faces.",
         ("directly standardized",),
     ),
     "rater": Entry(
         "Human agreement",
-        "How often one rater agrees with the majority of the other raters of a face. It shows how hard the task is for a person. "
-        "It is not an upper limit for a model that was trained on the votes of many raters. When the other raters tie, each "
-        "winner counts in part.",
+        "How often one rater agrees with the majority of the other raters of a face. It shows how hard the task is for a "
+        "person. It is not an upper limit for a model that was trained on the votes of many raters. When the other raters tie, "
+        "each winner counts in part.",
         ("human agreement",),
     ),
     "entropy": Entry(
@@ -146,9 +147,9 @@ GLOSSARY: Mapping[str, Entry] = {
     "association": Entry(
         "Cramér's V, Tschuprow's T, Theil's U, NMI, DSAP, overall disparity, Xu's ratio",
         "V, T and NMI: strength of association of label and group, from 0 to 1. U: the share of the uncertainty in one that is "
-        "explained by the other. DSAP: similarity of the labels' group distributions, 1 when they are equal. Overall disparity: "
-        "mean over labels of 1 \N{MINUS SIGN} lowest TPR / highest TPR. Xu's ratio: sum of the TPR values of the worst group divided "
-        "by that of the best group.",
+        "explained by the other. DSAP: similarity of the labels' group distributions, 1 when they are equal. Overall "
+        "disparity: mean over labels of 1 \N{MINUS SIGN} lowest TPR / highest TPR. Xu's ratio: sum of the TPR values of the "
+        "worst group divided by that of the best group.",
     ),
     "not-estimable": Entry(
         "Not estimable, too few",
@@ -160,9 +161,7 @@ GLOSSARY: Mapping[str, Entry] = {
 """Definitions by their anchors on the page."""
 
 _ANCHORS = {word: anchor for anchor, entry in GLOSSARY.items() for word in entry.mentions}
-_MENTION = re.compile(
-    rf"(?<![\w-])(?:{'|'.join(re.escape(w) for w in sorted(_ANCHORS, key=len, reverse=True))})(?![\w-])"
-)
+_MENTION = re.compile(rf"(?<![\w-])(?:{'|'.join(re.escape(w) for w in sorted(_ANCHORS, key=len, reverse=True))})(?![\w-])")
 
 
 def mentions(text: str) -> list[tuple[int, int, str]]:

@@ -16,6 +16,8 @@ DASH = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 NO_BREAK = "\N{NO-BREAK SPACE}"
 _MAX_DECIMALS = 4
+_PAIR = 2
+"""Up to this many items of a list have no comma."""
 _SMALLEST_P = 0.0005
 """Smaller values round to 0.000."""
 _P_NEAR_ZERO = 0.0095
@@ -149,7 +151,7 @@ def listed(items: Sequence[str], last: str = "and") -> str:
     >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
     ('a', 'a and b', 'a, b, and c')
     """
-    if len(items) <= 2:  # noqa: PLR2004 - two items have no comma
+    if len(items) <= _PAIR:
         return f" {last} ".join(items)
     return f"{', '.join(items[:-1])}, {last} {items[-1]}"
 

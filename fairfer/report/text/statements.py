@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fairfer.report.text.findings import gap_name
 from fairfer.report.text.groups import EVERYONE, Grouping, capital, group_words, with_source
 from fairfer.report.text.numbers import distinct_rates, signed
-from fairfer.report.view import View
+
+if TYPE_CHECKING:
+    from fairfer.report.view import View
 
 _TENTH = 0.1
 """Share of wrong annotations that the statement about annotation error assumes."""
@@ -49,7 +53,8 @@ def annotation_error(view: View) -> str:
             return f"If 10 % of the annotations were wrong, the gap in {gap_name(gap)} would not be estimable"
         texts = distinct_rates([abs(corrected.difference), abs(as_is.difference)])
         order = " and in the opposite direction" if corrected.difference < 0 else ""
-        return f"If 10 % of the annotations were wrong, the gap in {gap_name(gap)} would be {texts[0]} instead of {texts[1]}{order}"
+        change = f"{texts[0]} instead of {texts[1]}{order}"
+        return f"If 10 % of the annotations were wrong, the gap in {gap_name(gap)} would be {change}"
     return "Sensitivity of gaps to annotation error"
 
 

@@ -30,6 +30,7 @@ RATE_DEFINITIONS = {
 }
 """The two rates that figures compare, with their definitions."""
 _AXIS_ENDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75)
+_TOLERANCE = 1e-9
 _TICK_STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0)
 
 
@@ -72,8 +73,8 @@ def axis_ticks(end: float, max_steps: int, start: float = 0.0) -> tuple[list[flo
     >>> axis_ticks(0.2, 2)
     ([0.0, 0.1, 0.2], ['0', '.1', '.2'])
     """
-    step = next(s for s in _TICK_STEPS if (end - start) / s <= max_steps + 1e-9)
-    ticks = [round(float(t), 10) for t in np.arange(start, end + step / 2, step)]
+    step = next(s for s in _TICK_STEPS if (end - start) / s <= max_steps + _TOLERANCE)
+    ticks = [round(float(t), 10) for t in np.arange(start, end + _TOLERANCE, step)]
     decimals = 2 if any(round(100 * t) % 10 for t in ticks) else 1
     return ticks, [tick_text(t, decimals) for t in ticks]
 

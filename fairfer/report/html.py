@@ -152,7 +152,7 @@ def _lead(view: View, pictures: Sequence[Picture]) -> Picture:
     """The figure of the summary: the overview of the first finding's groups if it is compact; else the first compact one."""
     overviews = [p for p in pictures if p.kind == "overview"]
     grouping = view.significant[0].attribute if view.significant else None
-    return min(overviews, key=lambda p: (p.narrow is None, p.attribute != grouping))
+    return min(overviews, key=lambda p: (p.narrow is None, p.grouping != grouping))
 
 
 def _source(picture: Picture) -> str:

@@ -12,8 +12,6 @@ from fairfer.files import write_bytes, write_text
 from fairfer.gate.verdict import VERDICT, Verdict
 from fairfer.report import sections
 from fairfer.report.markdown import comparison_markdown
-from fairfer.report.tables.comparison import changes_table
-from fairfer.report.text.comparison import is_better, is_worse
 from fairfer.report.view import View
 
 if TYPE_CHECKING:
@@ -94,11 +92,11 @@ def write_comparison(comparison: Comparison, folder: str | os.PathLike[str]) -> 
     UsageError
         When the folder cannot be written.
     """
-    from fairfer.report.figures.model_comparison import Direction, draw_changes  # imports matplotlib
+    from fairfer.report.figures.model_comparison import draw_changes  # imports matplotlib
     from fairfer.report.html import comparison_page  # imports jinja2
 
     folder = Path(folder)
-    pictures = draw_changes(comparison, changes_table(comparison), Direction(is_worse, is_better))
+    pictures = draw_changes(comparison)
     html = comparison_page(comparison, pictures)
     comparison.write(folder / "comparison.json")
     write_text(folder / "comparison.md", comparison_markdown(comparison))

@@ -50,13 +50,13 @@ FIGURES: Mapping[str, Callable[[View], list[Picture]]] = {
 _PREFIXES = "|".join([*(kind.replace("_", "-") for kind in FIGURES), "emotion"])
 
 
-def draw(audit: Audit, kinds: Iterable[str] = tuple(FIGURES)) -> list[Picture]:
+def draw(audit: Audit | View, kinds: Iterable[str] = tuple(FIGURES)) -> list[Picture]:
     """The figures of an audit.
 
     Parameters
     ----------
     audit
-        What is shown.
+        What is shown, or a view of it.
     kinds
         Names from `FIGURES`; all of them by default.
 
@@ -65,7 +65,7 @@ def draw(audit: Audit, kinds: Iterable[str] = tuple(FIGURES)) -> list[Picture]:
     list of Picture
         In the order of `kinds`, each with a file name of its own.
     """
-    view = View(audit)
+    view = audit if isinstance(audit, View) else View(audit)
     with figure_style():
         return with_unique_names([picture for kind in kinds for picture in FIGURES[kind](view)])
 

@@ -12,19 +12,20 @@ from matplotlib.patches import Rectangle
 
 from fairfer.report.figures.canvas import Canvas, Picture, file_name
 from fairfer.report.figures.group_selection import Block, pages
-from fairfer.report.figures.grouping import has_annotation, is_everyone
+from fairfer.report.figures.grouping import is_everyone
 from fairfer.report.figures.rate_axes import round_axis_end
 from fairfer.report.figures.style import INK, MUTED
 from fairfer.report.figures.text_layout import SMALL, column_label, column_label_layout, shorten, text_width
 from fairfer.report.tables.composition import label_group_association_table
 from fairfer.report.text import statements
-from fairfer.report.text.groups import group_words, with_source
+from fairfer.report.text.groups import group_words, is_annotated, with_source
 from fairfer.report.text.numbers import DASH, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fairfer.metrics.results import Pairing
+    from fairfer.report.transition import Grouping
     from fairfer.report.view import View
 
 _COLORS = "PuOr"
@@ -79,9 +80,9 @@ def _draw_maps(view: View, blocks: list[Block], title: str) -> Canvas:
     composition = view.audit.composition
     pairings = {(p.attribute, p.group, p.label): p for p in (composition.pairing if composition else ())}
     rows: list[tuple[str, str] | str] = []
-    for attribute, groups in blocks:
-        rows.append(with_source(view.audit, attribute))
-        rows += [(attribute, g) for g in groups if (attribute, g, view.labels[0]) in pairings]
+    for grouping, groups in blocks:
+        rows.append(with_source(view.audit, grouping))
+        rows += [(grouping, g) for g in groups if (grouping, g, view.labels[0]) in pairings]
     texts = ["" if isinstance(row, str) else shorten(group_words(row[1])) for row in rows]
     left = 0.25 + max(text_width(t, SMALL) for t in texts)
     labels = [shorten(n) for n in view.labels]
@@ -129,11 +130,11 @@ def _maps(
     return _Map("Ducher's Z", 1.0, association), _Map("TPR minus others' TPR", round_axis_end(maximum), excess)
 
 
-def _expected_faces(view: View, attribute: str, group: str, label: str) -> float:
+def _expected_faces(view: View, grouping: Grouping, group: str, label: str) -> float:
     """Number of faces of a label that a group would have if label and group were independent."""
-    groups = [g for g in view.groups(attribute) if has_annotation(attribute, g)]
-    total = sum(view.size(attribute, g) for g in groups)
-    return view.size(attribute, group) * sum(view.support(label, attribute, g) for g in groups) / total if total else 0.0
+    groups = [g for g in view.groups(grouping) if is_annotated(g)]
+    total = sum(view.size(grouping, g) for g in groups)
+    return view.size(grouping, group) * sum(view.support(label, grouping, g) for g in groups) / total if total else 0.0
 
 
 def _draw_cell(ax: Axes, x: int, y: int, cell: _Cell, scale_end: float) -> None:

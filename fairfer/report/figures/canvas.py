@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fairfer.report.tables.table import Table
+    from fairfer.report.transition import Grouping
 
 MAX_FILE_NAME_PART = 40
 _TITLE_SIZE, _TITLE_LINE = 10.0, 0.19
+_PNG_COMPRESSION = 1
+"""The fastest level of zlib; higher levels take longer and make files of figures no smaller."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,8 @@ class Picture:
         Width and height of the SVG, in points.
     title_height
         Height of the title at the top, in points: the report shows the title as text and crops it from the figure.
-    attribute
-        The grouping that an overview compares.
+    grouping
+        The grouping that an overview compares; ``None`` for other figures.
     narrow
         The same figure for a narrow screen.
     """
@@ -61,7 +64,7 @@ class Picture:
     png: bytes
     size: tuple[float, float]
     title_height: float
-    attribute: str = ""
+    grouping: Grouping | None = None
     narrow: Picture | None = None
 
 
@@ -160,7 +163,9 @@ class Canvas:
         """SVG and PNG."""
         svg, png = io.BytesIO(), io.BytesIO()
         self.figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-        self.figure.savefig(png, format="png", dpi=PNG_DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 4})
+        self.figure.savefig(
+            png, format="png", dpi=PNG_DPI, metadata={"Software": None}, pil_kwargs={"compress_level": _PNG_COMPRESSION}
+        )
         families = f"'{FAMILY}', Verdana, sans-serif"
         return svg.getvalue().replace(f"'{FAMILY}'".encode(), families.encode()), png.getvalue()
 

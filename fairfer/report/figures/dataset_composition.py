@@ -64,23 +64,23 @@ def _draw_counts(view: View, blocks: Sequence[Block], title: str) -> Canvas:
 
 def _draw_block(canvas: Canvas, view: View, block: Block, labels: Sequence[str], left: float, top: float) -> None:
     """The groups of one grouping, for the labels that fit side by side."""
-    attribute, groups = block
-    styles = group_styles(view, attribute)
+    grouping, groups = block
+    styles = group_styles(view, grouping)
     colors = [styles[g].color for g in groups]
-    maximum = max((view.support(n, attribute, g) for n in view.labels for g in groups), default=0) or 1
-    canvas.text(0.1, top + 0.2, legend_title(view, attribute), color=MUTED)
+    maximum = max((view.support(n, grouping, g) for n in view.labels for g in groups), default=0) or 1
+    canvas.text(0.1, top + 0.2, legend_title(view, grouping), color=MUTED)
     for k, label in enumerate(labels):
         ax = canvas.axes(left + _COLUMN_WIDTH * k, top + 0.38, _COLUMN_WIDTH - 0.12, _ROW_HEIGHT * len(groups))
         ax.set_xlim(0, maximum * 1.45)  # room for the number at the end of the longest bar
         ax.set_ylim(len(groups), 0)
         ax.set_axis_off()
         canvas.text(left + _COLUMN_WIDTH * k, top + 0.33, truncate(label, _COLUMN_WIDTH - 0.1), weight="bold")
-        counts = [view.support(label, attribute, g) for g in groups]
+        counts = [view.support(label, grouping, g) for g in groups]
         ax.barh(np.arange(len(groups)) + 0.5, counts, height=0.74, color=colors)
         ax.axvline(0, color=_AXIS_COLOR, linewidth=0.6)
         for i, count in enumerate(counts):
             color = INK if count else MUTED
             ax.text(count + maximum * 0.04, i + 0.5, whole(count), va="center", size=_COUNT_SIZE, color=color)
     for i, group in enumerate(groups):
-        name = f"{shorten(group_words(group))} ({view.size(attribute, group):,})"
+        name = f"{shorten(group_words(group))} ({view.size(grouping, group):,})"
         canvas.text(left - 0.1, top + 0.38 + _ROW_HEIGHT * (i + 0.5) + 0.035, name, ha="right")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fairfer.metrics.results import Rate
+    from fairfer.report.transition import Group, Grouping
 
 
 MAX_COLUMNS = 8
@@ -32,20 +33,20 @@ MAX_COLUMNS = 8
 _COLUMN_WIDTH, _ROW_HEIGHT = 0.98, 0.17
 
 
-def draw_group_rows(view: View, attribute: str, groups: list[str], title: str, *, bars: bool) -> Canvas:
+def draw_group_rows(view: View, grouping: Grouping, groups: list[Group], title: str, *, bars: bool) -> Canvas:
     """A row per group, named at the left, and a column per label; TPR above FPR."""
-    names = [f"{shorten(group_words(g))} ({view.size(attribute, g):,})" for g in groups]
+    names = [f"{shorten(group_words(g))} ({view.size(grouping, g):,})" for g in groups]
     left = 0.25 + max(text_width(n, SMALL) for n in names)
     label_rows = [view.labels[i : i + MAX_COLUMNS] for i in range(0, len(view.labels), MAX_COLUMNS)]
     height = _ROW_HEIGHT * len(groups) + 0.1
     strip_height = height + 0.85
     width = left + _COLUMN_WIDTH * min(len(view.labels), MAX_COLUMNS) + 0.15
     canvas = Canvas(width, 0.2 + strip_height * 2 * len(label_rows), title)
-    canvas.text(0.1, 0.18, legend_title(view, attribute).rstrip(":"), color=MUTED)
+    canvas.text(0.1, 0.18, legend_title(view, grouping).rstrip(":"), color=MUTED)
     strips = [(name, labels) for name in RATE_DEFINITIONS for labels in label_rows]
     for number, (name, labels) in enumerate(strips):
         top = 0.2 + strip_height * number + 0.55
-        end = axis_end(view, attribute, groups, name)
+        end = axis_end(view, grouping, groups, name)
         canvas.text(left, top - 0.36, RATE_DEFINITIONS[name], color=MUTED)
         for i, text in enumerate(names):
             canvas.text(left - 0.1, top + 0.05 + _ROW_HEIGHT * (i + 0.5) + 0.035, text, ha="right")
@@ -55,15 +56,15 @@ def draw_group_rows(view: View, attribute: str, groups: list[str], title: str, *
             ax.set_ylim(height, 0)
             draw_rate_axis(ax, end, 2)
             canvas.text(x, top - 0.07, truncate(label, _COLUMN_WIDTH - 0.1), weight="bold")
-            rows = [(view.rate(name, label, attribute, g), 0.05 + _ROW_HEIGHT * (i + 0.5)) for i, g in enumerate(groups)]
+            rows = [(view.rate(name, label, grouping, g), 0.05 + _ROW_HEIGHT * (i + 0.5)) for i, g in enumerate(groups)]
             if bars:
-                _draw_bars(ax, rows, [group_styles(view, attribute)[g] for g in groups])
+                _draw_bars(ax, rows, [group_styles(view, grouping)[g] for g in groups])
                 continue
-            gap = view.gap(name, label, attribute)
-            draw_expected_gap(ax, view, attribute, name, label, 0, height)
+            gap = view.gap(name, label, grouping)
+            draw_expected_gap(ax, view, grouping, name, label, 0, height)
             if gap and is_significant(gap):
                 canvas.text(x, top - 0.2, probability("q", gap.q), weight="bold")
-            _draw_dots(ax, rows, [group_styles(view, attribute)[g] for g in groups])
+            _draw_dots(ax, rows, [group_styles(view, grouping)[g] for g in groups])
     return canvas
 
 

@@ -9,6 +9,7 @@ from fairfer.report.figures.grouping import is_everyone
 from fairfer.report.text.groups import EVERYONE, grouping_words, with_source
 
 if TYPE_CHECKING:
+    from fairfer.report.transition import Grouping
     from fairfer.report.view import View
 
 
@@ -25,22 +26,22 @@ Block = tuple[str, list[str]]
 def pages(view: View) -> list[list[Block]]:
     """Everyone and the groupings, split over as many figures as keep each legible."""
     result: list[list[Block]] = [[(EVERYONE, [EVERYONE])]]
-    for attribute in view.groupings:
-        groups = displayed_groups(view, attribute)
+    for grouping in view.groupings:
+        groups = displayed_groups(view, grouping)
         for start in range(0, len(groups), MAX_ROWS):
             part = groups[start : start + MAX_ROWS]
             if sum(len(g) for _, g in result[-1]) + len(part) > MAX_ROWS:
                 result.append([])
-            result[-1].append((attribute, part))
+            result[-1].append((grouping, part))
     return result
 
 
-def displayed_groups(view: View, attribute: str) -> list[str]:
+def displayed_groups(view: View, grouping: Grouping) -> list[str]:
     """All groups of a grouping, in display order; the largest where there are more than `MAX_GROUPS`."""
-    groups = view.groups(attribute)
+    groups = view.groups(grouping)
     if len(groups) <= MAX_GROUPS:
         return groups
-    largest = set(sorted(groups, key=lambda g: -view.size(attribute, g))[:MAX_GROUPS])
+    largest = set(sorted(groups, key=lambda g: -view.size(grouping, g))[:MAX_GROUPS])
     return [g for g in groups if g in largest]
 
 
@@ -65,6 +66,6 @@ def table_blocks(view: View, blocks: Sequence[Block]) -> list[Block]:
     ]
 
 
-def legend_title(view: View, attribute: str) -> str:
+def legend_title(view: View, grouping: Grouping) -> str:
     """The text before the names of the groups."""
-    return "" if is_everyone(attribute) else f"{with_source(view.audit, attribute)}:"
+    return "" if is_everyone(grouping) else f"{with_source(view.audit, grouping)}:"

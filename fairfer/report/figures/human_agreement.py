@@ -24,6 +24,7 @@ from fairfer.report.text.groups import EVERYONE, group_words, with_source
 
 if TYPE_CHECKING:
     from fairfer.metrics.results import Rate, WeightedRate
+    from fairfer.report.transition import Grouping
     from fairfer.report.view import View
 
 _MODEL, _RATER = GroupStyle(COLORS[0], "s"), GroupStyle(COLORS[1], "D")
@@ -36,7 +37,7 @@ _TOP = 0.32
 
 def draw_human_agreement(view: View) -> list[Picture]:
     """TPR and FPR of the model and of one rater, one figure per grouping with few groups."""
-    if view.audit.votes is None:
+    if view.human_agreement is None:
         return []
     caption = (
         f"Square: the model compared with the label. Diamond: one rater compared with the majority of the others (human "
@@ -57,7 +58,7 @@ def draw_human_agreement(view: View) -> list[Picture]:
 
 def draw_accuracy_by_agreement(view: View) -> list[Picture]:
     """Accuracy of the model and of one rater, by the degree to which raters agree."""
-    if view.audit.votes is None:
+    if view.human_agreement is None:
         return []
     title = statements.ambiguity(view)
     caption = (
@@ -69,8 +70,8 @@ def draw_accuracy_by_agreement(view: View) -> list[Picture]:
     return [_draw_strata(view, title).finish(name, "accuracy_by_agreement", caption, ambiguity_table(view), title)]
 
 
-def _draw_groups(view: View, attribute: str, title: str) -> Canvas:
-    groups = view.groups(attribute)
+def _draw_groups(view: View, grouping: Grouping, title: str) -> Canvas:
+    groups = view.groups(grouping)
     texts = [shorten(group_words(g)) for g in groups]
     block_height = _ROW_HEIGHT * len(groups) + 0.12
     labels = [shorten(n) for n in view.labels]
@@ -78,7 +79,7 @@ def _draw_groups(view: View, attribute: str, title: str) -> Canvas:
     height = block_height * len(labels)
     canvas = Canvas(left + 2 * _PANEL_WIDTH + 0.1, height + 0.75, title)
     _draw_legend(canvas, left)
-    canvas.text(0.1, 0.18, "" if is_everyone(attribute) else with_source(view.audit, attribute), color=MUTED)
+    canvas.text(0.1, 0.18, "" if is_everyone(grouping) else with_source(view.audit, grouping), color=MUTED)
     rows = [
         (i * block_height + 0.06 + _ROW_HEIGHT * (j + 0.5), label, group)
         for i, label in enumerate(view.labels)
@@ -87,8 +88,8 @@ def _draw_groups(view: View, attribute: str, title: str) -> Canvas:
     for k, name in enumerate(RATE_DEFINITIONS):
         ax = canvas.axes(left + _PANEL_WIDTH * k, _TOP, _PANEL_WIDTH - 0.25, height)
         ax.set_ylim(height, 0)
-        model = [(view.rate(name, label, attribute, g), y - _OFFSET) for y, label, g in rows]
-        weighted = [(view.weighted("rater", name, label, attribute, g), y + _OFFSET) for y, label, g in rows]
+        model = [(view.rate(name, label, grouping, g), y - _OFFSET) for y, label, g in rows]
+        weighted = [(view.weighted("rater", name, label, grouping, g), y + _OFFSET) for y, label, g in rows]
         rater = [(rate, y) for rate, y in weighted if rate is not None]
         maximum = max([0.0, *(_upper_end(r) for r, _ in model), *(_upper_end(r) for r, _ in rater)])
         draw_rate_axis(ax, round_axis_end(maximum) if name == "FPR" else 1.0, 5)
@@ -116,7 +117,7 @@ def _draw_legend(canvas: Canvas, left: float) -> None:
 
 def _draw_strata(view: View, title: str) -> Canvas:
     """Accuracy by stratum of agreement, over everyone."""
-    votes = view.audit.votes
+    votes = view.human_agreement
     strata = [a for a in (votes.ambiguity if votes else ()) if is_everyone(a.attribute)]
     texts = [f"{a.stratum} ({a.faces:,})" for a in strata]
     left = 0.25 + max(text_width(t, SMALL) for t in texts)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fairfer.report.figures.canvas import Canvas, Picture, file_name, with_unique_names
-from fairfer.report.figures.grouping import attributes_of, file_part
+from fairfer.report.figures.grouping import file_part
 from fairfer.report.figures.rate_axes import RATE_DEFINITIONS, draw_rate_axis, round_axis_end
 from fairfer.report.figures.style import COLORS, GRAY, MUTED, SEPARATOR, figure_style
 from fairfer.report.figures.text_layout import SMALL, shorten, text_width
+from fairfer.report.tables.comparison import changes_table
+from fairfer.report.text.comparison import is_better, is_worse
 from fairfer.report.text.groups import group_words, with_inferred
 from fairfer.report.text.numbers import many
+from fairfer.report.transition import parts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fairfer.audits.comparison import Change, Comparison
-    from fairfer.report.tables.table import Table
+    from fairfer.report.transition import Group
 
 _MAX_GROUPS = 12
 _ROW_HEIGHT, _PANEL_WIDTH = 0.19, 2.7
@@ -26,54 +28,34 @@ _TOP = 0.12
 _FAINT = 0.35
 
 
-@dataclass(frozen=True)
-class Direction:
-    """Whether a change is statistically significant, and for the worse or the better."""
-
-    is_worse: Callable[[Change], bool]
-    is_better: Callable[[Change], bool]
-
-    def color(self, change: Change) -> str:
-        """Orange for worse, blue for better, gray for not statistically significant."""
-        return COLORS[1] if self.is_worse(change) else COLORS[0] if self.is_better(change) else GRAY
-
-
-def draw_changes(comparison: Comparison, table: Table, direction: Direction) -> list[Picture]:
-    """TPR and FPR of both models for every label and group, one figure per grouping with few groups.
-
-    Parameters
-    ----------
-    comparison
-        What is drawn.
-    table
-        The same numbers as text.
-    direction
-        Which changes are for the worse and which for the better.
-    """
+def draw_changes(comparison: Comparison) -> list[Picture]:
+    """TPR and FPR of both models for every label and group, one figure per grouping with few groups."""
     pictures = []
     with figure_style():
         for by in comparison.by:
-            changes = [c for c in comparison.changes if attributes_of(c.attribute) == tuple(by)]
+            changes = [c for c in comparison.changes if parts(c.attribute) == tuple(by)]
             groups = list(dict.fromkeys(c.group for c in changes))
             if not groups or len(groups) > _MAX_GROUPS:
                 continue
-            attribute = changes[0].attribute
+            grouping = changes[0].attribute
             rates = [c for c in changes if c.rate in RATE_DEFINITIONS]
-            worse, better = sum(map(direction.is_worse, rates)), sum(map(direction.is_better, rates))
+            worse, better = sum(map(is_worse, rates)), sum(map(is_better, rates))
             title = (
-                f"By {with_inferred(attribute, comparison.inferred)}: of {many(len(rates), 'rate')}, {worse:,} significantly "
+                f"By {with_inferred(grouping, comparison.inferred)}: of {many(len(rates), 'rate')}, {worse:,} significantly "
                 f"worse and {better:,} significantly better"
             )
             caption = (
                 "Ring: base. Dot: candidate. Orange: worse; blue: better, both statistically significant (FDR-adjusted p < "
                 "0.05); gray: not statistically significant. Faint: too few faces."
             )
-            canvas = _draw_rows(rates, comparison.labels, groups, direction, title)
-            pictures.append(canvas.finish(file_name("changes", file_part(attribute)), "changes", caption, table, title))
+            canvas = _draw_rows(rates, comparison.labels, groups, title)
+            pictures.append(
+                canvas.finish(file_name("changes", file_part(grouping)), "changes", caption, changes_table(comparison), title)
+            )
     return with_unique_names(pictures)
 
 
-def _draw_rows(rates: Sequence[Change], labels: list[str], groups: list[str], direction: Direction, title: str) -> Canvas:
+def _draw_rows(rates: Sequence[Change], labels: list[str], groups: list[Group], title: str) -> Canvas:
     texts = [shorten(group_words(g)) for g in groups]
     block_height = _ROW_HEIGHT * len(groups) + 0.12
     names = [shorten(n) for n in labels]
@@ -92,7 +74,7 @@ def _draw_rows(rates: Sequence[Change], labels: list[str], groups: list[str], di
         maximum = max((v or 0.0 for c in changes for v in (c.base, c.candidate)), default=1.0)
         draw_rate_axis(ax, round_axis_end(maximum) if name == "FPR" else 1.0, 5)
         for change in changes:
-            _draw_change(ax, change, heights[change.label, change.group], direction.color(change))
+            _draw_change(ax, change, heights[change.label, change.group], _color(change))
         for i in range(1, len(labels)):
             ax.axhline(i * block_height, color=SEPARATOR, linewidth=0.6)
         canvas.text(left + _PANEL_WIDTH * k, _TOP + height + 0.36, RATE_DEFINITIONS[name], color=MUTED)
@@ -113,3 +95,8 @@ def _draw_change(ax: Axes, change: Change, y: float, color: str) -> None:
         change.base, y, "o", markersize=4.2, markerfacecolor="white", markeredgecolor=color, alpha=alpha, clip_on=False
     )  # fmt: skip
     ax.plot(change.candidate, y, "o", markersize=4.6, color=color, alpha=alpha, clip_on=False)
+
+
+def _color(change: Change) -> str:
+    """Orange for worse, blue for better, gray for not statistically significant."""
+    return COLORS[1] if is_worse(change) else COLORS[0] if is_better(change) else GRAY

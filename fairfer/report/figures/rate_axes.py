@@ -19,11 +19,10 @@ from fairfer.report.text.numbers import DASH
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fairfer.metrics.results import Rate, WeightedRate
     from fairfer.report.figures.canvas import Canvas
+    from fairfer.report.figures.rows import Estimate
+    from fairfer.report.transition import Group, Grouping
     from fairfer.report.view import View
-
-    Estimate = Rate | WeightedRate
 
 RATE_DEFINITIONS = {
     "TPR": "TPR: share of these faces recognized",
@@ -31,6 +30,7 @@ RATE_DEFINITIONS = {
 }
 """The two rates that figures compare, with their definitions."""
 _AXIS_ENDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75)
+_TOLERANCE = 1e-9
 _TICK_STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0)
 
 
@@ -48,11 +48,11 @@ class DotStyle:
 DOTS = DotStyle()
 
 
-def axis_end(view: View, attribute: str, groups: Sequence[str], name: str) -> float:
+def axis_end(view: View, grouping: Grouping, groups: Sequence[Group], name: str) -> float:
     """Right end of an axis: 1 for TPR; for FPR, which is small, as far as rates and intervals reach."""
     if name == "TPR":
         return 1.0
-    rates = [view.rate(name, label, attribute, g) for label in view.labels for g in groups]
+    rates = [view.rate(name, label, grouping, g) for label in view.labels for g in groups]
     values = [r.value for r in rates if r.value is not None]
     bounds = [r.high or 0.0 for r in rates if r.status == "ok"]
     return round_axis_end(max([0.0, *values, *bounds]))
@@ -67,14 +67,14 @@ def round_axis_end(maximum: float) -> float:
     return next((end for end in _AXIS_ENDS if maximum <= end), 1.0)
 
 
-def axis_ticks(end: float, max_steps: int) -> tuple[list[float], list[str]]:
-    """At most `max_steps` even steps from 0 to the end of an axis, and their texts.
+def axis_ticks(end: float, max_steps: int, start: float = 0.0) -> tuple[list[float], list[str]]:
+    """At most `max_steps` even steps from the start of an axis to its end, and their texts.
 
     >>> axis_ticks(0.2, 2)
     ([0.0, 0.1, 0.2], ['0', '.1', '.2'])
     """
-    step = next(s for s in _TICK_STEPS if end / s <= max_steps + 1e-9)
-    ticks = [float(t) for t in np.arange(0, end + step / 2, step)]
+    step = next(s for s in _TICK_STEPS if (end - start) / s <= max_steps + _TOLERANCE)
+    ticks = [round(float(t), 10) for t in np.arange(start, end + _TOLERANCE, step)]
     decimals = 2 if any(round(100 * t) % 10 for t in ticks) else 1
     return ticks, [tick_text(t, decimals) for t in ticks]
 
@@ -84,10 +84,11 @@ def tick_text(value: float, decimals: int) -> str:
     return f"{value:g}" if value in (0, 1) else f"{value:.{decimals}f}".removeprefix("0")
 
 
-def draw_rate_axis(ax: Axes, end: float, max_steps: int) -> None:
-    """A horizontal axis of rates from 0 to its end."""
-    ticks, texts = axis_ticks(end, max_steps)
-    ax.set_xlim(-0.02 * end, 1.02 * end)
+def draw_rate_axis(ax: Axes, end: float, max_steps: int, start: float = 0.0) -> None:
+    """A horizontal axis of rates from its start to its end."""
+    ticks, texts = axis_ticks(end, max_steps, start)
+    margin = 0.02 * (end - start)
+    ax.set_xlim(start - margin, end + margin)
     ax.set_xticks(ticks, texts)
     ax.grid(axis="x", color=GRID, linewidth=0.6)
     ax.set_axisbelow(True)
@@ -119,19 +120,19 @@ def draw_estimates(ax: Axes, estimates: Sequence[tuple[Estimate, float]], style:
         )
 
 
-def draw_missing(ax: Axes, estimates: Sequence[tuple[Estimate, float]]) -> None:
-    """A dash at the height of each rate that is not estimable."""
+def draw_missing(ax: Axes, estimates: Sequence[tuple[Estimate, float]], left: float = 0.0) -> None:
+    """A dash at the left end and the height of each number that is not estimable."""
     for estimate, y in estimates:
         if estimate.value is None:
-            ax.text(0, y, DASH, ha="center", va="center", color=MUTED, size=7)
+            ax.text(left, y, DASH, ha="center", va="center", color=MUTED, size=7)
 
 
-def draw_expected_gap(ax: Axes, view: View, attribute: str, name: str, label: str, top: float, height: float) -> None:
+def draw_expected_gap(ax: Axes, view: View, grouping: Grouping, name: str, label: str, top: float, height: float) -> None:
     """The gap expected by chance, as a band centered between the highest and the lowest rate that are compared."""
-    gap = view.gap(name, label, attribute)
+    gap = view.gap(name, label, grouping)
     if gap is None or not gap.expected_by_chance or gap.worst is None or gap.best is None:
         return
-    center = sum(view.rate(name, label, attribute, g).value or 0.0 for g in (gap.worst, gap.best)) / 2
+    center = sum(view.rate(name, label, grouping, g).value or 0.0 for g in (gap.worst, gap.best)) / 2
     left, right = max(center - gap.expected_by_chance / 2, 0.0), min(center + gap.expected_by_chance / 2, 1.0)
     ax.add_patch(Rectangle((left, top), right - left, height, facecolor=BAND, edgecolor="none", zorder=1))
 
@@ -153,9 +154,9 @@ class Legend:
     height: float
 
 
-def layout_legend(view: View, attribute: str, groups: Sequence[str], width: float) -> Legend:
+def layout_legend(view: View, grouping: Grouping, groups: Sequence[Group], width: float) -> Legend:
     """Positions of the groups' names in lines no wider than `width` inches."""
-    x, y = 0.1 + text_width(legend_title(view, attribute), SMALL) + 0.15, 0.14
+    x, y = 0.1 + text_width(legend_title(view, grouping), SMALL) + 0.15, 0.14
     entries = []
     for group in groups:
         entry_width = text_width(shorten(group_words(group)), SMALL) + 0.36
@@ -166,10 +167,10 @@ def layout_legend(view: View, attribute: str, groups: Sequence[str], width: floa
     return Legend(tuple(entries), y + 0.1)
 
 
-def draw_legend(canvas: Canvas, view: View, attribute: str, legend: Legend, *, bars: bool) -> None:
+def draw_legend(canvas: Canvas, view: View, grouping: Grouping, legend: Legend, *, bars: bool) -> None:
     """The names of the groups, each after its marker, or after a square for bars."""
-    styles = group_styles(view, attribute)
-    canvas.text(0.1, 0.18, legend_title(view, attribute), color=MUTED)
+    styles = group_styles(view, grouping)
+    canvas.text(0.1, 0.18, legend_title(view, grouping), color=MUTED)
     for entry in legend.entries:
         style = styles[entry.group]
         draw_key(canvas, entry.left, entry.top, shorten(group_words(entry.group)), style, square=bars)

@@ -13,7 +13,7 @@ from fairfer.report.figures.rate_axes import RATE_DEFINITIONS, axis_end, axis_ti
 from fairfer.report.figures.style import FAINT, GRID, INK, MUTED, GroupStyle, group_styles
 from fairfer.report.figures.text_layout import column_label, column_label_layout, shorten
 from fairfer.report.figures.titles import confidence_level, largest_spread_title
-from fairfer.report.tables.rates import comparison_table
+from fairfer.report.tables import rates as tables
 from fairfer.report.text.groups import EVERYONE
 from fairfer.report.text.numbers import DASH
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fairfer.metrics.results import Rate
+    from fairfer.report.transition import Group, Grouping
     from fairfer.report.view import View
 
 
@@ -35,38 +36,38 @@ def draw_bars(view: View) -> list[Picture]:
     return [_bars(view, a) for a in view.groupings or [EVERYONE]]
 
 
-def _bars(view: View, attribute: str) -> Picture:
-    groups = displayed_groups(view, attribute)
-    table = comparison_table(view, attribute, view.groups(attribute))
-    title = largest_spread_title(view, attribute)
+def _bars(view: View, grouping: Grouping) -> Picture:
+    groups = displayed_groups(view, grouping)
+    table = tables.comparison_table(view, grouping, view.groups(grouping))
+    title = largest_spread_title(view, grouping)
     caption = (
         f"Bar: rate; thin line: {confidence_level(view)} confidence interval. Pale hatched bar: too few faces to compare. "
-        f"{DASH}: not estimable.{omission_note(view, [(attribute, groups)])}"
+        f"{DASH}: not estimable.{omission_note(view, [(grouping, groups)])}"
     )
     slot = _BAR_WIDTH * len(groups) + _GAP_WIDTH
     if len(groups) > MAX_GROUPS_BY_COLOR or slot * len(view.labels) > _MAX_WIDTH:
-        canvas = draw_group_rows(view, attribute, groups, title, bars=True)
+        canvas = draw_group_rows(view, grouping, groups, title, bars=True)
     else:
-        canvas = _draw_columns(view, attribute, groups, title, slot)
-    return canvas.finish(file_name("bars", file_part(attribute)), "bars", caption, table, title)
+        canvas = _draw_columns(view, grouping, groups, title, slot)
+    return canvas.finish(file_name("bars", file_part(grouping)), "bars", caption, table, title)
 
 
-def _draw_columns(view: View, attribute: str, groups: list[str], title: str, min_slot: float) -> Canvas:
+def _draw_columns(view: View, grouping: Grouping, groups: list[Group], title: str, min_slot: float) -> Canvas:
     """Grouped bars, a panel for TPR over one for FPR."""
     width = max(min_slot * len(view.labels) + _MARGIN, _MIN_WIDTH)
     slot = (width - _MARGIN) / len(view.labels)
     bar = (slot - _GAP_WIDTH * slot / min_slot) / len(groups)
-    legend = layout_legend(view, attribute, groups, width)
+    legend = layout_legend(view, grouping, groups, width)
     labels = [shorten(n) for n in view.labels]
     label_height, angle = column_label_layout(labels, slot)
     canvas = Canvas(width, legend.height + 2 * (_PANEL_HEIGHT + 0.4) + label_height, title)
-    draw_legend(canvas, view, attribute, legend, bars=True)
-    styles = group_styles(view, attribute)
+    draw_legend(canvas, view, grouping, legend, bars=True)
+    styles = group_styles(view, grouping)
     centers = [slot * (i + 0.5) for i in range(len(labels))]
     for panel, name in enumerate(RATE_DEFINITIONS):
         top = legend.height + 0.3 + panel * (_PANEL_HEIGHT + 0.4)
         ax = canvas.axes(0.6, top, width - _MARGIN, _PANEL_HEIGHT)
-        end = axis_end(view, attribute, groups, name)
+        end = axis_end(view, grouping, groups, name)
         canvas.text(0.6, top - 0.06, RATE_DEFINITIONS[name], color=MUTED)
         ax.set_xlim(0, slot * len(labels))
         ax.set_ylim(0, end * 1.02)
@@ -80,7 +81,7 @@ def _draw_columns(view: View, attribute: str, groups: list[str], title: str, min
                 text.set(rotation=angle, ha="right", rotation_mode="anchor")
         for i, group in enumerate(groups):
             shift = (i - (len(groups) - 1) / 2) * bar
-            rates = [(view.rate(name, n, attribute, group), x + shift) for n, x in zip(view.labels, centers, strict=True)]
+            rates = [(view.rate(name, n, grouping, group), x + shift) for n, x in zip(view.labels, centers, strict=True)]
             _draw_group(ax, rates, styles[group], bar)
     return canvas
 

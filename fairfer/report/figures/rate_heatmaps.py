@@ -18,7 +18,7 @@ from fairfer.report.figures.grouping import is_everyone
 from fairfer.report.figures.style import HATCH, HEATMAP_COLORS, INK, MUTED, SEPARATOR
 from fairfer.report.figures.text_layout import NORMAL, column_label, column_label_layout, shorten, text_width
 from fairfer.report.figures.titles import extremes, spread
-from fairfer.report.tables.rates import label_table, rate_table
+from fairfer.report.tables import rates as tables
 from fairfer.report.text.groups import capital, faces, group_words, with_source
 from fairfer.report.text.numbers import DASH, many, rate, whole
 from fairfer.report.view import RATE_DESCRIPTIONS, RATES, View
@@ -55,7 +55,7 @@ def _rate_heatmap(view: View, name: str, blocks: list[Block]) -> Picture:
     caption = f"{name}, the {RATES[name]}: {RATE_DESCRIPTIONS[name]}. {_cell_note(view)}{omission_note(view, blocks)}"
     cells = {(a, g): [view.rate(name, label, a, g) for label in view.labels] for a, groups in blocks for g in groups}
     canvas = _heatmap(view, blocks, _Grid(tuple(view.labels), cells, RATES[name]), title)
-    table = rate_table(view, name, table_blocks(view, blocks))
+    table = tables.rate_table(view, name, table_blocks(view, blocks))
     return canvas.finish(file_name("rate", name), "rate", caption, table, title)
 
 
@@ -69,7 +69,7 @@ def _label_heatmap(view: View, label: str, blocks: list[Block]) -> Picture:
     caption = f"Error rates of {faces(label)}, one-vs-rest. {_cell_note(view)}{omission_note(view, blocks)}"
     cells = {(a, g): [view.rate(name, label, a, g) for name in RATES] for a, groups in blocks for g in groups}
     canvas = _heatmap(view, blocks, _Grid(tuple(RATES), cells, "rate"), title)
-    table = label_table(view, label, table_blocks(view, blocks))
+    table = tables.label_table(view, label, table_blocks(view, blocks))
     return canvas.finish(file_name(view.noun, label), "label", caption, table, title)
 
 
@@ -86,11 +86,11 @@ def _heatmap(view: View, blocks: Sequence[Block], grid: _Grid, title: str) -> Ca
     """Groups by columns, one block of rows per grouping; the color scale is 0 to 1 in every heatmap of the report."""
     rows: list[tuple[str, str] | None] = []
     heads: list[tuple[int, str]] = []
-    for attribute, groups in blocks:
-        if not is_everyone(attribute):
-            heads.append((len(rows), with_source(view.audit, attribute)))
+    for grouping, groups in blocks:
+        if not is_everyone(grouping):
+            heads.append((len(rows), with_source(view.audit, grouping)))
             rows.append(None)  # a line for the name of the grouping
-        rows += [(attribute, g) for g in groups]
+        rows += [(grouping, g) for g in groups]
     texts = [shorten(group_words(row[1])) if row else "" for row in rows]
     # The name of the color scale stands at the left of the scale and needs 1.15 inches.
     left = max(0.25 + max(text_width(t, NORMAL) for t in texts), 1.15)

@@ -20,10 +20,11 @@ import matplotlib.style
 import numpy as np
 from matplotlib.colors import to_hex, to_rgb
 
-from fairfer.report.figures.grouping import attributes_of, levels_of
+from fairfer.report.transition import group_parts, parts
 from fairfer.vocabulary import UNANNOTATED
 
 if TYPE_CHECKING:
+    from fairfer.report.transition import Grouping
     from fairfer.report.view import View
 
 
@@ -82,21 +83,21 @@ class GroupStyle:
     marker: str
 
 
-def group_styles(view: View, attribute: str) -> dict[str, GroupStyle]:
+def group_styles(view: View, grouping: Grouping) -> dict[str, GroupStyle]:
     """Color and marker of each group of a grouping: the same in every figure of the report.
 
     Each attribute has its own range of the colors. A group of an intersection has the marker of its first level and a shade
     of the color of its last, as long as that distinguishes all groups.
     """
-    names, groups = attributes_of(attribute), view.groups(attribute)
+    names, groups = parts(grouping), view.groups(grouping)
     by_position = {g: _style_at(i) for i, g in enumerate(groups)}
     if not names:
         return by_position
     levels = _level_styles(view)
     styles: dict[str, GroupStyle] = {}
     for group in groups:
-        parts = levels_of(attribute, group)
-        first, last = levels.get((names[0], parts[0])), levels.get((names[-1], parts[-1]))
+        group_levels = group_parts(grouping, group)
+        first, last = levels.get((names[0], group_levels[0])), levels.get((names[-1], group_levels[-1]))
         if first is None or last is None:
             styles[group] = by_position[group]
         elif len(names) > 1:
@@ -107,7 +108,7 @@ def group_styles(view: View, attribute: str) -> dict[str, GroupStyle]:
 
 
 def _level_styles(view: View) -> dict[tuple[str, str], GroupStyle]:
-    """Style of each level of each attribute, by attribute and level."""
+    """Style of each level, by attribute and level."""
     styles: dict[tuple[str, str], GroupStyle] = {}
     start = 0
     for name in dict.fromkeys(n for by in view.audit.plan.by for n in by):

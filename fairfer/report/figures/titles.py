@@ -12,6 +12,7 @@ from fairfer.report.view import View, is_significant
 
 if TYPE_CHECKING:
     from fairfer.metrics.results import Rate
+    from fairfer.report.transition import Grouping
 
 _EXTREMES = {
     "TPR": ("recognized most often", "least often"),
@@ -27,36 +28,36 @@ def confidence_level(view: View) -> str:
     return f"{100 * view.audit.plan.confidence:g} %"
 
 
-def comparison_title(view: View, attribute: str) -> str:
+def comparison_title(view: View, grouping: Grouping) -> str:
     """The first finding of a grouping, or the statement that there is none."""
-    if is_everyone(attribute):
+    if is_everyone(grouping):
         return extremes(view, "TPR")
-    tested = [g for g in view.tested if g.attribute == attribute and g.label in view.labels]
+    tested = [g for g in view.tested if g.attribute == grouping and g.label in view.labels]
     significant = [g for g in tested if is_significant(g)]
     if significant:
         return sentence(view, significant[0])
-    grouping = with_source(view.audit, attribute)
+    by = with_source(view.audit, grouping)
     if not tested:
-        return f"No gap by {grouping} could be tested: too few faces"
-    return f"No gap by {grouping} is statistically significant"
+        return f"No gap by {by} could be tested: too few faces"
+    return f"No gap by {by} is statistically significant"
 
 
-def largest_spread_title(view: View, attribute: str) -> str:
+def largest_spread_title(view: View, grouping: Grouping) -> str:
     """The label for which TPR and FPR of the groups differ most; for everyone, the extremes."""
-    if is_everyone(attribute):
+    if is_everyone(grouping):
         return f"TPR: {extremes(view, 'TPR')}; FPR: {extremes(view, 'FPR')}"
     parts = []
     for name in ("TPR", "FPR"):
         spreads = []
         for label in view.labels:
-            values = [r.value or 0.0 for r in _estimable(view, name, label, attribute)]
+            values = [r.value or 0.0 for r in _estimable(view, name, label, grouping)]
             if len(values) > 1:
                 spreads.append((max(values) - min(values), label, f"{rate(min(values))} to {rate(max(values))}"))
         if spreads:
             _, label, text = max(spreads, key=lambda s: s[0])
             parts.append(f"{name} differs most for {label} ({text})")
-    grouping = with_source(view.audit, attribute)
-    return f"By {grouping}, {', '.join(parts)}" if parts else f"TPR and FPR by {grouping}: too few faces to compare groups"
+    by = with_source(view.audit, grouping)
+    return f"By {by}, {', '.join(parts)}" if parts else f"TPR and FPR by {by}: too few faces to compare groups"
 
 
 def extremes(view: View, name: str) -> str:
@@ -73,10 +74,10 @@ def extremes(view: View, name: str) -> str:
 
 def spread(view: View, label: str) -> str:
     """The range of TPR and FPR over the groups of the first grouping in which they can be compared."""
-    for attribute in view.groupings:
+    for grouping in view.groupings:
         parts = []
         for name in ("TPR", "FPR"):
-            rates = _estimable(view, name, label, attribute)
+            rates = _estimable(view, name, label, grouping)
             if len(rates) <= 1:
                 continue
             low, high = min(rates, key=lambda r: r.value or 0.0), max(rates, key=lambda r: r.value or 0.0)
@@ -91,9 +92,9 @@ def spread(view: View, label: str) -> str:
     return f"{', '.join(overall)} over everyone"
 
 
-def _estimable(view: View, name: str, label: str, attribute: str) -> list[Rate]:
+def _estimable(view: View, name: str, label: str, grouping: Grouping) -> list[Rate]:
     """The rates of a grouping's groups that have enough faces."""
-    return [r for g in view.groups(attribute) if (r := view.rate(name, label, attribute, g)).status == "ok"]
+    return [r for g in view.groups(grouping) if (r := view.rate(name, label, grouping, g)).status == "ok"]
 
 
 def composition_title(view: View) -> str:

@@ -59,6 +59,6 @@ def gap_changes_table(comparison: Comparison) -> Table:
 
 def missing_table(comparison: Comparison) -> Table:
     """Number of faces that were not compared, by reason."""
-    counts = Counter((m.only_in, m.why) for m in comparison.missing)
+    counts = Counter((m.only_in, m.reason) for m in comparison.missing)
     rows = [(side, why, whole(n)) for (side, why), n in sorted(counts.items())]
     return Table("Faces that were not compared", ("only in", "reason", "faces"), tuple(rows), heads=2)

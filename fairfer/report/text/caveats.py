@@ -57,7 +57,7 @@ def provenance_in_short(view: View) -> list[str]:
 
 def subjects(view: View) -> str:
     """How many subjects the faces show, where a column names them."""
-    number = view.audit.data.people
+    number = view.audit.data.subjects
     if number is None:
         return ""
     return (
@@ -70,7 +70,7 @@ def standardization(view: View, gaps: Sequence[Gap]) -> str:
     """Which gaps are not significant after direct standardization."""
     standardized = {(a.rate, a.label, a.attribute): a for a in view.audit.standardized if a.difference is not None}
     changed = [
-        f"{gap_name(g)} ({rate(a.plain)} before, {rate(a.difference)} after)"
+        f"{gap_name(g)} ({rate(a.unstandardized)} before, {rate(a.difference)} after)"
         for g in gaps
         if (a := standardized.get((g.rate, g.label, g.attribute))) and not is_significant(a)
     ]
@@ -129,7 +129,7 @@ def small_groups_in_short(view: View) -> str:
     return f"{few} of {len(statuses)} TPR values of groups are based on fewer than {minimum}" if few else ""
 
 
-def _tpr_statuses(view: View, grouping: object) -> list[str]:
+def _tpr_statuses(view: View, grouping: Grouping) -> list[str]:
     return [view.rate("TPR", label, grouping, g).status for g in view.groups(grouping) for label in view.labels]
 
 

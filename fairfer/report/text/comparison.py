@@ -15,7 +15,8 @@ from fairfer.vocabulary import ALL
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fairfer.audits.comparison import Change, Comparison, GapChange, Standing
+    from fairfer.audits.comparison import Change, Comparison, GapChange
+    from fairfer.audits.leaderboard import Standing
 
 _WIDTH = 100
 _ARROW = "\N{RIGHTWARDS ARROW}"
@@ -106,7 +107,7 @@ def summary(comparison: Comparison) -> str:
     return "\n".join(text) + "\n"
 
 
-def ranking(standings: Sequence[Standing]) -> str:
+def leaderboard_text(standings: Sequence[Standing]) -> str:
     """Runs in a table for a terminal."""
     head = ("model", "faces", "accuracy", "interval", "lowest group", "its accuracy", "largest significant gap", "q")
     table = [head, *(tuple(map(plain, _standing(s))) for s in standings)]
@@ -118,12 +119,12 @@ def _standing(standing: Standing) -> tuple[str, ...]:
     worst, gap = DASH, DASH
     if standing.worst and standing.worst_attribute:
         worst = f"{group_words(standing.worst)}, by {with_inferred(standing.worst_attribute, standing.inferred)}"
-    if standing.gap_of and standing.gap_attribute:
+    if standing.gap_label and standing.gap_attribute:
         by = with_inferred(standing.gap_attribute, standing.inferred)
-        gap = f"{standing.gap_of} by {by}: {rate(standing.gap)} (by chance {rate(standing.gap_expected_by_chance)})"
+        gap = f"{standing.gap_label} {standing.gap_rate} by {by}: {rate(standing.gap)} (by chance {rate(standing.gap_expected_by_chance)})"
     return (
         standing.model,
-        whole(standing.faces),
+        whole(standing.samples),
         rate(standing.accuracy, 3),
         interval(standing.low, standing.high),
         worst,

@@ -20,7 +20,6 @@ from fairfer.report.text.groups import (
     people,
 )
 from fairfer.report.text.numbers import DASH, day, distinct_rates, interval, listed, many, probability, rate, share, whole
-from fairfer.report.transition import parts
 from fairfer.report.view import View, higher_and_lower
 from fairfer.vocabulary import ALL
 
@@ -82,7 +81,7 @@ def key_gaps(view: View) -> list[Gap]:
 
 
 def _repeats(gap: Gap, other: Gap) -> bool:
-    names, other_names = set(parts(gap.attribute)), set(parts(other.attribute))
+    names, other_names = set(gap.attribute), set(other.attribute)
     return (gap.label, gap.rate) == (other.label, other.rate) and (names <= other_names or other_names <= names)
 
 

@@ -17,18 +17,12 @@ from fairfer.audits.comparison import Change, Comparison, GapChange, Missing, Si
 from fairfer.errors import RunError
 from fairfer.labels import LabelSpace
 from fairfer.models.model import Prediction
-from fairfer.report.figures.model_comparison import Direction
-from fairfer.report.figures.model_comparison import draw_changes as draw
+from fairfer.report.figures.model_comparison import draw_changes
 from fairfer.report.markdown import comparison_markdown
 from fairfer.report.tables.comparison import changes_table, gap_changes_table, missing_table
 from fairfer.report.text.comparison import is_better, is_worse, lines, ranking, summary
 from fairfer.report.text.numbers import rate
 from fairfer.report.write import write_comparison
-
-
-def draw_changes(comparison):
-    return draw(comparison, changes_table(comparison), Direction(is_worse, is_better))
-
 
 LABELS = LabelSpace.of("two", ["anger", "fear"])
 EVIL = "<script>alert(1)</script>|x"

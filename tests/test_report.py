@@ -552,7 +552,7 @@ def test_of_many_groups_the_largest_are_drawn():
     assert len(largest) == MAX_GROUPS
     others = [g for g in view.groups("a,b") if g not in largest]
     assert min(view.size("a,b", g) for g in largest) >= max(view.size("a,b", g) for g in others)
-    overview = next(p for p in figures_of(case) if p.kind == "overview" and p.attribute == "a,b")
+    overview = next(p for p in figures_of(case) if p.kind == "overview" and p.grouping == "a,b")
     assert "Of 48 groups by a and b, the 36 largest are shown" in overview.caption
     pages = [p for p in figures_of(case) if p.name.startswith("rate-tpr")]
     assert sum(len(p.table.rows) for p in pages) == 1 + 6 + 48, "the tables have all groups"

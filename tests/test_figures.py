@@ -27,7 +27,7 @@ from fairfer.report.figures.rate_axes import axis_ticks, round_axis_end
 from fairfer.report.figures.rate_heatmaps import text_color
 from fairfer.report.figures.reliability import draw_reliability, expected_calibration_error
 from fairfer.report.figures.score_metrics import draw_score_metrics
-from fairfer.report.figures.style import HEATMAP_COLORS, figure_style, group_styles
+from fairfer.report.figures.style import COLORS, HEATMAP_COLORS, figure_style, group_styles
 from fairfer.report.figures.text_layout import MAX_NAME_LENGTH, shorten, text_width, truncate, wrap
 from fairfer.report.transition import group_parts
 from fairfer.report.view import View, is_significant
@@ -151,6 +151,25 @@ def test_titles_of_rates_name_the_labels_with_the_highest_and_the_lowest(two):
     title = next(p.title for p in draw(two, ["rate"]) if p.name == "rate-tpr")
     assert title.startswith(f"TPR: {max(rates, key=rates.get)} is recognized most often")
     assert f", {min(rates, key=rates.get)} least often" in title
+
+
+# Colors
+
+
+def test_a_group_looks_the_same_everywhere_and_no_two_groups_look_alike(two, many):
+    view = View(two)
+    gender, race, crossed = (
+        {group_parts(by, g): style for g, style in group_styles(view, by).items()} for by in view.groupings
+    )
+    assert len({style.color for style in (*gender.values(), *race.values())}) == 4
+    assert crossed["female", "white"].marker == gender["female",].marker
+    assert crossed["female", "white"].color == race["white",].color
+    assert len({style.color for style in crossed.values()}) == 4, "bars have no markers, so colors alone must differ"
+    assert len(set(group_styles(View(many), View(many).groupings[0]).values())) == 12
+
+
+def test_no_group_is_red_where_another_is_green():
+    assert not [c for c in COLORS if int(c[1:3], 16) > 0xC0 and int(c[3:5], 16) < 0x70]
 
 
 # Text and axes

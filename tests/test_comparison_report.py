@@ -115,7 +115,7 @@ ARROW, MINUS = "\N{RIGHTWARDS ARROW}", "\N{MINUS SIGN}"
 
 
 def test_sentences_agree_with_the_rows(comparison):
-    """Accuracy, disagreements, numbers of changed rates, the largest change for the worse and the gaps are those of `COUNTS`."""
+    """Accuracy, disagreements, numbers of changed rates, the worst change and the gaps follow from `COUNTS`."""
     sentences = lines(comparison)
     right = [sum(n for k, n in COUNTS.items() if k[0] == k[i]) / 400 for i in (1, 2)]
     assert right == [0.845, 0.755]

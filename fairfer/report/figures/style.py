@@ -127,4 +127,4 @@ def _shade(color: str, marker: str) -> str:
     """A color made darker or lighter by marker, because bars have no markers and need distinct colors."""
     target, share = (("white", 0.0), ("black", 0.4), ("white", 0.5))[MARKERS.index(marker) % 3]
     mixed = np.array(to_rgb(color)) * (1 - share) + np.array(to_rgb(target)) * share
-    return to_hex((float(mixed[0]), float(mixed[1]), float(mixed[2])))
+    return to_hex((float(mixed[0]), float(mixed[1]), float(mixed[2]))).upper()

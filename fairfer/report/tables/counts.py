@@ -41,6 +41,6 @@ def confusion_table(view: View, grouping: Grouping = EVERYONE, group: Group = EV
         (label, *(whole(numbers.get((label, p), 0)) for p in predictions), whole(view.support(label, grouping, group)))
         for label in view.labels
     ]
-    name = "everyone" if grouping == EVERYONE else f"{group_words(group)} ({with_source(view.audit, grouping)})"
+    name = "everyone" if grouping == EVERYONE else f"{group_words(group)}, by {with_source(view.audit, grouping)}"
     caption = f"True {view.noun} (rows) and prediction (columns): {name}"
     return Table(caption, ("true \N{RIGHTWARDS ARROW} predicted", *predictions, "all"), tuple(body))

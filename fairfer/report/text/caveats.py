@@ -134,13 +134,13 @@ def _tpr_statuses(view: View, grouping: Grouping) -> list[str]:
 
 
 def permutations(view: View) -> str:
-    """Whether the number of permutations is too small for any of the tested gaps to be significant."""
+    """Whether the number of permutations is too small for a single gap among the tested to be significant."""
     tested, number = len(view.tested), view.audit.plan.permutations
     if tested / (number + 1) < ALPHA:
         return ""
     return (
-        f"{number:,} permutations are too few for {tested:,} tested gaps: no single gap can be statistically significant. "
-        f"Audit again with at least {-(-tested // ALPHA):,.0f} permutations."
+        f"{number:,} permutations are too few for {tested:,} tested gaps: if only one gap is real, it cannot become "
+        f"statistically significant. Audit again with at least {-(-tested // ALPHA):,.0f} permutations."
     )
 
 

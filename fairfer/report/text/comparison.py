@@ -6,9 +6,10 @@ import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from fairfer.report.text.groups import EVERYONE, group_words, with_inferred
+from fairfer.report.text.groups import EVERYONE, group_words, people, with_inferred
 from fairfer.report.text.markup import plain
-from fairfer.report.text.numbers import DASH, interval, many, rate, signed, whole
+from fairfer.report.text.numbers import DASH, interval, listed, many, rate, signed, whole
+from fairfer.report.transition import parts
 from fairfer.report.view import ALPHA, LOWER_IS_BETTER
 from fairfer.vocabulary import ALL
 
@@ -79,7 +80,9 @@ def lines(comparison: Comparison) -> list[str]:
     )
     if worse:
         largest = min(worse, key=improvement)
-        texts.append(f"Largest significant decline: {_change_name(comparison, largest)}: {_before_and_after(largest)}.")
+        texts.append(
+            f"Largest significant change for the worse: {_change_name(comparison, largest)}: {_before_and_after(largest)}."
+        )
     wider = sum(g.low is not None and g.low > 0 for g in comparison.gaps)
     narrower = sum(g.high is not None and g.high < 0 for g in comparison.gaps)
     gaps = many(sum(g.change is not None for g in comparison.gaps), "gap")
@@ -96,7 +99,9 @@ def lines(comparison: Comparison) -> list[str]:
 
 def _change_name(comparison: Comparison, change: Change) -> str:
     name = change.rate if change.label == ALL else f"{change.label} {change.rate}"
-    return f"{name} of {group_words(change.group)}, by {with_inferred(change.attribute, comparison.inferred)}"
+    inferred = [n for n in parts(change.attribute) if n in comparison.inferred]
+    note = f" ({listed(inferred)} inferred)" if inferred else ""
+    return f"{name} of {people(change.attribute, change.group).plural}{note}"
 
 
 def summary(comparison: Comparison) -> str:

@@ -118,15 +118,16 @@ def _clause(view: View, gap: Gap) -> str:
 
 
 def _finding(view: View, gap: Gap) -> KeyFinding:
-    confidence = f"{100 * view.audit.plan.confidence:g} %"
     bounds = interval(gap.low, gap.high)
+    if bounds:
+        bounds = f" ({100 * view.audit.plan.confidence:g} % confidence bounds {bounds})"
     return KeyFinding(
         statement=sentence(view, gap),
         rates=_rates(view, gap),
         counts=_counts(view, gap),
         certainty=(
             f"statistically significant ({probability('q', gap.q)}): gap {rate(gap.difference)}"
-            f"{f' ({confidence} bounds {bounds})' if bounds else ''}, expected by chance {rate(gap.expected_by_chance)}"
+            f"{bounds}, expected by chance {rate(gap.expected_by_chance)}"
         ),
         gap=gap,
     )

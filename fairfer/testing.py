@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from fairfer.datasets.attributes import SOURCES, Attribute
+from fairfer.datasets.dataset import Dataset, RecordedPredictions
 from fairfer.datasets.images import Picture, UnreadableImageError
 from fairfer.labels import FERPLUS, LabelSpace
 from fairfer.models.model import STATUSES, Model, Prediction
@@ -30,8 +31,6 @@ from fairfer.vocabulary import PREDICTED_PREFIX, UNANNOTATED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from fairfer.datasets.dataset import Dataset, RecordedPredictions
 
 Fault = Literal["", "raise", "fewer", "more", "short", "flat", "unscored", "status", "type", "text"]
 """How a `FakeModel` breaks its contract: raises; gives an answer too few or too many, a score too few, a table instead of rows,

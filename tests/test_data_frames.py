@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairfer.datasets.loading import load_dataset
@@ -65,6 +65,7 @@ def test_a_frame_equals_its_csv(tmp_path, library, frame, options):
     check_loader(data)
 
 
+@settings(max_examples=20)
 @given(st.lists(st.sampled_from(["happy", "sad", None]), min_size=2, max_size=9), st.integers(0, 5))
 def test_any_frame_equals_its_csv(tmp_path_factory, labels, seed):
     """With scores as predictions."""

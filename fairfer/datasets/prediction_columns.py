@@ -183,7 +183,7 @@ def _multi_label(table: Table, columns: PredictionColumns) -> RecordedPrediction
             message = f"{table.source}: {min(differing)!r} has a column of predictions or of scores but not both; add the other"
             raise DataError(message)
     elif scores is not None:
-        labels, answered = scores.labels, scores.given
+        labels, answered = scores.labels, scores.present
     status = _status(table, answered)
     return _recorded(table, columns.name, labels, "multi-label", status, answers.where(status == "ok"), scores)
 
@@ -212,7 +212,7 @@ class _Scores:
 
     labels: LabelSpace
     frame: pd.DataFrame
-    given: pd.Series
+    present: pd.Series
 
     @classmethod
     def read(cls, table: Table, columns: Mapping[str, str]) -> _Scores:
@@ -235,7 +235,7 @@ class _Scores:
     def highest(self) -> pd.Series:
         """The label with the highest score, the first of several; missing where there are no scores."""
         best = np.array(self.labels.labels, dtype=object)[self.values().argmax(axis=1)]
-        return pd.Series(best, index=self.frame.index, dtype="str").where(self.given)
+        return pd.Series(best, index=self.frame.index, dtype="str").where(self.present)
 
 
 def _check_agreement(table: Table, predicted: pd.Series, scores: _Scores) -> None:

@@ -147,7 +147,7 @@ def test_a_pattern_names_one_column_per_label(tmp_path):
     assert list(frame.columns) == ["status", "predicted:AU12", "predicted:happiness", "detail"]
     assert frame["status"].tolist() == ["ok", "ok", "error"]
     assert as_lists(frame[["predicted:AU12", "predicted:happiness"]]) == [[0, 1], [1, 0], [None, None]]
-    assert frame["detail"].tolist() == ["", "", "no prediction in the table"]
+    assert frame["detail"].tolist() == ["", "", "no prediction of AU12 in the table"]
     assert (data.card["truth"], data.card["predicted"], data.recorded.model) == ("truth_*", "pred_*", "pred_*")
     check_loader(data)
 
@@ -174,6 +174,15 @@ def test_decisions_and_scores_may_both_be_given(tmp_path):
     frame = load_dataset(path, truth="truth_*", predicted="p_*", scores="s_*").recorded.frame
     assert frame["status"].tolist() == ["ok", "ok", "error"]
     assert frame["score:x"].notna().tolist() == [True, False, False]
+
+
+def test_a_row_with_a_missing_decision_has_no_prediction(tmp_path):
+    """The detail names what is missing, unless the table explains it."""
+    path = write(tmp_path / "t.csv", "truth_x,truth_y,pred_x,pred_y,detail\n1,0,1,1,\n1,0,,1,\n1,0,,,\n1,0,1,,blurred\n")
+    frame = load(path).recorded.frame
+    assert frame["status"].tolist() == ["ok", "error", "error", "error"]
+    assert frame["detail"].tolist() == ["", "no prediction of x in the table", "no prediction in the table", "blurred"]
+    assert as_lists(frame[["predicted:x", "predicted:y"]])[1:] == [[None, None]] * 3
 
 
 def test_a_status_column_has_the_reason_for_missing_decisions(tmp_path):

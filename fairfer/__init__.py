@@ -1,13 +1,21 @@
-"""fairfer: error rates of facial-emotion models per emotion and demographic group, as heatmaps and audit reports.
+"""fairfer: fairness evaluation of facial-emotion models, per emotion and demographic group.
+
+Audit arrays or data frames:
 
 >>> import fairfer
->>> dataset = fairfer.load_dataset("sample")
->>> model = fairfer.load_model("baseline")
->>> audit = fairfer.audit(dataset, fairfer.predict(dataset, model), by=["gender"])
->>> audit.groups("gender")
-['female', 'male']
+>>> result = fairfer.audit(["anger", "fear"] * 20, ["anger", "anger"] * 20, groups={"gender": ["female", "male"] * 20})
+>>> result.groups("gender")
+[('female',), ('male',)]
 
-`write_report` makes the report of it; ``fairfer audit`` on the command line does all of this in one go.
+Audit a model on a data set:
+
+>>> dataset = fairfer.load_dataset("sample")
+>>> predictions = fairfer.predict(dataset, fairfer.load_model("baseline"))
+>>> result = fairfer.audit(dataset, predictions, by=["gender"])
+>>> round(result.rate("accuracy").value, 2) > 0.5
+True
+
+`write_report` writes its report. ``fairfer audit`` on the command line does all of this at once.
 """
 
 from __future__ import annotations
@@ -16,8 +24,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fairfer.audits.audit import audit, check_audit, rebuild
-    from fairfer.audits.compare import compare, rank
+    from fairfer.audits.arrays import audit
+    from fairfer.audits.audit import rebuild
+    from fairfer.audits.compare import compare
+    from fairfer.audits.leaderboard import leaderboard
+    from fairfer.audits.plan import AuditPlan, check_plan
     from fairfer.audits.result import Audit
     from fairfer.datasets.dataset import Dataset
     from fairfer.datasets.loading import load_dataset
@@ -25,38 +36,42 @@ if TYPE_CHECKING:
     from fairfer.gate.judge import judge
     from fairfer.gate.policy import read_policy
     from fairfer.labels import LabelSpace
-    from fairfer.models.model import Model, Prediction, load_model
-    from fairfer.predictions.inference import Predictions, predict
+    from fairfer.models.model import Model, Prediction
+    from fairfer.models.registry import load_model
+    from fairfer.predictions.inference import predict
+    from fairfer.predictions.predictions import Predictions
     from fairfer.pytest_plugin import assert_fair
-    from fairfer.report import write_report
+    from fairfer.report.write import write_report
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Audit": "fairfer.audits.result",
+    "AuditPlan": "fairfer.audits.plan",
     "Dataset": "fairfer.datasets.dataset",
     "FairferError": "fairfer.errors",
     "LabelSpace": "fairfer.labels",
     "Model": "fairfer.models.model",
     "Prediction": "fairfer.models.model",
-    "Predictions": "fairfer.predictions.inference",
+    "Predictions": "fairfer.predictions.predictions",
     "assert_fair": "fairfer.pytest_plugin",
-    "audit": "fairfer.audits.audit",
-    "check_audit": "fairfer.audits.audit",
+    "audit": "fairfer.audits.arrays",
+    "check_plan": "fairfer.audits.plan",
     "compare": "fairfer.audits.compare",
     "judge": "fairfer.gate.judge",
+    "leaderboard": "fairfer.audits.leaderboard",
     "load_dataset": "fairfer.datasets.loading",
-    "load_model": "fairfer.models.model",
+    "load_model": "fairfer.models.registry",
     "predict": "fairfer.predictions.inference",
-    "rank": "fairfer.audits.compare",
     "read_policy": "fairfer.gate.policy",
     "rebuild": "fairfer.audits.audit",
-    "write_report": "fairfer.report",
+    "write_report": "fairfer.report.write",
 }
-"""Where each public name lives. They are imported when first used, so that ``import fairfer`` costs nothing."""
+"""Module of each public name. They are imported when first used, so that ``import fairfer`` is fast."""
 
 __all__ = [
     "Audit",
+    "AuditPlan",
     "Dataset",
     "FairferError",
     "LabelSpace",
@@ -65,20 +80,20 @@ __all__ = [
     "Predictions",
     "assert_fair",
     "audit",
-    "check_audit",
+    "check_plan",
     "compare",
     "judge",
+    "leaderboard",
     "load_dataset",
     "load_model",
     "predict",
-    "rank",
     "read_policy",
     "rebuild",
     "write_report",
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     message = f"module 'fairfer' has no attribute {name!r}"

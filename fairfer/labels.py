@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from fairfer.errors import LabelError, UsageError, did_you_mean
-from fairfer.vocabulary import ALL
+from fairfer.vocabulary import ALL, NO_ANSWER
 
 FERPLUS_ORDER = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 
@@ -79,9 +79,9 @@ class LabelSpace:
         if not self.labels:
             message = f"label space {self.name!r} has no labels"
             raise LabelError(message)
-        reserved = [n for n in self.labels if not n.strip() or n.startswith("(") or n == ALL]
+        reserved = [n for n in self.labels if not n.strip() or n in (ALL, NO_ANSWER)]
         if reserved:
-            message = f"label space {self.name!r}: {reserved[0]!r} cannot be a label; give it a name without '(' or {ALL!r}"
+            message = f"label space {self.name!r}: {reserved[0]!r} cannot be a label; rename it"
             raise LabelError(message)
         folded = [fold(n) for n in self.labels]
         repeated = sorted({n for n, f in zip(self.labels, folded, strict=True) if folded.count(f) > 1})

@@ -1,34 +1,40 @@
-"""A result as a JSON file of its own: written in one step, read back only as what was written."""
+"""Strict pydantic models, and results stored as JSON files."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import ClassVar, Self
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fairfer.errors import RunError
 from fairfer.files import write_text
-from fairfer.metrics.results import Strict
+
+
+class Strict(BaseModel):
+    """A model that refuses unknown fields, is immutable, and holds no NaN or infinity."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Stored(Strict):
-    """A strict model with a file.
+    """A strict model stored as a JSON file.
 
     Attributes
     ----------
-    again
-        What to do where the file cannot be read.
+    remedy
+        How to make the file again; ends error messages.
     """
 
-    again: ClassVar[str]
+    remedy: ClassVar[str]
 
     def to_json(self) -> str:
         """The file's text."""
         return self.model_dump_json(indent=1) + "\n"
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: str | os.PathLike[str]) -> Self:
         """Read the file.
 
         Raises
@@ -37,15 +43,15 @@ class Stored(Strict):
             When it is missing, damaged or of another version; the message names the field.
         """
         try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+            return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
         except (OSError, UnicodeError) as error:
-            message = f"{path} cannot be read ({error}); {cls.again}"
+            message = f"{path} cannot be read ({error}); {cls.remedy}"
             raise RunError(message) from error
         except ValidationError as error:
             first = error.errors()[0]
-            message = f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}; {cls.again}"
+            message = f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}; {cls.remedy}"
             raise RunError(message) from error
 
-    def write(self, path: Path) -> None:
+    def write(self, path: str | os.PathLike[str]) -> None:
         """Write the file in one step."""
-        write_text(path, self.to_json())
+        write_text(Path(path), self.to_json())

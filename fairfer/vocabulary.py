@@ -31,6 +31,9 @@ EVERYONE: tuple[()] = ()
 ALL = "*"
 """The name of `EVERYONE` in tables, and the label of a rate over all labels."""
 
+NO_ANSWER = "no answer"
+"""Written as the prediction of a sample without an answer; no label may have this name."""
+
 UNANNOTATED = "unannotated"
 """Level of samples for which an attribute has no value."""
 

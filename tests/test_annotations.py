@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairfer.audits.audit import audit
+from fairfer.audits.arrays import audit
 from fairfer.datasets.annotations import annotate, apply_bands
 from fairfer.datasets.attributes import Attribute
 from fairfer.datasets.tables import list_some
@@ -61,13 +61,13 @@ def test_unannotated_samples_are_a_group_that_takes_no_part_in_gaps(tmp_path, to
     table = "image,gender\n" + "".join(f"{i}.png,{'f' if i < 3 else 'm'}\n" for i in range(6))
     data = annotate(toy(["anger"] * 9, ids=ids, said=[4] * 6 + [5] * 3), put(tmp_path, table))
     result = audit(data, predict(data, FakeModel()), minimum=1, permutations=100)
-    assert result.groups("gender") == ["f", "m", UNANNOTATED]
+    assert result.groups("gender") == [("f",), ("m",), (UNANNOTATED,)]
     assert result.size("gender", UNANNOTATED) == 3
     assert sum(result.size("gender", g) for g in result.groups("gender")) == result.size() == 9
     assert result.rate("accuracy", attribute="gender", group=UNANNOTATED).value == 0
     [gap] = [g for g in result.gaps if g.rate == "accuracy"]
-    assert (gap.groups, gap.difference) == (["f", "m"], 0)
-    assert [(o.group, o.reason) for o in gap.excluded] == [(UNANNOTATED, "unannotated")]
+    assert (gap.groups, gap.difference) == ([("f",), ("m",)], 0)
+    assert [(o.group, o.reason) for o in gap.excluded] == [((UNANNOTATED,), "unannotated")]
 
 
 def test_without_provenance_an_attribute_is_unstated(tmp_path, toy):

@@ -8,9 +8,11 @@ from importlib.metadata import EntryPoint
 import pandas as pd
 import pytest
 
+from fairfer import plugins
 from fairfer.datasets import loading as module
 from fairfer.datasets.loading import load_dataset, loaders, sample_path
-from fairfer.errors import DataError, FairferError, UsageError
+from fairfer.errors import DataError, UsageError
+from fairfer.plugins import PluginError
 from fairfer.testing import check_loader
 from fairfer.vocabulary import UNANNOTATED
 
@@ -268,10 +270,10 @@ def test_plugins_register_loaders(monkeypatch, tmp_path):
     )
     monkeypatch.syspath_prepend(tmp_path)
     points = [EntryPoint(n, f"fairfer.datasets.loaders.{n}:LOADER", module.GROUP) for n in ("folder", "table")]
-    monkeypatch.setattr(module, "entry_points", lambda group: [*points, EntryPoint("zoo", "zoo:LOADER", group)])
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [*points, EntryPoint("zoo", "zoo:LOADER", group)])
     assert list(loaders()) == ["table", "zoo", "folder"]
     assert loaders()["zoo"].options == ("truth", "labels", "split", "dedupe", "name")
     broken = EntryPoint("zoo", "not_installed_anywhere:LOADER", module.GROUP)
-    monkeypatch.setattr(module, "entry_points", lambda **_: [*points, broken])
-    with pytest.raises(FairferError, match=re.escape("loader 'zoo' (not_installed_anywhere:LOADER) cannot be imported")):
+    monkeypatch.setattr(plugins, "entry_points", lambda **_: [*points, broken])
+    with pytest.raises(PluginError, match=re.escape("loader 'zoo' of an unnamed package (not_installed_anywhere:LOADER)")):
         loaders()

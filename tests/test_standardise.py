@@ -56,7 +56,7 @@ rows = st.lists(
 )
 
 
-@settings(max_examples=15)
+@settings(max_examples=5)
 @given(found=rows)
 def test_a_standardised_gap_is_made_stratum_by_stratum(found, toy):
     """Every value, the share of faces covered, and the plain gap over the same faces."""
@@ -155,6 +155,7 @@ def people(toy, seed, *, pictures=8, number=40):
     return data.replace(samples=data.samples.assign(actor=[f"p{w}" for w in who]))
 
 
+@pytest.mark.slow
 def test_gaps_between_people_who_are_alike_seldom_show_after_adjusting(toy):
     """Pictures of one person hang together: as strangers, equal groups would look unequal in most audits."""
     found = {"": 0, "actor": 0}

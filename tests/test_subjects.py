@@ -40,6 +40,7 @@ def test_more_pictures_of_the_same_people_prove_no_more(toy):
     assert strangers.high - strangers.low < 0.5 * (ten.high - ten.low)
 
 
+@pytest.mark.slow
 def test_equal_groups_of_people_seldom_look_unequal(toy):
     """Twenty people, ten pictures each: as strangers most gaps would be beyond chance, as people few are."""
     people, strangers = [], []

@@ -18,7 +18,7 @@ from fairfer.labels import LabelSpace
 from fairfer.metrics.counts import confusion, one_vs_rest
 from fairfer.metrics.rates import group_rates, label_rates
 from fairfer.models.model import Prediction
-from fairfer.stats import Estimates, benjamini_hochberg, chance_gap, estimate_by_subjects, gap_bounds, newcombe, wilson
+from fairfer.stats import Estimates, benjamini_hochberg, estimate_by_subjects, gap_bounds, newcombe, permutation_test, wilson
 from fairfer.testing import FakeModel
 
 LABELS = LabelSpace.of("three", ["anger", "fear", "neutral"])
@@ -56,7 +56,7 @@ def test_fairlearn_difference_ci_equality_is_covered():
     low, high = gap_bounds(Estimates.of_counts(hits, np.full(hits.shape, 100)))
     assert (low == 0).mean() > 0.94
     assert (high > 0).all()
-    p = [chance_gap(k, [100] * 3, permutations=199, generator=generator).p for k in hits[:400]]
+    p = [permutation_test(k, [100] * 3, permutations=199, generator=generator).p for k in hits[:400]]
     assert np.mean(np.array(p) <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
 
 
@@ -156,6 +156,7 @@ def test_ai_verify_swallowed_exception(toy):
         measured(toy(["anger"] * 2, {"g": ["f", "m"]}, labels=LABELS), Silent(LABELS), by=["g"])
 
 
+@pytest.mark.slow
 def test_veritastool_55_a_random_attribute_is_fair():
     """Groups drawn by lot differ by chance alone: at most one family in twenty may hold a gap beyond it."""
     generator = np.random.default_rng(4)

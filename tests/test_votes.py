@@ -55,7 +55,7 @@ def pick(rows, **wanted):
     return found
 
 
-@settings(max_examples=15)
+@settings(max_examples=6)
 @given(found=faces)
 def test_vote_weighted_rates_are_votes_counted_one_by_one(found, rated):
     """Of all votes for a label, the share on faces that the model reads so; of all other votes, the share read so wrongly."""
@@ -88,7 +88,7 @@ def raters_one_by_one(found):
                     yield truth, said, 1 / len(winners)
 
 
-@settings(max_examples=15)
+@settings(max_examples=6)
 @given(found=faces)
 def test_the_human_ceiling_is_each_rater_held_against_the_others(found, rated):
     """Rater by rater, ties shared out; a plurality for *unknown* is no truth, an answer *unknown* is a miss."""

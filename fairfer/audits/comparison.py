@@ -1,4 +1,4 @@
-"""What a comparison of two runs is: rows, to and from ``comparison.json``. Imports no table library."""
+"""The result of comparing two runs on the same samples: rows, to and from ``comparison.json``. Imports no table library."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from fairfer.metrics.results import GapStatus, RateStatus, Strict
-from fairfer.schema import Stored
+from fairfer.metrics.results import DifferenceStatus, RateStatus
+from fairfer.schema import Stored, Strict
+from fairfer.vocabulary import Group, Grouping, Task
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
 
 
 class Side(Strict):
@@ -23,24 +24,25 @@ class Side(Strict):
     predictions_digest: str
 
 
-class Missing(Strict):
-    """A sample that only one of the runs has."""
+class MissingSample(Strict):
+    """A sample that is not compared, and why."""
 
     sample_id: str
-    only_in: str
-    why: str
+    only_in: Literal["base", "candidate", "neither"]
+    reason: str
 
 
 class Change(Strict):
-    """What became of one rate of one group.
+    """The change of one rate of one group.
 
-    Of ``trials`` samples ``both`` are hits of both models, ``gained`` of the candidate only and ``lost`` of the base only;
-    ``change`` is the candidate's rate minus the base's. ``p`` is McNemar's mid-p, ``q`` the same over all changes.
+    Of ``trials`` samples, ``both`` are hits of both models, ``gained`` of the candidate only and ``lost`` of the base only;
+    ``change`` is the candidate's rate minus the base's. ``p`` is McNemar's mid-p-value, ``q`` the same, FDR-adjusted over all
+    changes.
     """
 
     label: str
-    attribute: str
-    group: str
+    attribute: Grouping
+    group: Group
     rate: str
     trials: int
     both: int
@@ -57,25 +59,25 @@ class Change(Strict):
 
 
 class GapChange(Strict):
-    """What became of one gap, between the groups that are large enough in the samples of both runs."""
+    """The change of one gap, between the groups that are large enough in the samples of both runs."""
 
     label: str
-    attribute: str
+    attribute: Grouping
     rate: str
     base: float | None
     candidate: float | None
     change: float | None
     low: float | None
     high: float | None
-    worst_base: str | None
-    worst_candidate: str | None
-    groups: list[str]
-    excluded: list[str]
-    status: GapStatus
+    worst_base: Group | None
+    worst_candidate: Group | None
+    groups: list[Group]
+    excluded: list[Group]
+    status: DifferenceStatus
 
 
 class Flip(Strict):
-    """A sample of which the two models say different things."""
+    """A sample that the two models classify differently."""
 
     sample_id: str
     truth: str
@@ -83,45 +85,26 @@ class Flip(Strict):
     candidate: str
 
 
-class Standing(Strict):
-    """A run's place among several."""
-
-    run: str
-    model: str
-    faces: int
-    accuracy: float | None
-    low: float | None
-    high: float | None
-    worst: str | None
-    worst_attribute: str | None
-    worst_accuracy: float | None
-    gap: float | None
-    gap_expected_by_chance: float | None
-    gap_q: float | None
-    gap_of: str | None
-    gap_attribute: str | None
-    inferred: list[str]
-
-
 class Comparison(Stored):
-    """Two runs on the same samples, paired."""
+    """Two runs on the same samples, paired sample by sample."""
 
-    again: ClassVar[str] = "compare again"
+    remedy: ClassVar[str] = "compare again"
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     base: Side
     candidate: Side
+    task: Task
     data: str
     date: str
     labels: list[str]
-    by: list[list[str]]
+    by: list[Grouping]
     inferred: list[str] = Field(default_factory=list)
     """Attributes that a model inferred."""
     minimum: int
     confidence: float
     subject: str
     samples: int
-    missing: list[Missing]
+    missing: list[MissingSample]
     changes: list[Change]
     gaps: list[GapChange]
     flips: list[Flip] = Field(default_factory=list)

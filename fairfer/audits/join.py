@@ -1,260 +1,258 @@
-"""The samples of an audit, one row each: truth, answer and groups, and how they are counted in different ways.
+"""Join truth, answers and groups sample by sample, and count them in every way that an audit needs.
 
-Everything after it works on counts; only `fairfer.metrics.counts` reads the rows.
+After this module there are only counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
 
-from fairfer.datasets.attributes import Attribute, to_levels
-from fairfer.errors import DataError, RunError, UsageError, did_you_mean
-from fairfer.metrics.cells import Cells
-from fairfer.metrics.counts import Grouping, confusion, confusion_by_unit, unanswered
-from fairfer.metrics.human_agreement import VOTE_ENTROPY, Patterns, Rated, read_votes, with_vote_entropy
-from fairfer.metrics.inferred_groups import depend_on_inferred, membership
+from fairfer.audits.plan import DEFAULT_THRESHOLD
+from fairfer.datasets.dataset import DUPLICATE_GROUP
+from fairfer.errors import DataError, RunError
+from fairfer.metrics.counts import Counts, Source, count, count_weighted
+from fairfer.metrics.human_agreement import VoteCounts, VotePatterns
+from fairfer.metrics.inferred_groups import InferredAttributes, membership, membership_products
 from fairfer.metrics.standardization import Strata
-from fairfer.metrics.subjects import People
-from fairfer.vocabulary import UNANNOTATED
+from fairfer.metrics.subjects import number_subjects
+from fairfer.vocabulary import UNANNOTATED, Grouping
 
 if TYPE_CHECKING:
-    from fairfer.audits.result import AuditPlan
+    from fairfer.audits.plan import Design
     from fairfer.datasets.dataset import Dataset
-    from fairfer.labels import Reconciliation
-    from fairfer.metrics.results import AnnotationSensitivity, Gap, Rate, Votes
-    from fairfer.predictions.inference import Predictions
+    from fairfer.metrics.score_bins import ScoreScale
+    from fairfer.predictions.predictions import Predictions
 
-_FIFTHS = 5
-_MANY = 10
-"""More different numbers than this are cut into fifths: strata of single years have hardly anyone in them."""
+Integers = NDArray[np.int64]
+_UNIT = "unit"
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Samples audited.
+class JoinedSamples:
+    """Samples of an audit, one row each.
 
     Attributes
     ----------
-    dataset
-        Where they come from.
+    design
+        What is audited.
     table
-        Indexed by sample id: ``truth``, ``said`` and a column for each attribute, called ``by0``, ``by1``, …, as an attribute
-        may have any name.
+        Indexed by sample id; columns as `fairfer.metrics.counts.Source` describes, and one per attribute called ``by0``,
+        ``by1``, …, as an attribute may have any name.
     columns
-        The column of each attribute.
-    groupings
-        What is counted by.
-    labels
-        How the labels of the data met those of the model.
-    left_out
-        Samples left out for their label.
+        Column of each attribute.
+    scored
+        Numbers of the audited labels that have scores.
+    scale
+        Of the scores.
+    excluded
+        Samples excluded for their label.
     """
 
-    dataset: Dataset
+    design: Design
     table: pd.DataFrame
     columns: Mapping[str, str]
-    groupings: Sequence[Grouping]
-    labels: Reconciliation
+    scored: tuple[int, ...]
+    scale: ScoreScale
     excluded: int
 
-    @classmethod
-    def join(cls, dataset: Dataset, predictions: Predictions, labels: Reconciliation, groupings: Sequence[Grouping]) -> Rows:
-        """Truth, answers and groups of the samples audited.
+    @cached_property
+    def source(self) -> Source:
+        """The samples as they are counted."""
+        table = pa.Table.from_pandas(self.table, preserve_index=False)
+        return Source(table, self.design.task, self.design.labels.labels, self.columns, self.scored, self.scale)
 
-        Raises
-        ------
-        RunError
-            When the predictions lack a sample or are about another picture.
-        DataError
-            When no sample is left.
-        """
-        answers = _answers(dataset, predictions)
-        columns = {name: f"by{i}" for i, name in enumerate(dict.fromkeys(n for g in groupings for n in g))}
-        status = answers["status"].astype("str")
-        said = answers["predicted"].astype("str").where(status == "ok", status.map(unanswered))
-        groups = dataset.samples[list(columns)].rename(columns=columns)
-        table = groups.assign(truth=dataset.samples["label"].map(dict(labels.truth)), said=said)
-        keep = table["truth"].notna()
-        if not keep.any():
-            message = f"{dataset.name}: no face is left once those are dropped whose label {predictions.model} cannot say"
-            raise DataError(message)
-        return cls(dataset, table[keep], columns, groupings, labels, int((~keep).sum()))
+    def _by(self, unit: NDArray[Any]) -> Source:
+        """The samples with the number of each one's unit."""
+        table: pa.Table = self.source.relation
+        return replace(self.source, relation=table.append_column(_UNIT, pa.array(unit)))
 
-    def counts(self) -> pd.DataFrame:
-        """See `fairfer.metrics.counts.confusion`."""
-        return confusion(self.table, self.groupings, self.columns)
+    def counts(self) -> dict[Grouping, Counts]:
+        """Counts and score histograms, one entry per group."""
+        return count(self.source, self.design.groups, scores=True)
 
-    def people(self, groups: Mapping[str, Sequence[str]], subject: str, seed: int) -> tuple[People, int]:
-        """Counts by person, and how many people there are."""
-        number = self.persons(subject)
-        return People.of(self._by_unit(number), self.labels.labels, groups, seed), len(np.unique(number))
+    @cached_property
+    def subjects(self) -> Integers:
+        """(samples,) number of each sample's subject; a sample without a name is a subject of its own."""
+        names = self.design.dataset.samples.loc[self.table.index, self.design.plan.subject]
+        return number_subjects(names.mask(names.astype("str").isin([UNANNOTATED, ""])))
 
-    def persons(self, subject: str) -> np.ndarray:
-        """(samples,) number of the person that each shows; a sample of nobody known is a person of its own."""
-        name = self.dataset.samples.loc[self.table.index, subject]
-        number = pd.factorize(name.mask(name.astype("str").isin([UNANNOTATED, ""])))[0].astype(np.int64)
-        unknown = number < 0
-        nobody: np.ndarray = number.max(initial=-1) + np.cumsum(unknown)
-        return np.where(unknown, nobody, number)
+    def counts_by_subject(self) -> dict[Grouping, Counts]:
+        """Counts and score histograms by subject."""
+        return count(self._by(self.subjects), self.design.groups, unit=_UNIT, scores=True)
 
-    def strata(self, groups: Mapping[str, Sequence[str]], standardize: Sequence[str], subject: str = "") -> Strata:
-        """Counts by true label and the columns to adjust for, and by person where a column names one."""
-        mix = self.dataset.samples.loc[self.table.index, list(standardize)].assign(**{"": self.table["truth"]})
-        number = mix.groupby(list(mix.columns), sort=True, observed=True).ngroup().to_numpy(np.int64)
-        if not subject:
-            return Strata(self._cells(number, groups), np.arange(int(number.max()) + 1))
-        return Strata(*self._by_person(number, groups, subject))
+    def strata(self) -> Strata:
+        """Counts by true label and the columns to standardize over, and by subject where a column names one."""
+        plan = self.design.plan
+        mix = self.design.dataset.samples.loc[self.table.index, list(plan.standardize)]
+        truth = [c for c in self.table.columns if c == "truth" or c.startswith("truth:")]
+        # A column may have any name, but none begins with a null character.
+        labels = self.table[truth].rename(columns=lambda c: f"\0{c}")
+        mix = pd.concat([mix, labels if self.design.task == "single-label" else labels.fillna(-1)], axis=1)
+        stratum = mix.groupby(list(mix.columns), sort=True, observed=True).ngroup().to_numpy(np.int64)
+        if not plan.subject:
+            counts = count(self._by(stratum), self.design.groups, unit=_UNIT)
+            return Strata(counts, np.arange(int(stratum.max()) + 1))
+        counts, stratum, subject = self._by_subject_and(stratum)
+        return Strata(counts, stratum, subject)
 
-    def _by_person(
-        self, number: np.ndarray, groups: Mapping[str, Sequence[str]], subject: str
-    ) -> tuple[dict[str, Cells], np.ndarray, np.ndarray]:
-        """Counts by a numbered kind of sample and person, and the kind and person of each unit."""
-        pairs, unit = np.unique(np.stack([number, self.persons(subject)], axis=1), axis=0, return_inverse=True)
-        return self._cells(unit.ravel().astype(np.int64), groups), pairs[:, 0], pairs[:, 1]
+    def _by_subject_and(self, number: NDArray[Any]) -> tuple[dict[Grouping, Counts], Integers, Integers]:
+        """Counts by a numbered kind of sample and subject, and the kind and subject of each unit."""
+        pairs, unit = np.unique(np.stack([number, self.subjects], axis=1), axis=0, return_inverse=True)
+        counts = count(self._by(unit.ravel().astype(np.int64)), self.design.groups, unit=_UNIT)
+        return counts, pairs[:, 0], pairs[:, 1]
 
-    def votes(self, groups: Mapping[str, Sequence[str]], plan: AuditPlan) -> Votes | None:
-        """See `fairfer.metrics.human_agreement`; ``None`` where there is one label a face."""
-        if self.dataset.votes is None:
+    def votes(self) -> dict[Grouping, VoteCounts] | None:
+        """Counts by vote pattern; ``None`` without votes."""
+        votes = self.design.dataset.votes
+        if votes is None:
             return None
-        meant = {k: v for k, v in self.labels.truth.items() if v is not None}
-        patterns, number = Patterns.of(self.dataset.votes.loc[self.table.index], self.labels.labels, meant)
-        if plan.subject:
-            cells, pattern, person = self._by_person(number, groups, plan.subject)
-            rated = {a: Rated(c, patterns, pattern[c.unit], person[c.unit]) for a, c in cells.items()}
-        else:
-            rated = {a: Rated(c, patterns, c.unit) for a, c in self._cells(number.astype(np.int64), groups).items()}
-        return read_votes(self.dataset, rated, plan)
+        labels = self.design.labels
+        audited_as = {k: v for k, v in labels.truth.items() if v is not None}
+        patterns, number = VotePatterns.of(votes.loc[self.table.index], labels.labels, audited_as)
+        if self.design.plan.subject:
+            counts, pattern, subject = self._by_subject_and(number.astype(np.int64))
+            return {g: VoteCounts(c, patterns, pattern[c.unit], subject[c.unit]) for g, c in counts.items()}
+        counts = count(self._by(number.astype(np.int64)), self.design.groups, unit=_UNIT)
+        return {g: VoteCounts(c, patterns, c.unit) for g, c in counts.items()}
 
-    def annotation(
-        self, rates: Sequence[Rate], gaps: Sequence[Gap], plan: AuditPlan, people: People | None = None
-    ) -> AnnotationSensitivity | None:
-        """See `fairfer.metrics.inferred_groups`; ``None`` where nothing is inferred."""
-        attributes = {n: self.dataset.attribute(n) for n in self.columns}
-        memberships: dict[str, np.ndarray] = {}
-        lacking = np.zeros(len(self.table), dtype=bool)
-        for name, attribute in attributes.items():
-            if attribute.source == "inferred" and attribute.probabilities:
-                memberships[name], without = membership(self.dataset.samples.loc[self.table.index], attribute)
-                lacking |= without
-        for name in self.columns.keys() - memberships.keys():
-            levels = [n for n in attributes[name].levels if n != UNANNOTATED]
-            member = self.table[self.columns[name]].to_numpy(object)
-            memberships[name] = (member[:, None] == np.array(levels, dtype=object)).astype(float)
-        table = self.table.assign(unit=self.persons(plan.subject)) if plan.subject else self.table
-        return depend_on_inferred(
-            table,
-            attributes,
-            memberships,
-            rates,
-            gaps,
-            self.labels.labels,
-            plan,
-            int(lacking.sum()),
-            None if people is None else people.cells,
-        )
+    def duplicates(self) -> pd.Series | None:
+        """Name of each sample's duplicate group in the whole data set, where it has votes and duplicates."""
+        dataset = self.design.dataset
+        return dataset.samples[DUPLICATE_GROUP] if dataset.votes is not None and DUPLICATE_GROUP in dataset.samples else None
 
-    def _by_unit(self, number: np.ndarray) -> pd.DataFrame:
-        return confusion_by_unit(self.table.assign(unit=number), self.groupings, "unit", self.columns)
+    def inferred_attributes(self) -> InferredAttributes:
+        """What is known about the attributes grouped by."""
+        attributes = self.design.attributes
+        levels = {n: tuple(x for x in a.levels if x != UNANNOTATED) for n, a in attributes.items()}
+        inferred = frozenset(n for n, a in attributes.items() if a.source == "inferred")
+        probabilistic = frozenset(n for n in inferred if attributes[n].probabilities)
+        lacking = np.zeros(len(self.table), bool)
+        for name in probabilistic:
+            lacking |= self._membership(name)[1]
+        return InferredAttributes(levels, inferred, probabilistic, int(lacking.sum()))
 
-    def _cells(self, number: np.ndarray, groups: Mapping[str, Sequence[str]]) -> dict[str, Cells]:
-        parts = dict(tuple(self._by_unit(number).groupby("attribute", sort=False)))
-        return {a: Cells.of(parts[a], self.labels.labels, names) for a, names in groups.items()}
+    def weighted(self, attributes: InferredAttributes) -> dict[Grouping, tuple[Counts, Counts]]:
+        """For each grouping with probabilities, sums of weights and of squared weights; by subject where samples share one."""
+        wanted = [
+            g for g in self.design.groupings if attributes.probabilistic & set(g) and all(attributes.levels[n] for n in g)
+        ]
+        unit = _UNIT if self.design.plan.subject else ""
+        source = self._by(self.subjects) if unit else self.source
+        memberships = {n: self._weights(n, attributes) for g in wanted for n in g}
+        return {
+            g: count_weighted(source, g, membership_products(g, {n: memberships[n] for n in g}, attributes.levels), unit=unit)
+            for g in wanted
+        }
+
+    def _membership(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        samples = self.design.dataset.samples.loc[self.table.index]
+        return membership(samples, self.design.attributes[name])
+
+    def _weights(self, name: str, attributes: InferredAttributes) -> NDArray[np.float64]:
+        """(samples, levels) probabilities; 0 and 1 where an attribute has none."""
+        if name in attributes.probabilistic:
+            return self._membership(name)[0]
+        levels = np.array(attributes.levels[name], dtype=object)
+        weights: NDArray[np.float64] = (self.table[self.columns[name]].to_numpy(object)[:, None] == levels).astype(np.float64)
+        return weights
 
 
-def prepare(dataset: Dataset, by: Iterable[str | Sequence[str]], standardize: Sequence[str]) -> Dataset:
-    """The data set with the columns that an audit asks for and that have to be made first.
-
-    These are `VOTE_ENTROPY`, from the votes, and fifths of any column of many numbers to adjust for.
+def join(design: Design, predictions: Predictions) -> JoinedSamples:
+    """Truth, answers and groups of the samples audited.
 
     Raises
     ------
-    UsageError
-        When a column to adjust for does not exist, or cannot be made.
+    RunError
+        When the predictions lack a sample or were made from another image.
+    DataError
+        When no sample is left.
     """
-    asked = {
-        n.strip()
-        for item in ([by] if isinstance(by, str) else by)
-        for n in (item.split(",") if isinstance(item, str) else item)
-    }
-    if VOTE_ENTROPY in asked | set(standardize):
-        dataset = with_vote_entropy(dataset)
-    known = {a.name: a for a in dataset.attributes}
-    for name in standardize:
-        if name in known:
-            if name not in asked and _many_numbers(known[name].levels):
-                dataset = _in_fifths(dataset, name, dataset.samples[name].mask(dataset.samples[name] == UNANNOTATED))
-            continue
-        values = dataset.samples[name] if name in dataset.samples.columns else None
-        if name == VOTE_ENTROPY and values is None:
-            message = f"--standardize {name}: {dataset.name} has no raters' votes, only labels; adjust for another column"
-            raise UsageError(message)
-        if values is not None and bool(values.isna().all()):
-            message = f"--standardize {name}: the column is empty in {dataset.name}; adjust for another"
-            raise UsageError(message)
-        if name == "label":
-            message = (
-                f"--standardize {name}: labels are always adjusted for; name what else differs between groups, or leave it out"
-            )
-            raise UsageError(message)
-        if values is None:
-            message = f"--standardize {name}: {dataset.name} has no such column; {did_you_mean(name, map(str, dataset.samples.columns))}"
-            raise UsageError(message)
-        dataset = _in_fifths(dataset, name, values)
-    return dataset
-
-
-def _in_fifths(dataset: Dataset, name: str, values: pd.Series) -> Dataset:
-    """A numeric column as five groups of about the same size, as an attribute."""
-    numbers = pd.to_numeric(values, errors="coerce")
-    if bool((numbers.isna() & values.notna()).any()):
-        groups, levels = to_levels(values, f"{dataset.name}, column {name!r}")
+    dataset, labels = design.dataset, design.labels
+    answers = _answers(dataset, predictions)
+    columns = {name: f"by{i}" for i, name in enumerate(design.attributes)}
+    table = dataset.samples[list(columns)].rename(columns=columns)
+    table = table.assign(status=answers["status"].astype("str"))
+    if design.task == "single-label":
+        table = table.assign(truth=dataset.samples["label"].map(dict(labels.truth)), predicted=answers["predicted"])
+        kept = table["truth"].notna()
     else:
-        edges = np.unique(np.nanquantile(numbers, np.linspace(0, 1, _FIFTHS + 1)[1:-1]))
-        code = np.searchsorted(edges, numbers.to_numpy(float), side="left")
-        names = [
-            *(f"up to {edge:g}" for edge in edges),
-            f"above {edges[-1]:g}",
-        ]
-        text = pd.Series(np.array(names, dtype=object)[code], index=values.index).mask(numbers.isna().to_numpy(), UNANNOTATED)
-        missing = (UNANNOTATED,) if bool(numbers.isna().any()) else ()
-        groups, levels = text.astype("str"), (*names, *missing)
-    about = next((a for a in dataset.attributes if a.name == name), Attribute(name, ()))
-    about = dataset.refused[name][0] if name in dataset.refused else about
-    attribute = Attribute(name, levels, about.source, about.by, about.note)
-    return dataset.replace(
-        samples=dataset.samples.assign(**{name: groups}),
-        attributes=(*(a for a in dataset.attributes if a.name != name), attribute),
-        identity={"digest": dataset.digest, "images_digest": dataset.images_digest},
-    )
+        table = table.join(_truth(design)).join(_decisions(design, predictions, answers))
+        kept = pd.Series(data=True, index=table.index)
+        if dataset.task == "single-label":
+            kept = dataset.samples["label"].map(dict(labels.truth)).notna()
+    if not kept.any():
+        message = (
+            f"{dataset.name}: no sample is left after excluding labels that are not among the output classes of "
+            f"{predictions.model}; see --unsupported-labels"
+        )
+        raise DataError(message)
+    scores, scored, scale = _scores(labels.labels, answers)
+    table = table.join(scores)
+    return JoinedSamples(design, table[kept], columns, scored, scale, int((~kept).sum()))
 
 
-def _many_numbers(levels: Sequence[str]) -> bool:
-    """Whether groups are numbers, and more than are alike to anyone."""
-    numbers = pd.to_numeric(pd.Series([n for n in levels if n != UNANNOTATED], dtype=object), errors="coerce")
-    return len(numbers) > _MANY and bool(numbers.notna().all())
+def _truth(design: Design) -> pd.DataFrame:
+    """``truth:0``, … of the labels audited."""
+    truth = design.dataset.truth_for(design.labels)
+    return truth.set_axis([f"truth:{i}" for i in range(truth.shape[1])], axis=1)
+
+
+def _decisions(design: Design, predictions: Predictions, answers: pd.DataFrame) -> pd.DataFrame:
+    """``predicted:0``, …: the plan's thresholds on scores; without one, recorded decisions, else the default threshold.
+
+    A single-label model predicts its one label. A label that is not among the model's output classes is never predicted.
+    """
+    columns = {}
+    for i, label in enumerate(design.labels.labels):
+        threshold = design.plan.thresholds.get(label)
+        recorded, score = f"predicted:{label}", f"score:{label}"
+        if threshold is not None and score not in answers:
+            message = f"--threshold {label}={threshold}: {predictions.model} recorded no scores, only decisions; leave it out"
+            raise RunError(message)
+        if label not in predictions.labels:
+            decision = pd.Series(data=False, index=answers.index)
+        elif threshold is None and recorded in answers:
+            decision = answers[recorded]
+        elif threshold is None and predictions.task == "single-label":
+            decision = (answers["predicted"] == label).fillna(value=False)
+        else:
+            decision = (answers[score] >= (DEFAULT_THRESHOLD if threshold is None else threshold)).fillna(value=False)
+        columns[f"predicted:{i}"] = decision.astype("Int8")
+    return pd.DataFrame(columns, index=answers.index)
+
+
+def _scores(labels: tuple[str, ...], answers: pd.DataFrame) -> tuple[pd.DataFrame, tuple[int, ...], ScoreScale]:
+    scored = tuple(i for i, label in enumerate(labels) if f"score:{label}" in answers)
+    scores = pd.DataFrame({f"score:{i}": answers[f"score:{labels[i]}"].astype("float32") for i in scored}, index=answers.index)
+    values = scores.to_numpy()
+    scale: ScoreScale = "unbounded" if bool(((values < 0) | (values > 1)).any()) else "probability"
+    return scores, scored, scale
 
 
 def _answers(dataset: Dataset, predictions: Predictions) -> pd.DataFrame:
-    """What was said of every sample, and nothing else."""
+    """The answer for every sample, and nothing else."""
     answers = predictions.frame.reindex(dataset.samples.index)
     missing = answers["status"].isna()
     if missing.any():
         message = (
             f"the predictions of {predictions.model} lack {int(missing.sum()):,} of {len(dataset):,} samples of {dataset.name} "
-            f"(the first: {missing.index[missing][0]}); predict again"
+            f"(the first is {missing.index[missing][0]}); predict again"
         )
         raise RunError(message)
     if dataset.images is None and predictions.images_digest != dataset.images_digest:
-        message = f"the predictions of {predictions.model} are not those of {dataset.name}; give the ones that came with it"
+        message = f"the predictions of {predictions.model} do not belong to {dataset.name}; use those that came with it"
         raise RunError(message)
     if dataset.images is not None:
         changed = answers["image"].fillna("") != dataset.image_digests
         if changed.any():
-            message = f"picture {changed.index[changed][0]} changed since {predictions.model} saw it; predict again"
+            message = f"image {changed.index[changed][0]} has changed since {predictions.model} was run; predict again"
             raise RunError(message)
     return answers

@@ -1,32 +1,47 @@
-"""The one result object: what was audited, what was counted, and every number a report shows.
+"""The result of an audit: what was audited, what was counted, and every number that a report shows.
 
-`Audit` is all that reports and gates need: no model, no picture and no table library is imported to read one. ``audit.json``
-is the second joint of fairfer; its schema is versioned and an audit of another version, or one that does not fit the schema, is
-refused.
+`Audit` is all that reports and gates need: reading one imports no model, no image library and no table library. The schema of
+``audit.json`` is versioned; an audit of another version, or one that does not fit the schema, is refused.
 
-What is not estimable is ``null`` with a status that says why, never 0 and never NaN.
+A value that is not estimable is ``null`` with a status that says why, never 0 and never NaN.
 """
 
 from __future__ import annotations
 
 import hashlib
-import html
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from fairfer.audits.plan import AuditPlan
 from fairfer.errors import RunError, UsageError, did_you_mean
 from fairfer.files import write_text
-from fairfer.metrics.results import AnnotationSensitivity, Composition, Count, Gap, Rate, StandardizedGap, Strict, Votes
+from fairfer.metrics.results import (
+    AnnotationSensitivity,
+    Confusion,
+    DatasetBias,
+    Gap,
+    GroupCount,
+    HumanAgreement,
+    LabelCount,
+    Rate,
+    ReliabilityBin,
+    ScoreHistogram,
+    ScoreMetric,
+    StandardizedGap,
+)
+from fairfer.schema import Strict
+from fairfer.vocabulary import ALL, EVERYONE, Group, Grouping, Task, group_name, grouping_name, parse_grouping
 
 if TYPE_CHECKING:
     import pandas as pd
     from pydantic import BaseModel
 
-SCHEMA_VERSION: Literal[2] = 2
-"""2: bounds, power and groups of gaps; composition, votes, adjusted gaps, annotation. 1: the first."""
+SCHEMA_VERSION: Literal[3] = 3
 
 
 class StepInfo(Strict):
@@ -37,7 +52,7 @@ class StepInfo(Strict):
 
 
 class AttributeInfo(Strict):
-    """An attribute that was grouped by, and where it comes from."""
+    """An attribute that was grouped by, and its provenance."""
 
     name: str
     levels: list[str]
@@ -47,7 +62,7 @@ class AttributeInfo(Strict):
 
 
 class DataInfo(Strict):
-    """What was audited."""
+    """The data set."""
 
     name: str
     samples: int
@@ -58,12 +73,12 @@ class DataInfo(Strict):
     attributes: list[AttributeInfo]
     digest: str
     images_digest: str
-    people: int | None = None
-    """How many people the samples show, where a column names them."""
+    subjects: int | None = None
+    """Number of subjects, where a column names them."""
 
 
 class ModelInfo(Strict):
-    """Who was audited."""
+    """The model."""
 
     name: str
     version: str
@@ -73,21 +88,8 @@ class ModelInfo(Strict):
     predictions_digest: str
 
 
-class AuditPlan(Strict):
-    """How it was audited; with the stored predictions, enough to do it again."""
-
-    by: list[list[str]]
-    unsupported_labels: str
-    minimum: int
-    confidence: float
-    permutations: int
-    seed: int
-    standardize: list[str] = Field(default_factory=list)
-    subject: str = ""
-
-
 class LabelInfo(Strict):
-    """How the labels of the data met those of the model."""
+    """Labels of the data set and of the model, and what was audited."""
 
     audited: list[str]
     unsupported_labels: list[str]
@@ -95,8 +97,20 @@ class LabelInfo(Strict):
     excluded: int
 
 
-TABLES: dict[str, type[BaseModel]] = {"rates": Rate, "gaps": Gap, "counts": Count, "standardized": StandardizedGap}
+TABLES: dict[str, type[BaseModel]] = {
+    "rates": Rate,
+    "gaps": Gap,
+    "counts": LabelCount,
+    "sizes": GroupCount,
+    "confusions": Confusion,
+    "scores": ScoreMetric,
+    "reliability": ReliabilityBin,
+    "standardized": StandardizedGap,
+}
 """Tables of an audit that `Audit.frame` gives, by name."""
+
+Name = str | Sequence[str]
+"""A grouping or group: a tuple, or the text that tables write (``gender,race``; ``*`` for everyone)."""
 
 
 class Audit(Strict):
@@ -108,94 +122,125 @@ class Audit(Strict):
         `SCHEMA_VERSION`.
     date
         Day of the audit, ISO 8601.
-    command
-        What reproduces it.
+    command, config
+        Command line, and ``[audit]`` table of a configuration file, that reproduce it.
+    task
+        ``single-label`` or ``multi-label``.
     data, model, labels, plan
-        What was audited, who, in which labels and how.
+        What was audited, in which labels and how.
     versions
-        Packages that had a part in the numbers.
-    counts, rates, gaps
-        The numbers; see `fairfer.metrics.results`.
-    composition
+        Packages that contributed to the numbers.
+    counts, sizes
+        TP, FN, FP, TN per label and group, and the size of each group.
+    confusions
+        Truth x predicted per group; empty for multi-label audits.
+    score_scale
+        ``probability``, or ``unbounded`` when only the order of the scores has a meaning; ``None`` without scores.
+    histograms, scores, reliability
+        Scores in bins, score-based metrics, and reliability curves; empty without scores.
+    rates, gaps
+        Rates per label and group, and the largest difference between groups in each.
+    dataset_bias
         Who is in the data; ``None`` when no groups were compared.
-    adjusted
-        Gaps after the groups were given the same mix of what ``--standardize`` names.
-    votes
-        What raters' votes say; ``None`` where there is one label a face.
-    annotation
-        How far gaps depend on inferred attributes; ``None`` where none is inferred.
-    seal
-        Digest of everything else, so that an edited file is seen; made when the audit is written.
+    standardized
+        Gaps after direct standardization over the columns of ``--standardize``.
+    human_agreement
+        What raters' votes show; ``None`` without votes.
+    annotation_sensitivity
+        Sensitivity of gaps to annotation error; ``None`` when no attribute is inferred.
+    checksum
+        Digest of everything else, so that an edited file is recognized; made when the audit is written.
     """
 
-    schema_version: Literal[2] = SCHEMA_VERSION
+    schema_version: Literal[3] = SCHEMA_VERSION
     date: str
     command: str
+    config: str = ""
+    task: Task
     data: DataInfo
     model: ModelInfo
     labels: LabelInfo
     plan: AuditPlan
     versions: dict[str, str]
-    counts: list[Count]
+    counts: list[LabelCount]
+    sizes: list[GroupCount]
+    confusions: list[Confusion] = Field(default_factory=list)
+    score_scale: Literal["probability", "unbounded"] | None = None
+    histograms: list[ScoreHistogram] = Field(default_factory=list)
+    scores: list[ScoreMetric] = Field(default_factory=list)
+    reliability: list[ReliabilityBin] = Field(default_factory=list)
     rates: list[Rate]
     gaps: list[Gap]
-    composition: Composition | None = None
+    dataset_bias: DatasetBias | None = None
     standardized: list[StandardizedGap] = Field(default_factory=list)
-    votes: Votes | None = None
-    annotation: AnnotationSensitivity | None = None
+    human_agreement: HumanAgreement | None = None
+    annotation_sensitivity: AnnotationSensitivity | None = None
     checksum: str = ""
 
-    def rate(self, rate: str, *, label: str = "*", attribute: str = "*", group: str = "*") -> Rate:
+    def rate(self, rate: str, *, label: str = ALL, attribute: Name = EVERYONE, group: Name = EVERYONE) -> Rate:
         """One rate.
+
+        Parameters
+        ----------
+        rate, label
+            Names.
+        attribute, group
+            Grouping and group, as tuples or as tables write them: ``"gender,race"``, ``"female,white"``.
 
         Raises
         ------
         UsageError
             When the audit has no such rate.
         """
-        for found in self.rates:
-            if (found.rate, found.label, found.attribute, found.group) == (rate, label, attribute, group):
-                return found
-        message = f"this audit has no {rate} of {label!r} for {attribute}={group}; see Audit.frame('rates') for what it has"
+        wanted = (rate, label, grouping_name(_tuple(attribute)), group_name(_tuple(group)))
+        for row in self.rates:
+            if (row.rate, row.label, grouping_name(row.attribute), group_name(row.group)) == wanted:
+                return row
+        message = f"this audit has no {rate} of {label!r} for {wanted[2]}={wanted[3]}; Audit.frame('rates') lists what it has"
         raise UsageError(message)
 
-    def groups(self, attribute: str) -> list[str]:
+    def groups(self, attribute: Name) -> list[Group]:
         """The groups of an attribute or intersection, in display order."""
-        return list(dict.fromkeys(r.group for r in self.rates if r.attribute == attribute))
+        grouping = _tuple(attribute)
+        return [g.group for g in self.sizes if g.attribute == grouping]
 
     @property
-    def groupings(self) -> list[str]:
-        """Names of the attributes and intersections audited, such as ``gender,race``."""
-        return [",".join(by) for by in self.plan.by]
+    def groupings(self) -> list[Grouping]:
+        """The attributes and intersections audited."""
+        return list(self.plan.by)
 
-    def size(self, attribute: str = "*", group: str = "*") -> int:
-        """How many samples a group has."""
-        return sum(c.n for c in self.counts if c.attribute == attribute and c.group == group)
+    def size(self, attribute: Name = EVERYONE, group: Name = EVERYONE) -> int:
+        """Number of samples in a group."""
+        wanted = (grouping_name(_tuple(attribute)), group_name(_tuple(group)))
+        return sum(g.total for g in self.sizes if (grouping_name(g.attribute), group_name(g.group)) == wanted)
 
-    def support(self, label: str, attribute: str = "*", group: str = "*") -> int:
-        """How many samples of a group have this true label."""
-        return sum(c.n for c in self.counts if (c.attribute, c.group, c.truth) == (attribute, group, label))
+    def support(self, label: str, attribute: Name = EVERYONE, group: Name = EVERYONE) -> int:
+        """Number of samples of a group that have this true label."""
+        wanted = (label, grouping_name(_tuple(attribute)), group_name(_tuple(group)))
+        return sum(c.tp + c.fn for c in self.counts if (c.label, grouping_name(c.attribute), group_name(c.group)) == wanted)
 
     def frame(self, name: str = "rates") -> pd.DataFrame:
-        """One of the tables as a DataFrame: ``rates``, ``gaps``, ``counts`` or ``standardized``.
+        """One of the tables as a DataFrame; groupings and groups are written as text.
+
+        Parameters
+        ----------
+        name
+            One of `TABLES`.
 
         Raises
         ------
         UsageError
             When there is no table of that name.
         """
-        import pandas as pd  # noqa: PLC0415 - reading an audit needs no pandas, only this does
+        import pandas as pd
 
         if name not in TABLES:
             message = f"an audit has no table {name!r}; {did_you_mean(name, TABLES)}"
             raise UsageError(message)
-        frame = pd.DataFrame([r.model_dump() for r in getattr(self, name)], columns=list(TABLES[name].model_fields))
+        frame = pd.DataFrame([_flat(r) for r in getattr(self, name)], columns=list(TABLES[name].model_fields))
         for column in ("numerator", "denominator"):
             if column in frame:
                 frame[column] = frame[column].astype("Int64")
-        for column in ("groups", "excluded", "additional_samples"):
-            if column in frame and name == "gaps":
-                frame[column] = ["; ".join(map(str, getattr(g, column) or ())) for g in self.gaps]
         return frame
 
     def compute_checksum(self) -> str:
@@ -219,11 +264,13 @@ class Audit(Strict):
         try:
             value = json.loads(text)
         except ValueError as error:
-            message = f"{where} is no JSON ({error}); make the audit again"
+            message = f"{where} is not JSON ({error}); make the audit again"
             raise RunError(message) from error
         version = value.get("schema_version") if isinstance(value, dict) else None
         if version != SCHEMA_VERSION:
-            message = f"{where} has schema version {version!r}, this fairfer reads {SCHEMA_VERSION}; make the audit again"
+            message = (
+                f"{where} has schema version {version!r}, this version of fairfer reads {SCHEMA_VERSION}; make the audit again"
+            )
             raise RunError(message)
         try:
             found = cls.model_validate_json(text)
@@ -233,12 +280,12 @@ class Audit(Strict):
             message = f"{where}: {field}: {first['msg'].lower()}; it was damaged or edited, make the audit again"
             raise RunError(message) from error
         if found.checksum != _checksum(value):
-            message = f"{where} was edited: its numbers are not those that were written; make the audit again"
+            message = f"{where} was edited after it was written; make the audit again"
             raise RunError(message)
         return found.model_copy(update={"checksum": ""})
 
     @classmethod
-    def read(cls, path: str | Path) -> Audit:
+    def read(cls, path: str | os.PathLike[str]) -> Audit:
         """Read the audit of a run folder, or an ``audit.json``.
 
         Raises
@@ -255,24 +302,26 @@ class Audit(Strict):
             raise RunError(message) from error
         return cls.from_json(text, str(file))
 
-    def write(self, path: Path) -> None:
+    def write(self, path: str | os.PathLike[str]) -> None:
         """Write ``audit.json`` in one step."""
-        write_text(path, self.to_json())
+        write_text(Path(path), self.to_json())
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows: what was audited and the headline rates."""
-        rows = "".join(
-            f"<tr><td>{html.escape(r.attribute)}</td><td>{html.escape(r.group)}</td>"
-            f"<td style='text-align:right'>{self.size(r.attribute, r.group):,}</td>"
-            f"<td style='text-align:right'>{_interval(r)}</td></tr>"
-            for r in self.rates
-            if r.rate == "accuracy"
-        )
-        return (
-            f"<p><b>fairfer audit</b>: {html.escape(self.model.name)} on {html.escape(self.data.name)}, "
-            f"{self.size():,} faces, {html.escape(self.date)}</p>"
-            f"<table><tr><th>attribute</th><th>group</th><th>n</th><th>accuracy (interval)</th></tr>{rows}</table>"
-        )
+
+def _tuple(name: Name) -> tuple[str, ...]:
+    return parse_grouping(name) if isinstance(name, str) else tuple(name)
+
+
+def _flat(row: BaseModel) -> dict[str, object]:
+    """A row with tuples and lists written as text."""
+    flat: dict[str, object] = {}
+    for name, value in row:
+        if name in ("attribute", "group", "worst", "best") and value is not None:
+            flat[name] = group_name(value)
+        elif isinstance(value, list):
+            flat[name] = "; ".join(group_name(v) if isinstance(v, tuple) else str(v) for v in value)
+        else:
+            flat[name] = value
+    return flat
 
 
 def _checksum(value: dict[str, Any]) -> str:
@@ -295,9 +344,3 @@ def _dumped(value: dict[str, Any], indent: str) -> str:
             text = json.dumps(item, ensure_ascii=False, allow_nan=False)
         parts.append(f"{inner}{json.dumps(key, ensure_ascii=False)}: {text}")
     return "{\n" + ",\n".join(parts) + f"\n{indent}}}"
-
-
-def _interval(rate: Rate) -> str:
-    if rate.value is None or rate.low is None or rate.high is None:
-        return "not estimable"
-    return f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f})"

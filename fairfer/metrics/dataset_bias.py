@@ -1,33 +1,37 @@
-"""Who is in the data, and which emotion goes with which group: published measures of data-set bias, computed on counts.
+"""Data-set bias: who is in the data and which labels are associated with which groups, computed on counts.
 
-*Representational* bias: some groups are many and others few. *Stereotypical* bias: a label is more common in one group than in
-another, so that a model can learn the group instead of the face. Formulas and names follow Dominguez-Catena, Paternain and
-Galar, "Metrics for Dataset Demographic Bias: A Case Study on Facial Expression Recognition" (TPAMI 2024, arXiv 2303.15889),
-whose package gives the golden values that the tests hold these against; DSAP is arXiv 2312.14626, OD arXiv 2205.10049, Xu's
+*Representational* bias: some groups are larger than others. *Stereotypical* bias: a label is more common in one group than in
+another, so that a model can learn the group instead of the expression. Formulas and names follow Dominguez-Catena, Paternain
+and Galar, "Metrics for Dataset Demographic Bias: A Case Study on Facial Expression Recognition" (TPAMI 2024, arXiv 2303.15889),
+whose package gives the golden values of the tests; DSAP is arXiv 2312.14626, OD arXiv 2205.10049, Xu's
 ratio arXiv 2007.10075.
 
-What is not defined (evenness of a single group, association with a label that never varies) is NaN here and ``null`` in an
-audit.
+Undefined values (evenness of a single group, association with a constant label) are NaN here and ``null`` in an audit.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import contingency
 
-from fairfer.metrics.counts import EVERYONE
-from fairfer.metrics.gaps import annotated
-from fairfer.metrics.results import Association, Composition, Pairing, Rate, Representation
+from fairfer.metrics.results import Association, DatasetBias, Pairing, Rate, Representation
+from fairfer.vocabulary import EVERYONE, Group, Grouping, Task, is_annotated
+
+if TYPE_CHECKING:
+    from fairfer.metrics.counts import Counts
 
 Floats = NDArray[np.float64]
-LEAST = 2
+_LEAST = 2
+"""With fewer groups or labels than this, evenness and association are undefined."""
+
 _ROUNDING = 1e-12
-"""Fewer groups, or fewer labels, than this leave evenness and association undefined."""
 
 
 def proportions(counts: ArrayLike) -> Floats:
@@ -56,7 +60,7 @@ def representation(counts: ArrayLike) -> dict[str, float]:
     richness = len(p)
     shannon = float(-(p * np.log(p)).sum())
     simpson = float((p**2).sum())
-    several = richness >= LEAST
+    several = richness >= _LEAST
     return {
         "richness": float(richness),
         "shannon": shannon,
@@ -84,12 +88,12 @@ def association(table: pd.DataFrame) -> dict[str, float]:
     dict
         ``cramers_v``, ``tschuprow``, ``pearson`` (scipy's, with Yates' correction for 2x2 tables only, as the published
         package has it); ``theil_u`` of the label given the group, ``theil_u_reverse`` of the group given the label; ``nmi``,
-        mutual information over the *joint* entropy (scikit-learn's is normalised otherwise). NaN where there are not two
+        mutual information over the *joint* entropy (scikit-learn's is normalized otherwise). NaN where there are not two
         groups and two labels.
     """
     counts = _dense(table)
     names = ("cramers_v", "tschuprow", "pearson", "theil_u", "theil_u_reverse", "nmi")
-    if min(counts.shape) < LEAST:
+    if min(counts.shape) < _LEAST:
         return dict.fromkeys(names, math.nan)
     cramer, tschuprow, pearson = (
         float(contingency.association(counts.astype(int), method=m, correction=True))
@@ -102,11 +106,19 @@ def association(table: pd.DataFrame) -> dict[str, float]:
     return dict(zip(names, (cramer, tschuprow, pearson, mutual / labels, mutual / groups, mutual / joint), strict=True))
 
 
-def ducher_z(table: pd.DataFrame) -> pd.DataFrame:
-    """Ducher's Z of each group and label: -1 never together, 0 independent, 1 one never without the other."""
-    p, expected, rows, columns = _joint(table)
+def ducher_z(table: pd.DataFrame, totals: ArrayLike | None = None) -> pd.DataFrame:
+    """Ducher's Z of each group and label: -1 never together, 0 independent, 1 one never without the other.
+
+    Parameters
+    ----------
+    table
+        Samples, groups by labels.
+    totals
+        Samples of each group; the sums of the table when not given. Multi-label samples count in several columns or none.
+    """
+    p, expected, rows, columns = _joint(table, totals)
     excess = p - expected
-    # What only rounding makes is no excess: a group that is everyone goes with every label as often as independence says.
+    # Rounding alone is no excess: a group that holds every sample is independent of every label.
     excess = np.where(np.abs(excess) < _ROUNDING, 0.0, excess)
     most = np.minimum(rows, columns) - expected
     least = expected - np.maximum(0, rows + columns - 1)
@@ -115,17 +127,17 @@ def ducher_z(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(z, index=table.index, columns=table.columns)
 
 
-def npmi(table: pd.DataFrame) -> pd.DataFrame:
-    """Normalised pointwise mutual information of each group and label: ln(p / expected) / -ln p; -1 where never together."""
-    p, expected, _, _ = _joint(table)
+def npmi(table: pd.DataFrame, totals: ArrayLike | None = None) -> pd.DataFrame:
+    """Normalized pointwise mutual information of each group and label: ln(p / expected) / -ln p; -1 where never together."""
+    p, expected, _, _ = _joint(table, totals)
     with np.errstate(invalid="ignore", divide="ignore"):
         value = np.where(p > 0, np.log(p / expected) / -np.log(p), -1.0)
     return pd.DataFrame(value, index=table.index, columns=table.columns)
 
 
-def lewontin_d(table: pd.DataFrame) -> pd.DataFrame:
+def lewontin_d(table: pd.DataFrame, totals: ArrayLike | None = None) -> pd.DataFrame:
     """Lewontin's D of each group and label: the share of samples that have both, minus what independence gives."""
-    p, expected, _, _ = _joint(table)
+    p, expected, _, _ = _joint(table, totals)
     return pd.DataFrame(p - expected, index=table.index, columns=table.columns)
 
 
@@ -135,8 +147,13 @@ def similarity(one: ArrayLike, other: ArrayLike) -> float:
     return float(1 - np.abs(p - q).sum() / 2)
 
 
-def dsap(table: pd.DataFrame) -> dict[str, float]:
-    """DSAP of a data set, groups (all that there could be) by labels.
+def dsap(table: pd.DataFrame, totals: ArrayLike | None = None) -> dict[str, float]:
+    """DSAP of a data set, groups (all possible ones) by labels.
+
+    Parameters
+    ----------
+    table, totals
+        As for `ducher_z`.
 
     Returns
     -------
@@ -145,7 +162,7 @@ def dsap(table: pd.DataFrame) -> dict[str, float]:
         ``stereotypical``: mean over the labels of the similarity of its profile to that of all other labels.
     """
     counts = table.to_numpy(float)
-    profile = counts.sum(1)
+    profile = counts.sum(1) if totals is None else np.asarray(totals, float)
     present = profile > 0
     per_label = [
         similarity(counts[:, i], profile - counts[:, i])
@@ -159,27 +176,27 @@ def dsap(table: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def overall_disparity(recall: Mapping[str, Mapping[str, float]]) -> float:
-    """OD of a model: mean over labels of Σ_g (1 - recall_g / max recall) / (G - 1); 0 equal, 1 one group takes all.
+def overall_disparity(recall: Mapping[str, Mapping[Group, float]]) -> float:
+    """OD of a model: mean over labels of Σ_g (1 - recall_g / max recall) / (G - 1); 0 equal, 1 a single group has all of it.
 
     Parameters
     ----------
     recall
-        For each label the recall of each group that can be estimated. A label with fewer than two such groups, or that is never
-        found in any, is left out.
+        For each label the recall of each group where it is estimable. A label with fewer than two such groups, or with recall 0
+        in all of them, is excluded.
     """
     terms = []
     for groups in recall.values():
         values = np.array([v for v in groups.values() if not math.isnan(v)])
-        if len(values) >= LEAST and values.max() > 0:
+        if len(values) >= _LEAST and values.max() > 0:
             terms.append(float((1 - values / values.max()).sum() / (len(values) - 1)))
     return float(np.mean(terms)) if terms else math.nan
 
 
-def xu_ratio(recall: Mapping[str, Mapping[str, float]]) -> float:
+def xu_ratio(recall: Mapping[str, Mapping[Group, float]]) -> float:
     """Xu et al.'s fairness: the smallest group's macro recall over the largest; labels that every group can estimate."""
     complete = [list(g.values()) for g in recall.values() if not any(math.isnan(v) for v in g.values())]
-    if not complete or len(complete[0]) < LEAST:
+    if not complete or len(complete[0]) < _LEAST:
         return math.nan
     macro = np.mean(np.array(complete), axis=0)
     return float(macro.min() / macro.max()) if macro.max() > 0 else math.nan
@@ -196,105 +213,158 @@ def _entropy(p: Floats) -> float:
     return float(-(inside * np.log(inside)).sum())
 
 
-def _joint(table: pd.DataFrame) -> tuple[Floats, Floats, Floats, Floats]:
-    p = table.to_numpy(float) / table.to_numpy(float).sum()
-    rows, columns = p.sum(1, keepdims=True), p.sum(0, keepdims=True)
+def _joint(table: pd.DataFrame, totals: ArrayLike | None) -> tuple[Floats, Floats, Floats, Floats]:
+    counts = table.to_numpy(float)
+    sizes = counts.sum(1) if totals is None else np.asarray(totals, float)
+    p, rows = counts / sizes.sum(), (sizes / sizes.sum())[:, None]
+    columns = p.sum(0, keepdims=True)
     return p, rows * columns, np.broadcast_to(rows, p.shape), np.broadcast_to(columns, p.shape)
 
 
-def compose(
-    counts: pd.DataFrame, rates: Sequence[Rate], labels: Sequence[str], groups: Mapping[str, Sequence[str]]
-) -> Composition:
-    """Everything of this module for each grouping of an audit.
+def dataset_bias(counts: Mapping[Grouping, Counts], rates: Sequence[Rate], task: Task) -> DatasetBias:
+    """Every measure of this module for each grouping of an audit.
 
     Parameters
     ----------
     counts
-        ``attribute, group, truth, predicted, n`` of the faces audited.
+        By grouping, one entry per group. Unannotated samples are counted apart.
     rates
-        Of the audit, for the model's side: OD, Xu's ratio, and what a group's TPR and FPR have over everyone else's. Only rates
-        with enough faces behind them count.
-    labels
-        Labels audited.
-    groups
-        The groups of each grouping; who is unannotated is counted apart.
+        Of the audit, for the model's side: overall disparity, Xu's ratio, and what a group's TPR and FPR have over everyone
+        else's. Only rates with status ``ok`` count.
+    task
+        Of the audit. Measures of a whole table of exclusive labels are undefined for multi-label data.
     """
-    representations, associations, pairings = [], [], []
     by_key = {(r.attribute, r.group, r.label, r.rate): r for r in rates}
-    for attribute, names in groups.items():
-        if attribute == EVERYONE:
-            continue
-        known = [g for g in names if annotated(g)]
-        mine = counts[counts["attribute"] == attribute]
-        table = mine.pivot_table(index="group", columns="truth", values="n", aggfunc="sum", fill_value=0)
-        table = table.reindex(index=known, columns=list(labels), fill_value=0)
-        faces = int(table.to_numpy().sum())
-        if not faces:
-            continue
-        recall = {
-            label: {g: _value(by_key.get((attribute, g, label, "TPR"))) for g in known if table.loc[g].sum()}
-            for label in labels
+    tables = [_Table.of(c) for grouping, c in counts.items() if grouping != EVERYONE]
+    present = [table for table in tables if table.sizes.sum()]
+    return DatasetBias(
+        representation=[_representation(table) for table in present],
+        association=[_association(table, by_key, task) for table in present],
+        pairing=[row for table in present for row in _pairings(table, by_key)],
+    )
+
+
+_Rates = Mapping[tuple[Grouping, Group, str, str], Rate]
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Samples with each label in each annotated group of a grouping.
+
+    Attributes
+    ----------
+    grouping, groups
+        Names; unannotated groups are left out.
+    sizes
+        (groups,) samples.
+    unannotated
+        Samples in groups that are left out.
+    positives
+        Groups by labels.
+    """
+
+    grouping: Grouping
+    groups: tuple[Group, ...]
+    sizes: NDArray[np.int64]
+    unannotated: int
+    positives: pd.DataFrame
+
+    @classmethod
+    def of(cls, counts: Counts) -> _Table:
+        annotated = [i for i, g in enumerate(counts.groups) if is_annotated(g)]
+        positives = (counts.tp + counts.fn)[annotated]
+        sizes = counts.total[annotated].astype(np.int64)
+        return cls(
+            counts.grouping,
+            tuple(counts.groups[i] for i in annotated),
+            sizes,
+            int(counts.total.sum() - sizes.sum()),
+            pd.DataFrame(positives, columns=list(counts.labels)),
+        )
+
+
+def _representation(table: _Table) -> Representation:
+    shares = representation(table.sizes)
+    return Representation(
+        attribute=table.grouping,
+        samples=int(table.sizes.sum()),
+        unannotated=table.unannotated,
+        richness=int(shares["richness"]),
+        shannon=shares["shannon"],
+        ens=shares["ens"],
+        simpson=shares["simpson"],
+        inverse_simpson=shares["inverse_simpson"],
+        gini_simpson=shares["gini_simpson"],
+        evenness=_defined(shares["evenness"]),
+        nsd=_defined(shares["nsd"]),
+        imbalance=shares["imbalance"],
+        berger_parker=shares["berger_parker"],
+    )
+
+
+def _association(table: _Table, rates: _Rates, task: Task) -> Association:
+    recall = {
+        label: {
+            g: _value(rates.get((table.grouping, g, label, "TPR"))) for g, n in zip(table.groups, table.sizes, strict=True) if n
         }
-        shares = representation(table.sum(axis=1))
-        representations.append(
-            Representation.model_validate(
-                {
-                    "attribute": attribute,
-                    "faces": faces,
-                    "unannotated": int(mine["n"].sum()) - faces,
-                    **{n: int(v) if n == "richness" else _known(v) for n, v in shares.items()},
-                }
-            )
-        )
-        associations.append(
-            Association.model_validate(
-                {
-                    "attribute": attribute,
-                    **{n: _known(v) for n, v in association(table).items()},
-                    **{f"dsap_{n}": _known(v) for n, v in dsap(table).items()},
-                    "overall_disparity": _known(overall_disparity(recall)),
-                    "xu_ratio": _known(xu_ratio(recall)),
-                }
-            )
-        )
-        measures = ducher_z(table), npmi(table), lewontin_d(table)
-        numbers = table.to_numpy(int)
-        for i, group in enumerate(known):
-            for j, label in enumerate(labels):
-                if not numbers[i].sum() or not numbers[:, j].sum():
-                    continue
-                z, information, lewontin = (float(m.to_numpy()[i, j]) for m in measures)
-                pairings.append(
-                    Pairing(
-                        attribute=attribute,
-                        group=group,
-                        label=label,
-                        faces=int(numbers[i, j]),
-                        ducher_z=z,
-                        npmi=_known(information),
-                        lewontin_d=lewontin,
-                        tpr_excess=_excess(by_key, attribute, group, known, label, "TPR"),
-                        fpr_excess=_excess(by_key, attribute, group, known, label, "FPR"),
-                    )
+        for label in table.positives.columns
+    }
+    whole = association(table.positives if task == "single-label" else table.positives.iloc[:, :1])
+    profile = dsap(table.positives, table.sizes)
+    return Association(
+        attribute=table.grouping,
+        cramers_v=_defined(whole["cramers_v"]),
+        tschuprow=_defined(whole["tschuprow"]),
+        pearson=_defined(whole["pearson"]),
+        theil_u=_defined(whole["theil_u"]),
+        theil_u_reverse=_defined(whole["theil_u_reverse"]),
+        nmi=_defined(whole["nmi"]),
+        dsap_representational=profile["representational"],
+        dsap_evenness=profile["evenness"],
+        dsap_stereotypical=_defined(profile["stereotypical"]),
+        overall_disparity=_defined(overall_disparity(recall)),
+        xu_ratio=_defined(xu_ratio(recall)),
+    )
+
+
+def _pairings(table: _Table, rates: _Rates) -> list[Pairing]:
+    measures = [measure(table.positives, table.sizes).to_numpy() for measure in (ducher_z, npmi, lewontin_d)]
+    numbers = table.positives.to_numpy(int)
+    rows = []
+    for i, group in enumerate(table.groups):
+        for j, label in enumerate(table.positives.columns):
+            if not table.sizes[i] or not numbers[:, j].sum():
+                continue
+            z, information, lewontin = (float(m[i, j]) for m in measures)
+            rows.append(
+                Pairing(
+                    attribute=table.grouping,
+                    group=group,
+                    label=label,
+                    samples=int(numbers[i, j]),
+                    ducher_z=z,
+                    npmi=_defined(information),
+                    lewontin_d=lewontin,
+                    tpr_excess=_excess(rates, table, group, label, "TPR"),
+                    fpr_excess=_excess(rates, table, group, label, "FPR"),
                 )
-    return Composition(representation=representations, association=associations, pairing=pairings)
+            )
+    return rows
 
 
-def _excess(
-    rates: Mapping[tuple[str, str, str, str], Rate], attribute: str, group: str, known: Sequence[str], label: str, name: str
-) -> float | None:
+def _excess(rates: _Rates, table: _Table, group: Group, label: str, rate: str) -> float | None:
     """A group's rate minus that of all other annotated groups together."""
-    own = rates.get((attribute, group, label, name))
-    others = [r for g in known if g != group and (r := rates.get((attribute, g, label, name))) and r.denominator]
-    below = sum(r.denominator or 0 for r in others)
-    if own is None or own.value is None or own.status != "ok" or not below:
+    own = rates.get((table.grouping, group, label, rate))
+    others = [r for g in table.groups if g != group and (r := rates.get((table.grouping, g, label, rate))) and r.denominator]
+    denominator = sum(r.denominator or 0 for r in others)
+    if own is None or own.value is None or own.status != "ok" or not denominator:
         return None
-    return own.value - sum(r.numerator or 0 for r in others) / below
+    return own.value - sum(r.numerator or 0 for r in others) / denominator
 
 
 def _value(rate: Rate | None) -> float:
     return math.nan if rate is None or rate.value is None or rate.status != "ok" else rate.value
 
 
-def _known(value: float) -> float | None:
+def _defined(value: float) -> float | None:
     return None if math.isnan(value) else value

@@ -1,104 +1,123 @@
-"""How far gaps depend on attributes that a model inferred.
+"""Sensitivity of gaps to errors in attributes that a model inferred.
 
-Two looks at the same doubt. *Fuzzy membership*: where the inferring model gave probabilities, each face counts for every
-group as much as it probably belongs to it. *Correction*: if a share of the annotations were wrong, regardless of what the
-face shows and how it was read, the groups as annotated are mixtures of the true ones, and inverting the mixture takes the
-blur out again.
+Two analyses. *Probabilistic group membership*: where the inferring model gave probabilities, each sample counts for every group
+with its probability of belonging to it. *Correction for annotation error*: if a share of the annotations were wrong, regardless
+of what the image shows and of the prediction, the annotated groups would be mixtures of the true ones; inverting the mixture
+removes the dilution.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from fairfer.errors import DataError
-from fairfer.metrics.cells import FRACTIONS
-from fairfer.metrics.counts import EVERYONE, weighted_confusion
-from fairfer.metrics.gaps import GAP_RATES, annotated, stream
+from fairfer.metrics.gaps import FAVORABLE
 from fairfer.metrics.results import AnnotationSensitivity, CorrectedGap, Gap, ProbabilisticGap, Rate, WeightedRate
 from fairfer.metrics.weighted_rates import weighted_rate
 from fairfer.stats import Estimates, estimate_ratio, resampled_sums
-from fairfer.vocabulary import UNANNOTATED
+from fairfer.vocabulary import UNANNOTATED, Group, Grouping, is_annotated
 
 if TYPE_CHECKING:
-    from fairfer.audits.result import AuditPlan
     from fairfer.datasets.attributes import Attribute
-    from fairfer.metrics.cells import Cells
+    from fairfer.metrics.counts import Counts
+    from fairfer.metrics.settings import MetricSettings
+    from fairfer.metrics.subjects import RateKey
 
-ERRORS = (0.0, 0.01, 0.05, 0.1, 0.2)
-"""Assumed shares of wrong annotations."""
+ERROR_RATES = (0.0, 0.01, 0.05, 0.1, 0.2)
+"""Assumed rates of annotation error."""
 
 RESAMPLES = 1000
 _LOST = 0.05
-"""Where more resamples than this lose a group altogether, the correction is not estimable."""
+"""When more resamples than this lose a group entirely, the correction is not estimable."""
 
 _ROUNDED = 0.02
-"""Probabilities of one face must sum to 1 within this; they are often stored with few decimals."""
+"""Probabilities of one sample must sum to 1 within this; they are often stored with few decimals."""
 
 Floats = NDArray[np.float64]
 
 
-def depend_on_inferred(
-    table: pd.DataFrame,
-    attributes: Mapping[str, Attribute],
-    memberships: Mapping[str, Floats],
+@dataclass(frozen=True)
+class InferredAttributes:
+    """What is known about the attributes of an audit.
+
+    Attributes
+    ----------
+    levels
+        Annotated levels of each attribute.
+    inferred
+        Names of the inferred ones.
+    probabilistic
+        Names of those with probabilities.
+    without_probabilities
+        Samples that count for their annotated level alone.
+    """
+
+    levels: Mapping[str, tuple[str, ...]]
+    inferred: frozenset[str]
+    probabilistic: frozenset[str]
+    without_probabilities: int
+
+    def groups(self, grouping: Grouping) -> list[Group]:
+        """The annotated groups of a grouping."""
+        return list(itertools.product(*(self.levels[name] for name in grouping)))
+
+
+def annotation_sensitivity(
+    attributes: InferredAttributes,
     rates: Sequence[Rate],
     gaps: Sequence[Gap],
-    labels: Sequence[str],
-    plan: AuditPlan,
-    without: int,
-    people: Mapping[str, Cells] | None = None,
+    weighted: Mapping[Grouping, tuple[Counts, Counts]],
+    settings: MetricSettings,
+    subjects: Mapping[Grouping, Counts] | None = None,
 ) -> AnnotationSensitivity | None:
-    """Both looks at every gap of a grouping with an inferred attribute; ``None`` when there is none.
+    """Both analyses for every gap of a grouping with an inferred attribute; ``None`` when there is no such attribute.
 
     Parameters
     ----------
-    table
-        ``truth`` and ``said`` per sample audited, and the number of its person as ``unit`` where several show one.
     attributes
-        Those grouped by, by name.
-    memberships
-        For each attribute, (samples, levels): as `membership` gives, or 0 and 1 where there are no probabilities.
+        Of the audit.
     rates, gaps
         Of the audit.
-    labels
-        Labels audited.
-    plan
-        Of the audit.
-    without
-        Samples that lack probabilities and count for their annotated group alone.
-    people
-        Counts by person of each grouping, where several samples show one.
+    weighted
+        For each grouping with probabilities, sums of weights and of squared weights (see
+        `fairfer.metrics.counts.count_weighted`), by subject where several samples show one.
+    settings
+        Minimum, confidence, seed.
+    subjects
+        Counts by subject of each grouping, where several samples show one.
     """
-    inferred = {n for n, a in attributes.items() if a.source == "inferred"}
-    mine = [g for g in gaps if g.status == "ok" and inferred & set(g.attribute.split(","))]
-    if not inferred:
+    if not attributes.inferred:
         return None
-    corrected = [row for g in mine for row in _corrected(g, rates, attributes, inferred, plan, people)]
-    weighted: list[WeightedRate] = []
-    probabilistic = {n for n in inferred if attributes[n].probabilities}
-    for by in plan.by:
-        if probabilistic & set(by) and all(memberships[n].shape[1] for n in by):
-            weighted += _fuzzy_rates(table, by, attributes, memberships, labels, plan)
-    values = {(r.attribute, r.group, r.label, r.rate): r.value for r in weighted}
-    beside = [_fuzzy_gap(g, rates, values) for g in mine if probabilistic & set(g.attribute.split(","))]
-    return AnnotationSensitivity(rates=weighted, gaps=beside, corrected=corrected, without=without)
+    affected = [g for g in gaps if g.status == "ok" and attributes.inferred & set(g.attribute)]
+    corrected = [row for g in affected for row in _corrected(g, rates, attributes, settings, subjects)]
+    by_subject = subjects is not None
+    keys = list(dict.fromkeys((r.rate, r.label) for r in rates if r.rate in FAVORABLE))
+    probabilistic = [
+        r for g, sums in weighted.items() for r in _weighted_rates(g, *sums, keys, settings, by_subject=by_subject)
+    ]
+    values = {(r.attribute, r.group, r.label, r.rate): r.value for r in probabilistic}
+    beside = [_probabilistic_gap(g, rates, values) for g in affected if attributes.probabilistic & set(g.attribute)]
+    return AnnotationSensitivity(
+        rates=probabilistic, gaps=beside, corrected=corrected, without_probabilities=attributes.without_probabilities
+    )
 
 
 def membership(samples: pd.DataFrame, attribute: Attribute) -> tuple[Floats, NDArray[np.bool_]]:
-    """How much each sample belongs to each level of an attribute, and which samples lack probabilities.
+    """Probability of each sample for each level of an attribute, and which samples lack probabilities.
 
     Parameters
     ----------
     samples
         With the attribute's column and those of its probabilities.
     attribute
-        One with probabilities. One level may lack a column: it has what is left of 1.
+        One with probabilities. One level may lack a column: it has the remainder to 1.
 
     Returns
     -------
@@ -108,91 +127,83 @@ def membership(samples: pd.DataFrame, attribute: Attribute) -> tuple[Floats, NDA
     Raises
     ------
     DataError
-        When a probability is outside of 0 to 1, or those of a sample do not sum to 1.
+        When a probability is outside 0 to 1, or those of a sample do not sum to 1.
     """
     levels = [n for n in attribute.levels if n != UNANNOTATED]
     lacking = [n for n in levels if n not in attribute.probabilities]
-    given = samples[[attribute.probabilities[n] for n in levels if n in attribute.probabilities]]
-    numbers = given.apply(pd.to_numeric, errors="coerce")
-    strange = numbers.isna() & given.notna() | (numbers < 0) | (numbers > 1)
-    where = f"probabilities of {attribute.name}"
-    if strange.any(axis=None):
-        row = strange.any(axis=1).to_numpy().argmax()
-        message = f"{where}, sample {samples.index[row]!r}: not numbers from 0 to 1; mend {', '.join(given.columns)}"
-        raise DataError(message)
-    if len(lacking) > 1:
-        message = f"{where}: no column for {' and '.join(map(repr, lacking))}; at most one level may be left to be the rest"
-        raise DataError(message)
+    columns = samples[[attribute.probabilities[n] for n in levels if n in attribute.probabilities]]
+    numbers = columns.apply(pd.to_numeric, errors="coerce")
     sums = numbers.sum(axis=1)
-    wrong = numbers.notna().all(axis=1) & ((sums > 1 + _ROUNDED) if lacking else ((sums - 1).abs() > _ROUNDED))
-    if wrong.any():
-        message = f"{where}, sample {wrong.index[wrong][0]!r}: they sum to {sums[wrong].iloc[0]:g}, not 1; mend the table"
-        raise DataError(message)
+    _check_probabilities(attribute, columns, numbers, sums, lacking)
     weights = np.zeros((len(samples), len(levels)))
     for i, level in enumerate(levels):
         weights[:, i] = np.clip(1 - sums, 0, 1) if level in lacking else numbers[attribute.probabilities[level]].to_numpy()
-    said = samples[attribute.name]
-    without = numbers.isna().any(axis=1).to_numpy() & (said != UNANNOTATED).to_numpy()
+    annotated = samples[attribute.name]
+    without = numbers.isna().any(axis=1).to_numpy() & (annotated != UNANNOTATED).to_numpy()
     weights[without] = 0
-    weights[without, pd.Index(levels).get_indexer(said[without])] = 1
-    weights[(said == UNANNOTATED).to_numpy()] = 0
+    weights[without, pd.Index(levels).get_indexer(pd.Index(annotated[without]))] = 1
+    weights[(annotated == UNANNOTATED).to_numpy()] = 0
     total = weights.sum(axis=1, keepdims=True)
     return np.divide(weights, total, out=np.zeros_like(weights), where=total > 0), without
 
 
-def _fuzzy_rates(
-    table: pd.DataFrame,
-    by: Sequence[str],
-    attributes: Mapping[str, Attribute],
-    memberships: Mapping[str, Floats],
-    labels: Sequence[str],
-    plan: AuditPlan,
-) -> list[WeightedRate]:
-    """TPR, FPR, accuracy and coverage of fuzzy groups; attributes that are crossed are taken as independent given the face."""
-    levels = {n: [x for x in attributes[n].levels if x != UNANNOTATED] for n in by}
+def _check_probabilities(
+    attribute: Attribute, columns: pd.DataFrame, numbers: pd.DataFrame, sums: pd.Series, lacking: Sequence[str]
+) -> None:
+    where = f"probabilities of {attribute.name}"
+    invalid = numbers.isna() & columns.notna() | (numbers < 0) | (numbers > 1)
+    if invalid.any(axis=None):
+        first = columns.index[invalid.any(axis=1).to_numpy()][0]
+        message = f"{where}, sample {first!r}: not a number from 0 to 1; correct {', '.join(columns.columns)}"
+        raise DataError(message)
+    if len(lacking) > 1:
+        message = f"{where}: no column for {' and '.join(map(repr, lacking))}; at most one level may be the remainder"
+        raise DataError(message)
+    wrong = numbers.notna().all(axis=1) & ((sums > 1 + _ROUNDED) if lacking else ((sums - 1).abs() > _ROUNDED))
+    if wrong.any():
+        first = wrong.index[wrong][0]
+        message = f"{where}, sample {first!r}: they sum to {sums[wrong].iloc[0]:g}, not 1; correct the table"
+        raise DataError(message)
+
+
+def membership_products(
+    grouping: Grouping, memberships: Mapping[str, Floats], levels: Mapping[str, Sequence[str]]
+) -> dict[Group, Floats]:
+    """(samples,) probability of each group of a grouping; attributes are taken as independent given the sample."""
     weights = {}
-    for chosen in itertools.product(*(range(len(levels[n])) for n in by)):
-        share = np.ones(len(table))
-        for name, i in zip(by, chosen, strict=True):
+    for chosen in itertools.product(*(range(len(levels[n])) for n in grouping)):
+        share = np.ones(len(next(iter(memberships.values()))))
+        for name, i in zip(grouping, chosen, strict=True):
             share = share * memberships[name][:, i]
-        weights[",".join(levels[n][i] for n, i in zip(by, chosen, strict=True))] = share
-    sums = weighted_confusion(table, weights)
+        weights[tuple(levels[n][i] for n, i in zip(grouping, chosen, strict=True))] = share
+    return weights
+
+
+def _weighted_rates(
+    grouping: Grouping,
+    weights: Counts,
+    squares: Counts,
+    keys: Sequence[tuple[str, str]],
+    settings: MetricSettings,
+    *,
+    by_subject: bool,
+) -> list[WeightedRate]:
+    """Rates of probabilistic groups; `keys` are rate and label."""
     rows = []
-    attribute = ",".join(by)
-    for group, part in sums.groupby("name", sort=False):
-        for rate in GAP_RATES:
-            for label in [EVERYONE] if rate in ("accuracy", "coverage") else labels:
-                hits, trials = _fraction(part, rate, label)
-                weight, square = (float(part.loc[trials, c].sum()) for c in ("weight", "square"))
-                known = Estimates.of_weights(float(part.loc[hits, "weight"].sum()), weight, square)
-                if "unit" in table:
-                    mine = part["weight"].to_numpy()
-                    known = estimate_ratio(mine * hits, mine * trials, part["unit"].to_numpy(), float(known.size))
-                rows.append(weighted_rate((label, attribute, str(group), rate), weight, known, plan))
+    for i, group in enumerate(weights.groups):
+        members = weights.group == i
+        for rate, label in keys:
+            hits, trials = (np.asarray(x[members], float) for x in weights.fraction(rate, label))
+            square = float(squares.fraction(rate, label)[1][members].sum())
+            estimate = Estimates.of_weights(float(hits.sum()), float(trials.sum()), square)
+            if by_subject:
+                estimate = estimate_ratio(hits, trials, weights.unit[members], float(estimate.size))
+            rows.append(weighted_rate((grouping, group, label, rate), float(trials.sum()), estimate, settings))
     return rows
 
 
-def _fraction(part: pd.DataFrame, rate: str, label: str) -> tuple[pd.Series, pd.Series]:
-    """Which sums are a rate's numerator and denominator."""
-    truth, said = part["truth"], part["predicted"]
-    if rate == "accuracy":
-        return truth == said, truth.notna()
-    if rate == "coverage":
-        return ~said.str.startswith("("), truth.notna()
-    is_truth, is_said = truth == label, said == label
-    cells = {"tp": is_truth & is_said, "fn": is_truth & ~is_said, "fp": ~is_truth & is_said, "tn": ~is_truth & ~is_said}
-    above, below = FRACTIONS[rate]
-    none = truth.isna()
-    hits, trials = (none.copy(), none.copy())
-    for name in above:
-        hits |= cells[name]
-    for name in below:
-        trials |= cells[name]
-    return hits, trials
-
-
-def _fuzzy_gap(gap: Gap, rates: Sequence[Rate], values: Mapping[tuple[str, str, str, str], float | None]) -> ProbabilisticGap:
-    worst, best = _ends(gap)
+def _probabilistic_gap(gap: Gap, rates: Sequence[Rate], values: Mapping[RateKey, float | None]) -> ProbabilisticGap:
+    worst, best = _extremes(gap)
     most_likely = {
         r.group: r.value or 0.0 for r in rates if (r.label, r.attribute, r.rate) == (gap.label, gap.attribute, gap.rate)
     }
@@ -210,99 +221,109 @@ def _fuzzy_gap(gap: Gap, rates: Sequence[Rate], values: Mapping[tuple[str, str, 
     )
 
 
-def mixture(error: float, levels: int) -> Floats:
-    """(true, annotated) chance of each annotation: right but for `error`, and then any other level alike."""
+def error_matrix(error: float, levels: int) -> Floats:
+    """(true, annotated) probability of each annotation: correct with 1 - `error`, else any other level alike."""
     if levels == 1:
         return np.ones((1, 1))
-    mixing: Floats = np.where(np.eye(levels, dtype=bool), 1 - error, error / (levels - 1)).astype(np.float64)
-    return mixing
+    matrix: Floats = np.where(np.eye(levels, dtype=bool), 1 - error, error / (levels - 1)).astype(np.float64)
+    return matrix
 
 
-def unmixed(counts: Floats, mixing: Floats) -> Floats:
-    """(..., groups) counts as they were before annotations were mixed up: the mixture inverted."""
-    solved: Floats = np.linalg.solve(mixing.T, counts[..., None])[..., 0].astype(np.float64)
+def correct_counts(counts: Floats, matrix: Floats) -> Floats:
+    """(..., groups) counts by true group, from counts by annotated group: the error matrix inverted."""
+    solved: Floats = np.linalg.solve(matrix.T, counts[..., None])[..., 0].astype(np.float64)
     return solved
 
 
 def _corrected(
     gap: Gap,
     rates: Sequence[Rate],
-    attributes: Mapping[str, Attribute],
-    inferred: set[str],
-    plan: AuditPlan,
-    people: Mapping[str, Cells] | None,
+    attributes: InferredAttributes,
+    settings: MetricSettings,
+    subjects: Mapping[Grouping, Counts] | None,
 ) -> list[CorrectedGap]:
-    mine = {
+    by_group = {
         r.group: r
         for r in rates
-        if (r.label, r.attribute, r.rate) == (gap.label, gap.attribute, gap.rate) and annotated(r.group)
+        if (r.label, r.attribute, r.rate) == (gap.label, gap.attribute, gap.rate) and is_annotated(r.group)
     }
-    names = gap.attribute.split(",")
-    levels = [[x for x in attributes[n].levels if x != UNANNOTATED] for n in names]
-    groups = [",".join(g) for g in itertools.product(*levels)]
-    hits = np.array([mine[g].numerator or 0 for g in groups], float)
-    trials = np.array([mine[g].denominator or 0 for g in groups], float)
-    ends = _ends(gap)
-    worst, best = (groups.index(g) for g in ends)
-    generator = stream(plan, gap.attribute, gap.label, gap.rate, "corrected")
+    groups = attributes.groups(gap.attribute)
+    hits = np.array([by_group[g].numerator or 0 for g in groups], float)
+    trials = np.array([by_group[g].denominator or 0 for g in groups], float)
+    extremes = _extremes(gap)
+    worst, best = (groups.index(g) for g in extremes)
     cells = np.concatenate([hits, trials - hits])
-    drawn = _again(cells, None if people is None else _by_person(gap, people[gap.attribute], groups), generator)
+    generator = settings.stream(gap.attribute, gap.label, gap.rate, "corrected")
+    of_subjects = None if subjects is None else _subject_cells(gap, subjects[gap.attribute], groups)
+    resampled = _resampled(cells, of_subjects, generator)
     rows = []
-    for error in ERRORS:
-        mixing: Floats = np.ones((1, 1))
-        for name, of_name in zip(names, levels, strict=True):
-            mixing = np.kron(mixing, mixture(error if name in inferred else 0.0, len(of_name))).astype(np.float64)
-        seen = _difference(cells, mixing, worst, best)
-        again = _difference(drawn, mixing, worst, best)
-        known = again[np.isfinite(again)]
-        about: dict[str, Any] = {"label": gap.label, "attribute": gap.attribute, "rate": gap.rate}
-        about |= {"worst": ends[0], "best": ends[1], "error": error}
-        if not np.isfinite(seen) or len(known) < (1 - _LOST) * RESAMPLES:
-            rows.append(CorrectedGap(**about, difference=None, low=None, high=None, status="not_estimable"))
-            continue
-        low, high = np.quantile(known, [(1 - plan.confidence) / 2, (1 + plan.confidence) / 2])
-        rows.append(CorrectedGap(**about, difference=float(seen), low=float(low), high=float(high), status="ok"))
+    for error in ERROR_RATES:
+        matrix: Floats = np.ones((1, 1))
+        for name in gap.attribute:
+            own = error_matrix(error if name in attributes.inferred else 0.0, len(attributes.levels[name]))
+            matrix = np.kron(matrix, own).astype(np.float64)
+        difference = _difference(cells, matrix, worst, best)
+        again = _difference(resampled, matrix, worst, best)
+        estimable = again[np.isfinite(again)]
+        ok = bool(np.isfinite(difference)) and len(estimable) >= (1 - _LOST) * RESAMPLES
+        low, high = np.quantile(estimable, [settings.tail, 1 - settings.tail]) if ok else (np.nan, np.nan)
+        rows.append(
+            CorrectedGap(
+                label=gap.label,
+                attribute=gap.attribute,
+                rate=gap.rate,
+                worst=extremes[0],
+                best=extremes[1],
+                error=error,
+                difference=float(difference) if ok else None,
+                low=float(low) if ok else None,
+                high=float(high) if ok else None,
+                status="ok" if ok else "not_estimable",
+            )
+        )
     return rows
 
 
-def _ends(gap: Gap) -> tuple[str, str]:
-    """The worst and the best group; where all are alike, the first two."""
-    return (gap.groups[0], gap.groups[1]) if gap.worst == gap.best else (str(gap.worst), str(gap.best))
+def _extremes(gap: Gap) -> tuple[Group, Group]:
+    """The worst and the best group; the first two where all rates are equal."""
+    if gap.worst is None or gap.best is None or gap.worst == gap.best:
+        return gap.groups[0], gap.groups[1]
+    return gap.worst, gap.best
 
 
-def _by_person(gap: Gap, cells: Cells, groups: Sequence[str]) -> Floats:
-    """(people, 2 groups) hits, then misses, of each person in each group."""
-    hits, trials = cells.fraction(gap.rate, gap.label)
-    where = pd.Index(groups).get_indexer(pd.Index(cells.groups))[cells.group]
-    use = (where >= 0) & (trials > 0)
-    person = np.unique(cells.unit[use], return_inverse=True)[1]
-    table = np.zeros((int(person.max()) + 1, 2 * len(groups)))
-    np.add.at(table, (person, where[use]), hits[use])
-    np.add.at(table, (person, len(groups) + where[use]), (trials - hits)[use])
+def _subject_cells(gap: Gap, counts: Counts, groups: Sequence[Group]) -> Floats:
+    """(subjects, 2 groups) hits, then misses, of each subject in each group."""
+    hits, trials = counts.fraction(gap.rate, gap.label)
+    where = np.array([groups.index(g) if g in groups else -1 for g in counts.groups])[counts.group]
+    used = (where >= 0) & (trials > 0)
+    subject = np.unique(counts.unit[used], return_inverse=True)[1]
+    table = np.zeros((int(subject.max()) + 1, 2 * len(groups)))
+    np.add.at(table, (subject, where[used]), hits[used])
+    np.add.at(table, (subject, len(groups) + where[used]), (trials - hits)[used])
     return table
 
 
-def _again(cells: Floats, people: Floats | None, generator: np.random.Generator) -> Floats:
-    """(resamples, 2 groups) hits and misses as other samples, or people, of the same kind would give them.
+def _resampled(cells: Floats, subjects: Floats | None, generator: np.random.Generator) -> Floats:
+    """(resamples, 2 groups) hits and misses of resampled samples, or subjects.
 
-    Beside those seen there is, for each group, half a sample (or person of the usual size) of hits and half a one of misses:
-    that nobody in a group was ever missed does not make it certain that nobody is.
+    Each group gets half a sample (or subject of the usual size) of hits and half a one of misses in addition: a group without
+    a miss is not certain to have none.
     """
-    if people is None:
+    if subjects is None:
         return resampled_sums(np.eye(len(cells)), RESAMPLES, generator, cells + 0.5, int(cells.sum()))
     groups = len(cells) // 2
-    size = np.maximum(people[:, :groups] + people[:, groups:], 0)
+    size = np.maximum(subjects[:, :groups] + subjects[:, groups:], 0)
     usual = size.sum(axis=0) / np.maximum((size > 0).sum(axis=0), 1)
-    rows = np.concatenate([people, np.diag(np.concatenate([usual, usual]))])
-    weights = np.concatenate([np.ones(len(people)), np.full(len(cells), 0.5)])
-    return resampled_sums(rows, RESAMPLES, generator, weights, len(people))
+    rows = np.concatenate([subjects, np.diag(np.concatenate([usual, usual]))])
+    weights = np.concatenate([np.ones(len(subjects)), np.full(len(cells), 0.5)])
+    return resampled_sums(rows, RESAMPLES, generator, weights, len(subjects))
 
 
-def _difference(cells: Floats, mixing: Floats, worst: int, best: int) -> Floats:
-    """Best minus worst of the groups' rates after correction; NaN where either group would have nobody left."""
+def _difference(cells: Floats, matrix: Floats, worst: int, best: int) -> Floats:
+    """Best minus worst of the groups' corrected rates; NaN where either group would be empty."""
     split = cells.shape[-1] // 2
-    hits, misses = unmixed(cells[..., :split], mixing), unmixed(cells[..., split:], mixing)
-    # A negative count is noise: clipped, but a group that has nobody left cannot be estimated.
+    hits, misses = correct_counts(cells[..., :split], matrix), correct_counts(cells[..., split:], matrix)
+    # A negative count is noise and is set to 0, but a group that would be empty cannot be estimated.
     hits, misses = np.maximum(hits, 0), np.maximum(misses, 0)
     total = hits + misses
     rate = np.divide(hits, total, out=np.full(hits.shape, np.nan), where=total >= 1)

@@ -1,7 +1,7 @@
-"""Counts to rates, through Fairlearn's MetricFrame.
+"""Rates per label and group, through Fairlearn's MetricFrame.
 
-Fairlearn works on rows of a binary problem. Here a row is a confusion cell with its count as ``sample_weight``, the label is a
-control feature and the group the sensitive feature, so that one frame gives every label's rates in every group and costs the
+Fairlearn works on rows of a binary problem. Here a row is one of the four counts with its number as a sample parameter, the
+label is a control feature and the group the sensitive feature. One frame gives every label's rates in every group and costs the
 same for a thousand images as for a hundred million.
 
 Fairlearn reports a rate whose denominator is 0 as 0.0. Here it is not estimable.
@@ -10,198 +10,302 @@ Fairlearn reports a rate whose denominator is 0 as 0.0. Here it is not estimable
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from fairfer.metrics.cells import FRACTIONS, PROPORTIONS, WHOLE_PROPORTIONS
-from fairfer.metrics.counts import EVERYONE
-from fairfer.stats import paired_difference, wilson
+from fairfer.metrics.counts import ACCURACY, LABEL_PROPORTIONS, LABEL_RATES, Counts
+from fairfer.metrics.results import GroupCount, LabelCount, Rate, RateStatus
+from fairfer.stats import Estimates, paired_difference, wilson
+from fairfer.vocabulary import ALL, Group, Grouping, Task
 
-Status = Literal["ok", "small", "not_estimable", "empty"]
-"""``small``: fewer than the minimum denominator; ``not_estimable``: the denominator is 0; ``empty``: nobody is in the group."""
+if TYPE_CHECKING:
+    from fairfer.metrics.subjects import SubjectEstimates
 
-LABEL_RATES = ("TPR", "FNR", "FPR", "TNR", "PPV", "selection rate", "prevalence", "prediction bias", "F1")
-"""Rates of one label, one-vs-rest."""
-
-GROUP_RATES = ("accuracy", "macro-F1", "weighted-F1", "coverage")
-"""Rates over all labels; coverage is the share of samples that got an answer."""
-
-COLUMNS = ("label", "attribute", "group", "rate", "value", "numerator", "denominator", "low", "high", "status")
+_CELLS = (("tp", 1, 1), ("fn", 1, 0), ("fp", 0, 1), ("tn", 0, 0))
+"""Each count with its truth and prediction."""
 
 
-def label_rates(cells: pd.DataFrame, *, minimum: int, confidence: float) -> pd.DataFrame:
-    """TPR, FNR, FPR, TNR, PPV, selection rate, prevalence, prediction bias and F1 per label and group.
-
-    Parameters
-    ----------
-    cells
-        ``attribute, group, label, tp, fn, fp, tn`` (see `fairfer.metrics.counts.one_vs_rest`).
-    minimum
-        Denominator below which a rate is ``small``.
-    confidence
-        Of the intervals: Wilson's; Bonett and Price's for prediction bias (selection rate minus prevalence), a difference of two
-        proportions of the same samples. F1 is no proportion of independent trials and gets none.
-
-    Returns
-    -------
-    DataFrame
-        Columns `COLUMNS`, one row per cell and rate.
-    """
-    values = _label_frame(cells)
-    sizes = cells[["tp", "fn", "fp", "tn"]].sum(axis=1)
-    parts = []
-    for rate, (above, below) in FRACTIONS.items():
-        numerator, denominator = _weighted(cells, above), _weighted(cells, below)
-        value = values[rate].where(denominator > 0)
-        if rate in PROPORTIONS:
-            low, high = wilson(numerator, denominator, confidence)
-        elif rate == "prediction bias":
-            low, high = paired_difference(cells["fp"], cells["fn"], denominator, confidence)
-        else:
-            low = high = np.full(len(cells), np.nan)
-        status = _status(denominator, sizes, minimum)
-        parts.append(
-            cells[["label", "attribute", "group"]].assign(
-                rate=rate, value=value, numerator=numerator, denominator=denominator, low=low, high=high, status=status
-            )
-        )
-    table = pd.concat(parts, keys=range(len(parts))).reset_index(level=0, names="which")
-    return table.sort_index(kind="stable")[list(COLUMNS)].reset_index(drop=True)
+def overall_rates(task: Task) -> tuple[str, ...]:
+    """Names of the rates over all labels; coverage is the share of samples with an answer."""
+    errors = () if task == "single-label" else ("Hamming loss",)
+    return (ACCURACY[task], "macro-F1", "weighted macro-F1", *errors, "coverage")
 
 
-def group_rates(
-    counts: pd.DataFrame, labels: Sequence[str], groups: Mapping[str, Sequence[str]], *, minimum: int, confidence: float
-) -> pd.DataFrame:
-    """Accuracy, macro-F1, weighted F1 and coverage per group.
+def compute_rates(
+    counts: Mapping[Grouping, Counts], task: Task, minimum: int, confidence: float, subjects: SubjectEstimates | None = None
+) -> list[Rate]:
+    """Every rate of every group: first those over all labels, then those of each label.
 
     Parameters
     ----------
     counts
-        As `fairfer.metrics.counts.confusion` returns.
-    labels
-        The labels audited. Macro-F1 is their unweighted mean; where a group's truth lacks one of them it is not estimable:
-        leaving the label out would flatter that group, counting it as 0 would wrong it.
-    groups
-        The groups of each attribute.
-    minimum, confidence
-        As for `label_rates`.
+        By grouping, one entry per group (see `Counts.by_group`).
+    task
+        Of the audit.
+    minimum
+        Denominator below which a rate is ``small``.
+    confidence
+        Of the intervals: Wilson's; Bonett and Price's for prediction bias (selection rate minus prevalence), a difference of
+        two proportions of the same samples. F1 and Hamming loss are no proportions of independent trials and have none.
+    subjects
+        Estimates by subject, whose intervals replace those of independent samples.
+
+    Returns
+    -------
+    list of Rate
     """
-    keys = [(a, g) for a, names in groups.items() for g in names]
-    frame = _group_frame(counts, labels)
-    index = pd.MultiIndex.from_tuples(keys, names=["attribute", "group"])
+    keys = [(grouping, group) for grouping, c in counts.items() for group in c.groups]
+    table = _Table.of(counts)
+    rates = [
+        *_overall(table, keys, task, minimum, confidence),
+        *_per_label(table, keys, minimum, confidence),
+    ]
+    return rates if subjects is None else subjects.applied(rates, confidence)
 
-    def total(rows: pd.DataFrame) -> pd.Series:
-        return rows.groupby(["attribute", "group"])["n"].sum().reindex(index, fill_value=0)
 
-    size = total(counts)
-    right = total(counts[counts["truth"] == counts["predicted"]])
-    answered = total(counts[~counts["predicted"].str.startswith("(")])
-    spoken = counts[counts["n"] > 0].groupby(["attribute", "group"])["truth"].agg(set).reindex(index)
-    complete = pd.Series([isinstance(s, set) and set(labels) <= s for s in spoken], index=index)
-    parts = []
-    for rate in GROUP_RATES:
-        value = frame[rate].reindex(index) if rate in frame else answered / size.where(size > 0)
-        numerator: pd.Series = {"accuracy": right, "coverage": answered}.get(rate, pd.Series(np.nan, index=index))
-        status = pd.Series(_status(size, size, minimum), index=index)
-        if rate == "macro-F1":
-            status = status.mask(~complete & (status != "empty"), "not_estimable")
-            value = value.where(complete)
-        proportion = rate in WHOLE_PROPORTIONS
-        low, high = wilson(numerator, size, confidence) if proportion else (np.nan, np.nan)
-        part = pd.DataFrame(
-            {
-                "label": EVERYONE,
-                "rate": rate,
-                "value": value.where(size > 0).astype(float),
-                "numerator": numerator,
-                "denominator": size if proportion else np.nan,
-                "low": low,
-                "high": high,
-                "status": status,
-            },
-            index=index,
+def label_counts(counts: Mapping[Grouping, Counts]) -> list[LabelCount]:
+    """Counts by label as rows."""
+    return [
+        LabelCount(
+            attribute=grouping,
+            group=group,
+            label=label,
+            tp=int(c.tp[i, j]),
+            fn=int(c.fn[i, j]),
+            fp=int(c.fp[i, j]),
+            tn=int(c.tn[i, j]),
         )
-        parts.append(part.reset_index())
-    table = pd.concat(parts, ignore_index=True)
-    position = table.groupby(["attribute", "group"], sort=False).ngroup()
-    return table.iloc[position.argsort(kind="stable")][list(COLUMNS)].reset_index(drop=True)
+        for grouping, c in counts.items()
+        for i, group in enumerate(c.groups)
+        for j, label in enumerate(c.labels)
+    ]
 
 
-def _weighted(cells: pd.DataFrame, weights: Mapping[str, int]) -> pd.Series:
-    return sum((cells[c] * w for c, w in weights.items()), start=pd.Series(0, index=cells.index))
+def group_counts(counts: Mapping[Grouping, Counts]) -> list[GroupCount]:
+    """Sizes of the groups as rows."""
+    return [
+        GroupCount(
+            attribute=grouping,
+            group=group,
+            total=int(c.total[i]),
+            answered=int(c.answered[i]),
+            judged=int(c.judged[i]),
+            correct=int(c.correct[i]),
+        )
+        for grouping, c in counts.items()
+        for i, group in enumerate(c.groups)
+    ]
 
 
-def _status(denominator: pd.Series, size: pd.Series, minimum: int) -> np.ndarray:
+@dataclass(frozen=True)
+class _Table:
+    """Counts of all groupings below each other.
+
+    ``tp``, ``fn``, ``fp``, ``tn`` have shape (groups, labels), the others (groups,).
+    """
+
+    labels: tuple[str, ...]
+    tp: np.ndarray
+    fn: np.ndarray
+    fp: np.ndarray
+    tn: np.ndarray
+    correct: np.ndarray
+    judged: np.ndarray
+    answered: np.ndarray
+    total: np.ndarray
+
+    @classmethod
+    def of(cls, counts: Mapping[Grouping, Counts]) -> _Table:
+        names = ("tp", "fn", "fp", "tn", "correct", "judged", "answered", "total")
+        first = next(iter(counts.values()))
+        return cls(first.labels, *(np.concatenate([getattr(c, n) for c in counts.values()]) for n in names))
+
+    def cells(self) -> pd.DataFrame:
+        """The counts as rows of a binary problem, those above 0."""
+        groups, labels = self.tp.shape
+        group, label = (a.ravel() for a in np.indices((groups, labels)))
+        rows = pd.concat(
+            [
+                pd.DataFrame({"group": group, "label": label, "y_true": t, "y_pred": p, "n": getattr(self, name).ravel()})
+                for name, t, p in _CELLS
+            ]
+        )
+        return rows[rows["n"] > 0]
+
+    def samples(self, correct: np.ndarray, total: np.ndarray) -> pd.DataFrame:
+        """Samples that are, and are not, as wanted, as rows of a binary problem."""
+        group = np.arange(len(total))
+        rows = pd.concat(
+            [
+                pd.DataFrame({"group": group, "label": 0, "y_true": 1, "y_pred": p, "n": n})
+                for p, n in ((1, correct), (0, total - correct))
+            ]
+        )
+        return rows[rows["n"] > 0]
+
+
+def _per_label(table: _Table, keys: Sequence[tuple[Grouping, Group]], minimum: int, confidence: float) -> list[Rate]:
+    functions = {name: _rate(above, below) for name, (above, below) in LABEL_RATES.items()}
+    frame = _metric_frame(table.cells(), functions, parameters=("n",), control=True)
+    groups, labels = table.tp.shape
+    frame = frame.reindex(pd.MultiIndex.from_product([range(labels), range(groups)]))
+    columns = {}
+    for rate, (above, below) in LABEL_RATES.items():
+        numerator, denominator = (sum(w * getattr(table, c) for c, w in part.items()) for part in (above, below))
+        value = frame[rate].to_numpy(float).reshape(labels, groups).T
+        if rate in LABEL_PROPORTIONS:
+            low, high = wilson(numerator, denominator, confidence)
+        elif rate == "prediction bias":
+            low, high = paired_difference(table.fp, table.fn, denominator, confidence)
+        else:
+            low = high = np.full(value.shape, np.nan)
+        status = _status(denominator, np.broadcast_to(table.total[:, None], value.shape), minimum)
+        columns[rate] = (value, numerator, denominator, low, high, status)
+    return [
+        _row(name, key, rate, *(column[i, j] for column in columns[rate]))
+        for i, key in enumerate(keys)
+        for j, name in enumerate(table.labels)
+        for rate in LABEL_RATES
+    ]
+
+
+def _overall(table: _Table, keys: Sequence[tuple[Grouping, Group]], task: Task, minimum: int, confidence: float) -> list[Rate]:
+    share = {"share": _rate({"tp": 1}, {"tp": 1, "fn": 1})}
+    accuracy = _metric_frame(table.samples(table.correct, table.judged), share, parameters=("n",))["share"]
+    coverage = _metric_frame(table.samples(table.answered, table.total), share, parameters=("n",))["share"]
+    f1 = {"macro-F1": _macro_f1, "weighted macro-F1": _weighted_f1}
+    scores = _metric_frame(table.cells(), f1, parameters=("n", "label"))
+    every = range(len(keys))
+    positives = table.tp + table.fn
+    wrong, entries = (table.fp + table.fn).sum(axis=1), (positives + table.fp + table.tn).sum(axis=1)
+    none = np.full(len(keys), np.nan)
+    rows = {}
+    for rate in overall_rates(task):
+        numerator, denominator = none, none
+        if rate == ACCURACY[task]:
+            value, numerator, denominator = accuracy, table.correct, table.judged
+            estimable = table.judged
+        elif rate == "coverage":
+            value, numerator, denominator = coverage, table.answered, table.total
+            estimable = table.total
+        elif rate == "Hamming loss":
+            with np.errstate(invalid="ignore", divide="ignore"):
+                value = pd.Series(wrong / entries)
+            numerator, denominator, estimable = wrong, entries, np.where(entries > 0, table.judged, 0)
+        else:
+            value = scores[rate]
+            complete = (positives > 0).all(axis=1) if rate == "macro-F1" else positives.sum(axis=1) > 0
+            estimable = np.where(complete, table.judged, 0)
+        shown = value.reindex(every).to_numpy(float)
+        low, high = wilson(numerator, denominator, confidence) if rate in (ACCURACY[task], "coverage") else (none, none)
+        rows[rate] = (shown, numerator, denominator, low, high, _status(estimable, table.total, minimum))
+    return [_row(ALL, key, rate, *(column[i] for column in rows[rate])) for i, key in enumerate(keys) for rate in rows]
+
+
+def _row(
+    label: str,
+    key: tuple[Grouping, Group],
+    rate: str,
+    value: float,
+    numerator: float,
+    denominator: float,
+    low: float,
+    high: float,
+    status: RateStatus,
+) -> Rate:
+    estimable = status not in ("empty", "not_estimable")
+
+    def number(x: float) -> float | None:
+        return float(x) if estimable and not np.isnan(x) else None
+
+    def whole(x: float) -> int | None:
+        return None if np.isnan(x) else int(x)
+
+    return Rate(
+        label=label,
+        attribute=key[0],
+        group=key[1],
+        rate=rate,
+        value=number(value),
+        numerator=whole(numerator),
+        denominator=whole(denominator),
+        low=number(low),
+        high=number(high),
+        status=status,
+    )
+
+
+def _status(denominator: np.ndarray, size: np.ndarray, minimum: int) -> np.ndarray:
     return np.select([size == 0, denominator == 0, denominator < minimum], ["empty", "not_estimable", "small"], "ok")
 
 
-def _label_frame(cells: pd.DataFrame) -> pd.DataFrame:
-    """Each rate's value per row of `cells`, from one MetricFrame over weighted cells."""
-    functions = {name: _fraction(above, below) for name, (above, below) in FRACTIONS.items()}
-    key = pd.MultiIndex.from_frame(cells[["attribute", "group"]])
-    number = pd.Series(pd.factorize(key)[0], index=cells.index)
-    long = pd.concat(
-        [
-            pd.DataFrame({"which": number, "label": cells["label"], "y_true": true, "y_pred": said, "n": cells[column]})
-            for column, true, said in (("tp", 1, 1), ("fn", 1, 0), ("fp", 0, 1), ("tn", 0, 0))
-        ]
-    )
-    by_group = _metric_frame(long[long["n"] > 0], functions, "which", control="label")
-    wanted = pd.MultiIndex.from_arrays([cells["label"].to_numpy(object), number.to_numpy()])
-    return by_group.reindex(wanted).set_index(cells.index).astype(float)
+def _rate(above: Mapping[str, int], below: Mapping[str, int]) -> Callable[..., float]:
+    """A rate as MetricFrame calls it. Fairlearn's own give the same in four times the time: they validate every cell anew."""
 
-
-def _fraction(above: Mapping[str, int], below: Mapping[str, int]) -> Callable[..., float]:
-    """A rate as MetricFrame calls it. Fairlearn's own give the same in four times the time: they check every cell anew."""
-
-    def rate(y_true: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray) -> float:
-        hit, said = y_true == 1, y_pred == 1
-        which = {"tp": hit & said, "fn": hit & ~said, "fp": ~hit & said, "tn": ~hit & ~said}
-        upper, lower = (sum(w * float(sample_weight[which[c]].sum()) for c, w in part.items()) for part in (above, below))
+    def rate(y_true: np.ndarray, y_pred: np.ndarray, n: np.ndarray) -> float:
+        positive, predicted = y_true == 1, y_pred == 1
+        cells = {
+            "tp": positive & predicted,
+            "fn": positive & ~predicted,
+            "fp": ~positive & predicted,
+            "tn": ~positive & ~predicted,
+        }
+        upper, lower = (sum(w * float(n[cells[c]].sum()) for c, w in part.items()) for part in (above, below))
         return upper / lower if lower else np.nan
 
     return rate
 
 
-def _group_frame(counts: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
-    from sklearn.metrics import accuracy_score, f1_score  # noqa: PLC0415 - slow to import
-
-    def f1(average: str) -> object:
-        def score(y_true: np.ndarray, y_pred: np.ndarray, sample_weight: np.ndarray) -> float:
-            return float(
-                f1_score(y_true, y_pred, sample_weight=sample_weight, labels=list(labels), average=average, zero_division=0.0)
-            )
-
-        return score
-
-    functions = {"accuracy": accuracy_score, "macro-F1": f1("macro"), "weighted-F1": f1("weighted")}
-    number, keys = pd.factorize(pd.MultiIndex.from_frame(counts[["attribute", "group"]]))
-    long = pd.DataFrame(
-        {
-            "which": number,
-            "y_true": counts["truth"].to_numpy(object),
-            "y_pred": counts["predicted"].to_numpy(object),
-            "n": counts["n"].to_numpy(),
-        }
-    )
-    frame = _metric_frame(long, functions, "which", control=None)
-    return frame.set_index(pd.MultiIndex.from_tuples([keys[i] for i in frame.index], names=["attribute", "group"]))
+def _f1(y_true: np.ndarray, y_pred: np.ndarray, n: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """F1 and number of positives of each label; F1 is 0 where a label is neither true nor predicted, as in scikit-learn."""
+    positive, predicted = y_true == 1, y_pred == 1
+    size = int(label.max()) + 1
+    tp = np.bincount(label, n * (positive & predicted), size)
+    errors = np.bincount(label, n * (positive ^ predicted), size)
+    positives = np.bincount(label, n * positive, size)
+    bottom = 2 * tp + errors
+    return np.divide(2 * tp, bottom, out=np.zeros(size), where=bottom > 0), positives
 
 
-def _metric_frame(long: pd.DataFrame, functions: Mapping[str, object], sensitive: str, *, control: str | None) -> pd.DataFrame:
-    from fairlearn.metrics import MetricFrame  # noqa: PLC0415 - slow to import
+def _macro_f1(y_true: np.ndarray, y_pred: np.ndarray, n: np.ndarray, label: np.ndarray) -> float:
+    score, positives = _f1(y_true, y_pred, n, label)
+    return float(score.mean()) if (positives > 0).all() else np.nan
 
-    long = long.reset_index(drop=True)
-    weight = {"sample_weight": long["n"].to_numpy()}
+
+def _weighted_f1(y_true: np.ndarray, y_pred: np.ndarray, n: np.ndarray, label: np.ndarray) -> float:
+    score, positives = _f1(y_true, y_pred, n, label)
+    return float(score @ positives / positives.sum()) if positives.sum() else np.nan
+
+
+def _metric_frame(
+    rows: pd.DataFrame, functions: Mapping[str, object], *, parameters: Sequence[str], control: bool = False
+) -> pd.DataFrame:
+    """Metrics by group (and by label, if it is a control feature); `parameters` are columns that the functions take."""
+    from fairlearn.metrics import MetricFrame
+
+    if rows.empty:
+        return pd.DataFrame(columns=list(functions), dtype=float)
+    rows = rows.reset_index(drop=True)
     frame = MetricFrame(
         metrics=dict(functions),
-        y_true=long["y_true"].to_numpy(),
-        y_pred=long["y_pred"].to_numpy(),
-        sensitive_features=long[sensitive],  # Fairlearn squeezes an array of one row to a number and then refuses it
-        control_features=None if control is None else pd.DataFrame({control: long[control].to_numpy(object)}),
-        sample_params=dict.fromkeys(functions, weight),
+        y_true=rows["y_true"].to_numpy(),
+        y_pred=rows["y_pred"].to_numpy(),
+        sensitive_features=rows["group"],  # Fairlearn squeezes an array of one row to a number and then refuses it
+        control_features=rows[["label"]] if control else None,
+        sample_params={function: {name: rows[name].to_numpy() for name in parameters} for function in functions},
     )
     by_group: pd.DataFrame = frame.by_group
     return by_group
+
+
+def estimates(rates: Sequence[Rate]) -> Estimates:
+    """Rates that are proportions, with their effective sample sizes and degrees of freedom, as arrays."""
+    sizes = [float(r.denominator or 0) if r.effective_size is None else r.effective_size for r in rates]
+    return Estimates(
+        np.array([(r.numerator or 0) / (r.denominator or 1) for r in rates], np.float64),
+        np.array(sizes, np.float64),
+        np.array([np.inf if r.degrees_of_freedom is None else r.degrees_of_freedom for r in rates], np.float64),
+    )

@@ -1,47 +1,128 @@
-"""The rows of an audit: what one number is, and all that it is shown with.
+"""Rows of an audit's tables: one number and everything it is shown with.
 
-Every row is strict and frozen; what is not estimable is ``None`` with a status that says why, never 0 and never NaN.
+Every row is strict and immutable. ``attribute`` is a grouping, ``group`` a tuple of levels (see `fairfer.vocabulary`). A value
+that is not estimable is ``None`` with a status that says why, never 0 and never NaN.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from fairfer.schema import Strict
+from fairfer.vocabulary import Group, Grouping, group_name
 
 RateStatus = Literal["ok", "small", "not_estimable", "empty"]
-"""``small``: denominator under the minimum; ``not_estimable``: denominator 0; ``empty``: nobody in the group."""
+"""``small``: denominator below the minimum; ``not_estimable``: denominator 0; ``empty``: no sample in the group."""
 
-GapStatus = Literal["ok", "too_few_groups"]
+DifferenceStatus = Literal["ok", "too_few_groups"]
 ExclusionReason = Literal["small", "not_estimable", "empty", "unannotated"]
 
+ScoreMetricName = Literal["auroc", "average_precision", "brier_score", "expected_calibration_error"]
+ScoreStatus = Literal["ok", "small", "not_estimable", "unbounded_scores"]
+"""
+``small``: fewer positives or negatives than the minimum; ``not_estimable``: no positives or no negatives (for the Brier score
+and the calibration error: neither); ``unbounded_scores``: the scores are not probabilities, so only their order has a meaning.
+"""
 
-class Strict(BaseModel):
-    """A model that knows all of its fields, never changes, and holds no NaN."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+class LabelCount(Strict):
+    """True positives, false negatives, false positives and true negatives of one label in one group."""
+
+    attribute: Grouping
+    group: Group
+    label: str
+    tp: int
+    fn: int
+    fp: int
+    tn: int
 
 
-class Count(Strict):
-    """How many samples of a group have one truth and one answer; ``(no_face)`` and the like are answers not given."""
+class GroupCount(Strict):
+    """Samples of one group.
 
-    attribute: str
-    group: str
+    ``correct`` of the ``judged`` samples (those with a known label) are classified correctly; for multi-label data, in every
+    known label. ``answered`` of ``total`` samples have an answer.
+    """
+
+    attribute: Grouping
+    group: Group
+    total: int
+    answered: int
+    judged: int
+    correct: int
+
+
+class Confusion(Strict):
+    """How often samples of one group with one true label were predicted as another.
+
+    ``predicted`` is `fairfer.vocabulary.NO_ANSWER` where there is no answer. ``rate`` is ``count`` over ``support``, the
+    samples of the group with that true label.
+    """
+
+    attribute: Grouping
+    group: Group
     truth: str
     predicted: str
+    count: int
+    support: int
+    rate: float | None
+    low: float | None
+    high: float | None
+    status: RateStatus
+
+
+class ScoreHistogram(Strict):
+    """Scores of one label in one group, in the bins of `fairfer.metrics.score_bins`; empty bins are left out."""
+
+    attribute: Grouping
+    group: Group
+    label: str
+    bins: list[int]
+    positives: list[int]
+    negatives: list[int]
+
+
+class ScoreMetric(Strict):
+    """One score-based metric of one label in one group; the limits allow for sampling and for binning."""
+
+    label: str
+    attribute: Grouping
+    group: Group
+    metric: ScoreMetricName
+    value: float | None
+    positives: int
+    negatives: int
+    low: float | None
+    high: float | None
+    status: ScoreStatus
+
+
+class ReliabilityBin(Strict):
+    """One bin of a reliability curve: scores in [``score_from``, ``score_to``) and the share of positives among them."""
+
+    label: str
+    attribute: Grouping
+    group: Group
+    score_from: float
+    score_to: float
+    mean_score: float
+    share: float
+    low: float
+    high: float
+    positives: int
     n: int
 
 
 class Rate(Strict):
-    """One rate of one group, with what it was computed from.
+    """One rate of one group, with its numerator and denominator.
 
-    Where several samples show one person, ``effective_size`` is the number of independent samples that would know it as well and
-    ``degrees_of_freedom`` the degrees of freedom of that; null where every sample counts as another person's.
+    Where several samples show one subject, ``effective_size`` is the number of independent samples with the same precision and
+    ``degrees_of_freedom`` those of its variance; ``None`` where every sample counts as a subject of its own.
     """
 
     label: str
-    attribute: str
-    group: str
+    attribute: Grouping
+    group: Group
     rate: str
     value: float | None
     numerator: int | None
@@ -54,42 +135,43 @@ class Rate(Strict):
 
 
 class ExcludedGroup(Strict):
-    """A group that takes no part in a gap, and why; ``denominator`` is what there was of it."""
+    """A group that takes no part in a comparison, and why; ``denominator`` is its rate's."""
 
-    group: str
+    group: Group
     reason: ExclusionReason
     denominator: int
 
     def __str__(self) -> str:
-        return f"{self.group} ({self.reason}, {self.denominator})"
+        return f"{group_name(self.group)} ({self.reason}, {self.denominator})"
 
 
 class AdditionalSamples(Strict):
-    """How many more images of a group would be needed."""
+    """How many more samples of a group are needed."""
 
-    group: str
-    images: int
+    group: Group
+    samples: int
 
     def __str__(self) -> str:
-        return f"{self.group}: {self.images}"
+        return f"{group_name(self.group)}: {self.samples}"
 
 
 class Gap(Strict):
-    """The difference between the groups of one attribute in one rate.
+    """The largest difference between the groups of one grouping in one rate.
 
-    ``worst`` and ``best`` are the groups with the less and the more favourable rate; ``expected_by_chance`` is the gap that chance alone
-    gives (95 % of the time at most), ``p`` the chance of one as large as ``difference``, ``q`` the same corrected for all the
-    gaps tested in this audit. Some pair of groups surely differs by ``low``, and no pair surely by more than ``high``.
-    ``minimum_detectable`` is the smallest true gap that would be found with 80 % power, and ``additional_samples`` says how many more images (of
-    the label, for TPR; of all others, for FPR) would find a gap as wide as this one so surely: empty when there are enough,
-    null when there is no gap or nothing settles it. ``groups`` took part, ``excluded`` did not.
+    ``worst`` and ``best`` are the groups with the less and the more favorable rate. ``expected_by_chance`` is the 95th
+    percentile of the gap under permutation, ``p`` the permutation p-value and ``q`` the same, FDR-adjusted (Benjamini-Hochberg)
+    over all gaps of the audit. ``low`` and ``high`` are simultaneous confidence bounds: some pair of groups differs by at least
+    ``low``, no pair by more than ``high``. ``minimum_detectable`` is the smallest gap detected with 80 % power.
+    ``additional_samples`` is the additional sample size needed to detect a gap as wide as this one (with the label for TPR,
+    without it for FPR): empty when there are enough, ``None`` when no sample size would do. ``groups`` took part, ``excluded``
+    did not.
     """
 
     label: str
-    attribute: str
+    attribute: Grouping
     rate: str
-    worst: str | None
-    best: str | None
+    worst: Group | None
+    best: Group | None
     difference: float | None
     ratio: float | None
     expected_by_chance: float | None
@@ -97,36 +179,36 @@ class Gap(Strict):
     q: float | None
     low: float | None
     high: float | None
-    status: GapStatus
+    status: DifferenceStatus
     minimum_detectable: float | None
     additional_samples: list[AdditionalSamples] | None
-    groups: list[str]
+    groups: list[Group]
     excluded: list[ExcludedGroup]
 
 
 class GroupValue(Strict):
     """A rate of one group, with its interval."""
 
-    group: str
+    group: Group
     value: float
     low: float
     high: float
 
 
 class StandardizedGap(Strict):
-    """A gap after the groups were given the same mix of labels and of what ``--standardize`` names (direct standardisation).
+    """A gap between directly standardized rates: every group has the same mix of labels and of the ``--standardize`` columns.
 
-    ``plain`` is the gap between the same groups over the same faces before that. Only strata in which every group has faces can
-    be standardised over: ``strata`` of them, with the share ``covered_share`` of the faces.
+    ``unstandardized`` is the gap between the same groups over the same samples before that. Only strata in which every group
+    has samples take part: ``strata`` of them, with the share ``covered_share`` of the samples.
     """
 
     label: str
-    attribute: str
+    attribute: Grouping
     rate: str
-    worst: str | None
-    best: str | None
+    worst: Group | None
+    best: Group | None
     difference: float | None
-    plain: float | None
+    unstandardized: float | None
     expected_by_chance: float | None
     p: float | None
     q: float | None
@@ -141,13 +223,13 @@ class StandardizedGap(Strict):
 class WeightedRate(Strict):
     """A rate over weighted samples.
 
-    ``weight`` is the sum behind it (votes, rater pairs or expected faces), ``effective_size`` the number of equally weighted
-    faces that would know the rate as well.
+    ``weight`` is the sum of the weights (votes, pairs of raters or expected samples), ``effective_size`` the number of equally
+    weighted samples with the same precision.
     """
 
     label: str
-    attribute: str
-    group: str
+    attribute: Grouping
+    group: Group
     rate: str
     value: float | None
     weight: float
@@ -158,12 +240,12 @@ class WeightedRate(Strict):
 
 
 class Ambiguity(Strict):
-    """How often the model, and a rater, agree with the raters among faces on which those agree so far."""
+    """Accuracy of the model, and of one rater, among samples on which raters agree to the same degree."""
 
     stratum: str
-    attribute: str
-    group: str
-    faces: int
+    attribute: Grouping
+    group: Group
+    samples: int
     model: float | None
     low: float | None
     high: float | None
@@ -172,9 +254,9 @@ class Ambiguity(Strict):
 
 
 class DuplicateConsistency(Strict):
-    """How often two independent sets of votes on the very same picture gave the same label.
+    """How often two independent sets of votes on the same image gave the same label.
 
-    For a label: of the pairs in which either has it, the share in which both have. For ``*``: of all pairs.
+    For a label: of the pairs in which either has it, the share in which both have it. For ``*``: of all pairs.
     """
 
     label: str
@@ -185,15 +267,15 @@ class DuplicateConsistency(Strict):
     high: float | None
 
 
-class Votes(Strict):
-    """What raters' votes say about the labels that a model is held against.
+class HumanAgreement(Strict):
+    """What raters' votes show about the labels.
 
-    ``weighted`` are the model's rates when every vote counts, instead of one label a face; ``human`` those of a rater held
-    against the plurality of the others; ``independent`` is false when twins of a picture carry copied votes, so that they
-    prove nothing.
+    ``weighted`` are the model's rates with every vote counted instead of one label per sample. ``human`` are the rates of one
+    rater, with the majority of the others as the truth. ``independent`` is false when duplicates of an image carry copied
+    votes, which makes their agreement meaningless.
     """
 
-    faces: int
+    samples: int
     raters: int
     weighted: list[WeightedRate]
     human: list[WeightedRate]
@@ -203,17 +285,17 @@ class Votes(Strict):
 
 
 class ProbabilisticGap(Strict):
-    """A gap beside the one found when each face counts for every group as much as it probably belongs to it.
+    """A gap between most-likely groups beside the same gap with probabilistic group membership.
 
-    ``most_likely`` and ``probabilistic`` are the difference of the best and the worst group of the plain gap, in that order: negative when
-    the order turns round.
+    ``most_likely`` and ``probabilistic`` are best minus worst, of the groups of the plain gap in that order: negative when the
+    order reverses.
     """
 
     label: str
-    attribute: str
+    attribute: Grouping
     rate: str
-    worst: str
-    best: str
+    worst: Group
+    best: Group
     most_likely: float
     probabilistic: float | None
     worst_value: float | None
@@ -221,13 +303,13 @@ class ProbabilisticGap(Strict):
 
 
 class CorrectedGap(Strict):
-    """A gap after an assumed share of wrong annotations was corrected for; signed as in `ProbabilisticGap`."""
+    """A gap corrected for an assumed rate of annotation error; signed as `ProbabilisticGap`."""
 
     label: str
-    attribute: str
+    attribute: Grouping
     rate: str
-    worst: str
-    best: str
+    worst: Group
+    best: Group
     error: float
     difference: float | None
     low: float | None
@@ -236,19 +318,22 @@ class CorrectedGap(Strict):
 
 
 class AnnotationSensitivity(Strict):
-    """How far what was found depends on attributes that a model inferred."""
+    """How sensitive the gaps are to errors of the model that inferred the groups.
+
+    ``without_probabilities`` counts samples that count for their annotated group alone.
+    """
 
     rates: list[WeightedRate]
     gaps: list[ProbabilisticGap]
     corrected: list[CorrectedGap]
-    without: int
+    without_probabilities: int
 
 
 class Representation(Strict):
     """How evenly the groups of an attribute are represented; see `fairfer.metrics.dataset_bias.representation`."""
 
-    attribute: str
-    faces: int
+    attribute: Grouping
+    samples: int
     unannotated: int
     richness: int
     shannon: float
@@ -263,12 +348,12 @@ class Representation(Strict):
 
 
 class Association(Strict):
-    """How far labels go with groups, over a whole attribute, and two published summaries of the model's gaps.
+    """Association of labels with groups, and two published summaries of the model's differences between groups.
 
     See `fairfer.metrics.dataset_bias.association`, `dsap`, `overall_disparity` and `xu_ratio`.
     """
 
-    attribute: str
+    attribute: Grouping
     cramers_v: float | None
     tschuprow: float | None
     pearson: float | None
@@ -283,15 +368,15 @@ class Association(Strict):
 
 
 class Pairing(Strict):
-    """How far one label goes with one group, beside how the model fares there.
+    """Association of one label with one group, beside the model's rates there.
 
-    ``tpr_excess`` and ``fpr_excess`` are the group's rate minus that of everyone else annotated.
+    ``tpr_excess`` and ``fpr_excess`` are the group's rate minus that of all other annotated samples.
     """
 
-    attribute: str
-    group: str
+    attribute: Grouping
+    group: Group
     label: str
-    faces: int
+    samples: int
     ducher_z: float
     npmi: float | None
     lewontin_d: float
@@ -299,8 +384,8 @@ class Pairing(Strict):
     fpr_excess: float | None
 
 
-class Composition(Strict):
-    """Who is in the data, and which label goes with which group."""
+class DatasetBias(Strict):
+    """Who is in the data, and which labels are associated with which groups."""
 
     representation: list[Representation]
     association: list[Association]

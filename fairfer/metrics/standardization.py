@@ -1,113 +1,104 @@
-"""Gaps after the groups were given the same mix of labels and of other columns (direct standardisation).
+"""Direct standardization: gaps after every group was given the same mix of labels and of other columns.
 
-If one group's faces are more often ambiguous, or older, a model may fare worse with it for that reason alone. Standardised, the
-rate of each group is the mean of its rates within strata, weighted by how common each stratum is among all the groups compared:
-Σ w·rate. A stratum is one true label and one combination of the columns' values; for a TPR the label is given already.
+Groups may differ in more than who is in them: one group's images may be more often ambiguous, or show older people. The
+directly standardized rate of a group is the mean of its rates within strata, weighted by how common each stratum is among all
+the groups compared: sum of weight x rate. A stratum is one true label and one combination of values of the columns; for a TPR
+the label is fixed already. This is a comparison at the same mix, not a causal statement.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from fairfer.metrics.gaps import GAP_RATES, stream
+from fairfer.metrics.gaps import FAVORABLE, with_adjusted_p
 from fairfer.metrics.results import Gap, GroupValue, StandardizedGap
 from fairfer.stats import (
     Estimates,
-    benjamini_hochberg,
-    chance_gap_in_strata,
-    chance_gap_of_errors,
+    PermutationResult,
     gap_bounds,
+    parametric_gap_test,
+    stratified_permutation_test,
     variance_by_subjects,
 )
 
 if TYPE_CHECKING:
-    from fairfer.audits.result import AuditPlan
-    from fairfer.metrics.cells import Cells, Whole
+    from fairfer.metrics.counts import Counts, Integers
+    from fairfer.metrics.settings import MetricSettings
     from fairfer.stats.intervals import Floats
+    from fairfer.vocabulary import Grouping
 
 
 @dataclass(frozen=True)
 class Strata:
-    """Counts by stratum and group, and by person where several samples show one.
+    """Counts by stratum and group, and by subject where several samples show one.
 
     Attributes
     ----------
-    cells
+    counts
         By grouping.
     stratum
-        (units,) number of the stratum of each unit of the cells.
-    person
-        (units,) number of its person; ``None`` where every sample is one.
+        (units,) number of the stratum of each unit of the counts.
+    subject
+        (units,) number of its subject; ``None`` where every sample is a subject of its own.
     """
 
-    cells: Mapping[str, Cells]
-    stratum: Whole
-    person: Whole | None = None
+    counts: Mapping[Grouping, Counts]
+    stratum: Integers
+    subject: Integers | None = None
 
 
-def standardized_gaps(gaps: Sequence[Gap], strata: Strata, plan: AuditPlan) -> list[StandardizedGap]:
-    """Each gap again, between the same groups, standardised.
+def standardized_gaps(gaps: Sequence[Gap], strata: Strata, settings: MetricSettings) -> list[StandardizedGap]:
+    """Each gap again, between the same groups, directly standardized.
 
     Parameters
     ----------
     gaps
-        The plain ones; coverage is left alone, it is no reading of a face.
+        The unstandardized ones. Coverage is left out: it does not depend on the label.
     strata
         Counts by stratum: true label and columns.
-    plan
-        Draws, seed and confidence.
+    settings
+        Permutations, seed and confidence.
 
     Returns
     -------
-    list of AdjustedGap
-        With q-values of their own family.
+    list of StandardizedGap
+        With p-values adjusted within their own family.
     """
-    found = [_adjusted(g, strata, plan) for g in gaps if g.rate != "coverage"]
-    tested = [i for i, g in enumerate(found) if g.p is not None]
-    q = benjamini_hochberg([p for g in found if (p := g.p) is not None])
-    for i, value in zip(tested, q, strict=True):
-        found[i] = found[i].model_copy(update={"q": float(value)})
-    return found
+    return with_adjusted_p([_standardized(g, strata, settings) for g in gaps if g.rate != "coverage"])
 
 
-def _adjusted(gap: Gap, strata: Strata, plan: AuditPlan) -> StandardizedGap:
-    about: dict[str, Any] = {"label": gap.label, "attribute": gap.attribute, "rate": gap.rate}
-    names = ("worst", "best", "difference", "plain", "expected_by_chance", "p", "q", "low", "high")
-    nothing = {**about, **dict.fromkeys(names), "strata": 0, "covered_share": 0.0, "groups": []}
+def _standardized(gap: Gap, strata: Strata, settings: MetricSettings) -> StandardizedGap:
     if gap.status != "ok":
-        return StandardizedGap.model_validate({**nothing, "status": "too_few_groups"})
-    mine = _Mine.of(gap, strata)
-    hits, trials = mine.hits, mine.trials
+        return _none(gap, "too_few_groups")
+    table = _StratumTable.of(gap, strata)
+    hits, trials = table.hits, table.trials
     common = np.asarray((trials > 0).all(axis=1))
     everything = trials.sum()
     if not common.any():
-        return StandardizedGap.model_validate({**nothing, "status": "no_common_strata"})
+        return _none(gap, "no_common_strata")
     hits, trials = hits[common], trials[common]
     weights = trials.sum(axis=1) / trials.sum()
-    variance, degrees_of_freedom = mine.variance(common, weights) if strata.person is not None else (None, None)
-    known, error = _estimates(hits, trials, weights, variance, degrees_of_freedom)
-    value, sign = known.rate, GAP_RATES[gap.rate]
+    clustered = table.variance(common, weights) if strata.subject is not None else None
+    estimates, error = _estimates(hits, trials, weights, clustered)
+    value, sign = estimates.rate, FAVORABLE[gap.rate]
     worst, best = int(np.argmin(sign * value)), int(np.argmax(sign * value))
-    generator = stream(plan, gap.attribute, gap.label, gap.rate, "standardized")
-    how: dict[str, Any] = {"permutations": plan.permutations, "generator": generator, "confidence": plan.confidence}
-    if strata.person is None:
-        expected_by_chance = chance_gap_in_strata(hits, trials, weights, **how)
-    else:
-        expected_by_chance = chance_gap_of_errors(known.rate, error, known.degrees_of_freedom, **how)
-    low, high = gap_bounds(known, plan.confidence)
-    below, above = known.limits((1 - plan.confidence) / 2)
+    permuted = _permuted(gap, hits, trials, weights, settings, None if clustered is None else (estimates, error))
+    low, high = gap_bounds(estimates, settings.confidence)
+    below, above = estimates.limits(settings.tail)
     return StandardizedGap(
-        **about,
+        label=gap.label,
+        attribute=gap.attribute,
+        rate=gap.rate,
         worst=gap.groups[worst],
         best=gap.groups[best],
         difference=float(np.ptp(value)),
-        plain=float(np.ptp(hits.sum(axis=0) / trials.sum(axis=0))),
-        expected_by_chance=expected_by_chance.gap,
-        p=expected_by_chance.p,
+        unstandardized=float(np.ptp(hits.sum(axis=0) / trials.sum(axis=0))),
+        expected_by_chance=permuted.expected,
+        p=permuted.p,
         q=None,
         low=float(low),
         high=float(high),
@@ -121,65 +112,121 @@ def _adjusted(gap: Gap, strata: Strata, plan: AuditPlan) -> StandardizedGap:
     )
 
 
-@dataclass(frozen=True)
-class _Mine:
-    """(strata, groups) hits and trials of the groups that the plain gap compares, and the units behind them."""
+def _permuted(
+    gap: Gap,
+    hits: Integers,
+    trials: Integers,
+    weights: Floats,
+    settings: MetricSettings,
+    clustered: tuple[Estimates, Floats] | None,
+) -> PermutationResult:
+    generator = settings.stream(gap.attribute, gap.label, gap.rate, "adjusted")
+    if clustered is None:
+        return stratified_permutation_test(
+            hits, trials, weights, permutations=settings.permutations, generator=generator, confidence=settings.confidence
+        )
+    estimates, error = clustered
+    return parametric_gap_test(
+        estimates.rate,
+        error,
+        estimates.degrees_of_freedom,
+        permutations=settings.permutations,
+        generator=generator,
+        confidence=settings.confidence,
+    )
 
-    hits: Whole
-    trials: Whole
-    units: tuple[Whole, Whole, Whole, Whole, Whole]
-    """Stratum, group, person, hits and trials of each unit."""
+
+def _none(gap: Gap, status: Literal["too_few_groups", "no_common_strata"]) -> StandardizedGap:
+    return StandardizedGap(
+        label=gap.label,
+        attribute=gap.attribute,
+        rate=gap.rate,
+        worst=None,
+        best=None,
+        difference=None,
+        unstandardized=None,
+        expected_by_chance=None,
+        p=None,
+        q=None,
+        low=None,
+        high=None,
+        strata=0,
+        covered_share=0.0,
+        status=status,
+        groups=[],
+    )
+
+
+@dataclass(frozen=True)
+class _StratumTable:
+    """Hits and trials of the groups of one gap, and the units behind them.
+
+    Attributes
+    ----------
+    hits, trials
+        (strata, groups).
+    stratum, group, subject, unit_hits, unit_trials
+        (units,).
+    """
+
+    hits: Integers
+    trials: Integers
+    stratum: Integers
+    group: Integers
+    subject: Integers
+    unit_hits: Integers
+    unit_trials: Integers
 
     @classmethod
-    def of(cls, gap: Gap, strata: Strata) -> _Mine:
-        cells = strata.cells[gap.attribute]
-        number = np.full(len(cells.groups), -1)
-        number[[cells.groups.index(g) for g in gap.groups]] = np.arange(len(gap.groups))
-        hits, trials = cells.fraction(gap.rate, gap.label)
-        use = (number[cells.group] >= 0) & (trials > 0)
-        stratum, group = strata.stratum[cells.unit[use]], number[cells.group[use]]
-        person = stratum if strata.person is None else strata.person[cells.unit[use]]
+    def of(cls, gap: Gap, strata: Strata) -> _StratumTable:
+        counts = strata.counts[gap.attribute]
+        number = np.full(len(counts.groups), -1)
+        number[[counts.groups.index(g) for g in gap.groups]] = np.arange(len(gap.groups))
+        hits, trials = (np.asarray(x, np.int64) for x in counts.fraction(gap.rate, gap.label))
+        used = (number[counts.group] >= 0) & (trials > 0)
+        stratum, group = strata.stratum[counts.unit[used]], number[counts.group[used]]
+        subject = stratum if strata.subject is None else strata.subject[counts.unit[used]]
         table = np.zeros((2, int(stratum.max()) + 1, len(gap.groups)), np.int64)
-        np.add.at(table[0], (stratum, group), hits[use])
-        np.add.at(table[1], (stratum, group), trials[use])
-        there = table[1].sum(axis=1) > 0
-        stratum = (np.cumsum(there) - 1)[stratum]
-        return cls(table[0][there], table[1][there], (stratum, group, person, hits[use], trials[use]))
+        np.add.at(table[0], (stratum, group), hits[used])
+        np.add.at(table[1], (stratum, group), trials[used])
+        occurs = table[1].sum(axis=1) > 0
+        stratum = (np.cumsum(occurs) - 1)[stratum]
+        return cls(table[0][occurs], table[1][occurs], stratum, group, subject, hits[used], trials[used])
 
     def variance(self, common: np.ndarray, weights: Floats) -> tuple[Floats, Floats]:
-        """(groups,) variance of the standardised rates over people, and its degrees of freedom."""
-        stratum, group, person, hits, trials = (a[common[self.units[0]]] for a in self.units)
+        """(groups,) variance of the standardized rates over subjects, and its degrees of freedom."""
+        units = (self.stratum, self.group, self.subject, self.unit_hits, self.unit_trials)
+        stratum, group, subject, hits, trials = (a[common[self.stratum]] for a in units)
         weight = np.zeros(len(common))
         weight[common] = weights
         rate = np.divide(self.hits, self.trials, out=np.zeros(self.hits.shape), where=self.trials > 0)
         residual = weight[stratum] * (hits - rate[stratum, group] * trials) / self.trials[stratum, group]
         variance, degrees_of_freedom = [], []
         for g in range(self.hits.shape[1]):
-            found = variance_by_subjects(residual[group == g], person[group == g])
-            each = np.bincount(np.unique(person[group == g], return_inverse=True)[1], trials[group == g])
-            variance.append(found[0])
+            members = group == g
+            variance.append(variance_by_subjects(residual[members], subject[members])[0])
+            each = np.bincount(np.unique(subject[members], return_inverse=True)[1], trials[members])
             degrees_of_freedom.append(max(each.sum() ** 2 / (each**2).sum() - 1, 1.0))
         return np.array(variance), np.array(degrees_of_freedom)
 
 
 def _estimates(
-    hits: Whole, trials: Whole, weights: Floats, by_people: Floats | None = None, degrees_of_freedom: Floats | None = None
+    hits: Integers, trials: Integers, weights: Floats, clustered: tuple[Floats, Floats] | None
 ) -> tuple[Estimates, Floats]:
-    """Standardised rates with the number of trials that would know them as well, and their standard errors.
+    """Standardized rates with the number of trials of the same precision, and their standard errors.
 
-    The variance within a stratum is that of the group's own rate there, drawn towards that of all groups by two trials: a group
-    with two faces in a stratum, both right, is not known for certain there. Where people have several pictures it is what
-    those say, if that is more.
+    The variance within a stratum is that of the group's own rate there, shrunk toward that of all groups by two trials: a group
+    with two samples in a stratum, both classified correctly, is not certain to have a rate of 1. With subjects it is their
+    variance, where that is larger.
     """
     rate = weights @ (hits / trials)
     pooled = (hits.sum(axis=1, keepdims=True) + 0.5) / (trials.sum(axis=1, keepdims=True) + 1)
     own = (hits + 2 * pooled) / (trials + 2)
     variance = weights**2 @ (own * (1 - own) / trials)
     middle = weights @ own
-    if by_people is not None:
-        variance = np.maximum(variance, by_people)
-    # One stratum alone gives back its own number of trials.
+    degrees_of_freedom = np.full(rate.shape, np.inf)
+    if clustered is not None:
+        variance, degrees_of_freedom = np.maximum(variance, clustered[0]), clustered[1]
+    # With one stratum this is its own number of trials.
     size = middle * (1 - middle) / variance
-    return Estimates(rate, size, np.full(rate.shape, np.inf) if degrees_of_freedom is None else degrees_of_freedom), np.sqrt(
-        variance
-    )
+    return Estimates(rate, size, degrees_of_freedom), np.sqrt(variance)

@@ -1,93 +1,132 @@
-"""Rates and gaps where several pictures show one person: people are resampled and dealt into groups, never pictures."""
+"""Rates where several samples show one subject: subjects are resampled and permuted, never single samples."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from fairfer.labels import fold
-from fairfer.metrics.cells import PROPORTIONS, WHOLE_PROPORTIONS, Cells
-from fairfer.metrics.counts import EVERYONE
-from fairfer.stats import Chance, Estimates, chance_gap_of_subjects, estimate_by_subjects
+from fairfer.metrics.counts import ACCURACY, LABEL_PROPORTIONS, Counts
+from fairfer.stats import Estimates, PermutationResult, estimate_by_subjects, permutation_test_of_subjects
+from fairfer.vocabulary import ALL, Group, Grouping, Task, group_name, grouping_name
 
-_PEOPLE = frozenset({"subject", "person", "people", "participant", "actor", "identity", "individual", "speaker"})
+if TYPE_CHECKING:
+    from fairfer.metrics.results import Rate
+
+RateKey = tuple[Grouping, Group, str, str]
+"""Grouping, group, label and rate."""
+
+_SUBJECT_COLUMNS = frozenset({"subject", "person", "people", "participant", "actor", "identity", "individual", "speaker"})
 
 
 @dataclass(frozen=True)
-class People:
-    """Counts of each person in each group, and how well each rate is known for it.
+class SubjectEstimates:
+    """Counts of each subject in each group, and the precision of every rate that follows from them.
 
     Attributes
     ----------
-    cells
-        By attribute or intersection; a unit is a person.
+    counts
+        By grouping; a unit is a subject.
     estimates
-        By (attribute, group, label, rate): rate, effective size, degrees of freedom; each of shape ().
+        By grouping, group, label and rate; each of shape ().
     """
 
-    cells: Mapping[str, Cells]
-    estimates: Mapping[tuple[str, str, str, str], Estimates]
+    counts: Mapping[Grouping, Counts]
+    estimates: Mapping[RateKey, Estimates]
 
     @classmethod
-    def of(cls, counts: pd.DataFrame, labels: Sequence[str], groups: Mapping[str, Sequence[str]], seed: int) -> People:
-        """From counts by person (see `fairfer.metrics.counts.confusion_by_unit`)."""
-        parts = dict(tuple(counts.groupby("attribute", sort=False)))
-        cells = {a: Cells.of(parts[a], labels, names) for a, names in groups.items()}
-        wanted = [(r, label) for label in labels for r in PROPORTIONS] + [(r, EVERYONE) for r in WHOLE_PROPORTIONS]
-        estimates = {}
-        for attribute, found in cells.items():
-            fractions = [found.fraction(r, label) for r, label in wanted]
+    def of(cls, counts: Mapping[Grouping, Counts], task: Task, seed: int) -> SubjectEstimates:
+        """Estimates from counts by subject."""
+        estimates: dict[RateKey, Estimates] = {}
+        for grouping, of_grouping in counts.items():
+            rates = [(r, label) for label in of_grouping.labels for r in LABEL_PROPORTIONS]
+            rates += [(r, ALL) for r in (ACCURACY[task], "coverage")]
+            fractions = [of_grouping.fraction(r, label) for r, label in rates]
             hits, trials = (np.stack([f[i] for f in fractions], axis=1) for i in (0, 1))
-            for i, group in enumerate(found.groups):
-                mine = found.group == i
-                generator = np.random.default_rng(list(f"{seed}/{attribute}/{group}/people".encode()))
-                known = estimate_by_subjects(hits[mine], trials[mine], generator=generator)
-                for j, (rate, label) in enumerate(wanted):
-                    estimates[attribute, group, label, rate] = Estimates(
-                        known.rate[j], known.size[j], known.degrees_of_freedom[j]
+            for i, group in enumerate(of_grouping.groups):
+                members = of_grouping.group == i
+                # The stream's name decides the draws; changing it would change every interval.
+                name = f"{seed}/{grouping_name(grouping)}/{group_name(group)}/people"
+                generator = np.random.default_rng(list(name.encode()))
+                estimate = estimate_by_subjects(hits[members], trials[members], generator=generator)
+                for j, (rate, label) in enumerate(rates):
+                    estimates[grouping, group, label, rate] = Estimates(
+                        estimate.rate[j], estimate.size[j], estimate.degrees_of_freedom[j]
                     )
-        return cls(cells, estimates)
+        return cls(counts, estimates)
 
-    def known(self, rates: pd.DataFrame, confidence: float) -> dict[str, pd.Series]:
-        """Intervals, effective sizes and degrees of freedom for a table of rates; NaN where the rate is no proportion."""
-        none = Estimates(np.array(np.nan), np.array(0.0), np.array(np.inf))
-        keys = zip(rates["attribute"], rates["group"], rates["label"], rates["rate"], strict=True)
-        found = stack([self.estimates.get(k, none) for k in keys])
-        low, high = found.limits((1 - confidence) / 2)
-        there = found.size > 0
-        columns = {"low": low, "high": high, "effective_size": found.size, "degrees_of_freedom": found.degrees_of_freedom}
-        return {n: pd.Series(np.where(there, v, np.nan), index=rates.index) for n, v in columns.items()}
+    def applied(self, rates: Sequence[Rate], confidence: float) -> list[Rate]:
+        """Rates with the intervals, effective sizes and degrees of freedom of subjects; ``None`` for rates without estimate."""
+        missing = Estimates(np.array(np.nan), np.array(0.0), np.array(np.inf))
+        stacked = stack([self.estimates.get((r.attribute, r.group, r.label, r.rate), missing) for r in rates])
+        low, high = stacked.limits((1 - confidence) / 2)
+        columns = (low, high, stacked.size, stacked.degrees_of_freedom)
+        names = ("low", "high", "effective_size", "degrees_of_freedom")
+        return [
+            rate.model_copy(
+                update={
+                    name: float(column[i]) if stacked.size[i] > 0 and np.isfinite(column[i]) else None
+                    for name, column in zip(names, columns, strict=True)
+                }
+            )
+            for i, rate in enumerate(rates)
+        ]
 
-    def expected_by_chance(
+    def permuted(
         self,
-        attribute: str,
-        groups: Sequence[str],
+        grouping: Grouping,
+        groups: Sequence[Group],
         rate: str,
         label: str,
         *,
         permutations: int,
         generator: np.random.Generator,
         confidence: float,
-    ) -> Chance:
-        """Chance gap of a rate between some groups of an attribute."""
-        cells = self.cells[attribute]
-        hits, trials = cells.fraction(rate, label)
-        number = np.full(len(cells.groups), -1)
-        number[[cells.groups.index(g) for g in groups]] = np.arange(len(groups))
-        member = number[cells.group]
-        use = (member >= 0) & (trials > 0)
-        return chance_gap_of_subjects(
-            member[use], hits[use], trials[use], permutations=permutations, generator=generator, confidence=confidence
+    ) -> PermutationResult:
+        """Permutation test of a rate between some groups of a grouping."""
+        counts = self.counts[grouping]
+        hits, trials = counts.fraction(rate, label)
+        number = np.full(len(counts.groups), -1)
+        number[[counts.groups.index(g) for g in groups]] = np.arange(len(groups))
+        member = number[counts.group]
+        used = (member >= 0) & (trials > 0)
+        return permutation_test_of_subjects(
+            member[used], hits[used], trials[used], permutations=permutations, generator=generator, confidence=confidence
         )
 
 
-def likely_column(samples: pd.DataFrame) -> tuple[str, int] | None:
-    """A column that by its name tells people apart, and how many it has; ``None`` where each sample is another person's."""
+def number_subjects(names: pd.Series) -> np.ndarray:
+    """Number the subjects of samples; a sample without a name is a subject of its own.
+
+    Parameters
+    ----------
+    names
+        (samples,) name of the subject; missing where unknown.
+
+    Returns
+    -------
+    numpy.ndarray
+        (samples,) whole numbers from 0.
+    """
+    number = pd.factorize(names)[0].astype(np.int64)
+    unknown = number < 0
+    number = np.where(unknown, number.max(initial=-1) + np.cumsum(unknown), number)
+    # Subjects in the order of their numbers as text: the order decides which of them a seeded resample draws.
+    present = np.unique(number)
+    rank = np.empty(len(present), np.int64)
+    rank[np.argsort(present.astype(str), kind="stable")] = np.arange(len(present))
+    ranked: np.ndarray = rank[number]
+    return ranked
+
+
+def likely_subject_column(samples: pd.DataFrame) -> tuple[str, int] | None:
+    """A column whose name suggests that it names subjects, with their number; ``None`` where each sample has its own."""
     for column in samples.columns:
-        if fold(str(column)).removesuffix(" id") in _PEOPLE:
+        if fold(str(column)).removesuffix(" id") in _SUBJECT_COLUMNS:
             number = samples[column].nunique()
             if number < samples[column].notna().sum():
                 return str(column), int(number)
@@ -95,7 +134,7 @@ def likely_column(samples: pd.DataFrame) -> tuple[str, int] | None:
 
 
 def stack(estimates: Sequence[Estimates]) -> Estimates:
-    """Several of shape () as one of shape (several,)."""
+    """Several estimates of shape () as one of shape (several,)."""
     columns = ((e.rate, e.size, e.degrees_of_freedom) for e in estimates)
     rate, size, degrees_of_freedom = (np.array(c, float) for c in zip(*columns, strict=True))
     return Estimates(rate, size, degrees_of_freedom)

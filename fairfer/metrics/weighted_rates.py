@@ -1,4 +1,4 @@
-"""A row of a rate over weighted samples."""
+"""The row of a rate over weighted samples."""
 
 from __future__ import annotations
 
@@ -7,42 +7,43 @@ from typing import TYPE_CHECKING
 from fairfer.metrics.results import RateStatus, WeightedRate
 
 if TYPE_CHECKING:
-    from fairfer.audits.result import AuditPlan
+    from fairfer.metrics.settings import MetricSettings
+    from fairfer.metrics.subjects import RateKey
     from fairfer.stats import Estimates
 
 
 def weighted_rate(
-    about: tuple[str, str, str, str], weight: float, known: Estimates, plan: AuditPlan, enough: float | None = None
+    key: RateKey, weight: float, estimate: Estimates, settings: MetricSettings, faces: float | None = None
 ) -> WeightedRate:
     """The row of one rate of one group.
 
     Parameters
     ----------
-    about
-        Label, attribute, group and rate.
+    key
+        Grouping, group, label and rate.
     weight
-        The sum behind it: nothing can be estimated from 0.
-    known
+        Sum of the weights; nothing is estimable from 0.
+    estimate
         Of shape ().
-    plan
+    settings
         Minimum and confidence.
-    enough
-        Equally weighted faces behind it, held against the minimum; the effective size when not given.
+    faces
+        Number of equally weighted samples that is compared with the minimum; the effective size when not given.
     """
-    label, attribute, group, rate = about
-    low, high = (float(x) for x in known.limits((1 - plan.confidence) / 2))
-    there = weight > 0
-    faces = float(known.size) if enough is None else enough
-    status: RateStatus = "not_estimable" if not there else "small" if faces < plan.minimum else "ok"
+    grouping, group, label, rate = key
+    low, high = (float(x) for x in estimate.limits(settings.tail))
+    estimable = weight > 0
+    size = float(estimate.size) if faces is None else faces
+    status: RateStatus = "not_estimable" if not estimable else "small" if size < settings.minimum else "ok"
     return WeightedRate(
         label=label,
-        attribute=attribute,
+        attribute=grouping,
         group=group,
         rate=rate,
-        value=float(known.rate) if there else None,
+        value=float(estimate.rate) if estimable else None,
         weight=weight,
-        effective_size=float(known.size) if there else 0.0,
-        low=low if there else None,
-        high=high if there else None,
+        effective_size=float(estimate.size) if estimable else 0.0,
+        low=low if estimable else None,
+        high=high if estimable else None,
         status=status,
     )

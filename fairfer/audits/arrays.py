@@ -1,0 +1,203 @@
+"""Audit arrays and data frames in memory, as users of scikit-learn and Fairlearn expect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from fairfer.audits.audit import audit_predictions
+from fairfer.audits.plan import AuditPlan
+from fairfer.datasets.dataset import Dataset
+from fairfer.datasets.frames import to_pandas
+from fairfer.datasets.loading import load_dataset
+from fairfer.errors import UsageError
+from fairfer.predictions.predictions import Predictions
+
+if TYPE_CHECKING:
+    from fairfer.audits.result import Audit
+
+_TRUTH, _PREDICTED, _SCORE, _SUBJECT = "y_true", "y_pred", "y_score", "subject"
+_MATRIX = 2
+
+
+def audit(
+    y_true: Any,
+    y_pred: Any = None,
+    plan: AuditPlan | None = None,
+    *,
+    groups: Any = None,
+    scores: Any = None,
+    subjects: Any = None,
+    labels: Sequence[str] | None = None,
+    sample_weight: Any = None,
+    data_name: str = "data",
+    model_name: str = "model",
+    **options: Any,
+) -> Audit:
+    """Audit predictions: error rates per label and group, and the differences between groups.
+
+    Takes arrays and data frames, or a data set and its predictions.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,) or (n, labels), or Dataset
+        True labels. Two dimensions mean multi-label data: 1, 0 or missing (unknown) per label.
+    y_pred : array-like of the same form, or Predictions, optional
+        Predicted labels; missing where there is no answer. May be left out when scores are given.
+    plan : AuditPlan, optional
+        Settings. They can be given one by one instead, see `options`.
+    groups : data frame, Series, mapping or array-like of shape (n,), optional
+        Attributes to group by, one column each.
+    scores : array-like of shape (n, labels), optional
+        Scores of the model, one column per label.
+    subjects : array-like of shape (n,), optional
+        Subject of each sample, where several samples show one.
+    labels : sequence of str, optional
+        Names of the columns of two-dimensional arrays; data frames have their own.
+    sample_weight : None
+        Not supported: intervals and tests assume that every sample counts once.
+    data_name, model_name : str
+        Names for the report.
+    **options
+        Fields of `AuditPlan`, such as ``by=["gender", "gender,race"]``, ``minimum=10``, ``thresholds={"happiness": 0.4}``. By
+        default every column of `groups` is audited on its own.
+
+    Returns
+    -------
+    Audit
+
+    Raises
+    ------
+    UsageError
+        When lengths differ, an option is unknown, or weights are given.
+    DataError, LabelError
+        When labels, scores or groups are not what they should be.
+
+    Examples
+    --------
+    >>> import fairfer
+    >>> y_true = ["happiness", "anger", "happiness", "anger"] * 10
+    >>> y_pred = ["happiness", "anger", "anger", "anger"] * 10
+    >>> gender = ["female", "female", "male", "male"] * 10
+    >>> result = fairfer.audit(y_true, y_pred, groups={"gender": gender}, minimum=5)
+    >>> result.rate("TPR", label="happiness", attribute="gender", group="male").value
+    0.0
+    """
+    if sample_weight is not None:
+        message = "sample_weight is not supported: intervals and tests assume that every sample counts once; resample instead"
+        raise UsageError(message)
+    plan = _plan(plan, options)
+    if isinstance(y_true, Dataset):
+        return _audit_dataset(y_true, y_pred, plan, (groups, scores, subjects, labels))
+    if y_pred is None and scores is None:
+        message = "give y_pred, scores or both"
+        raise UsageError(message)
+    table = _table(y_true, y_pred, groups, scores, subjects, labels)
+    multi = _TRUTH not in table.columns
+    dataset = load_dataset(
+        table,
+        name=data_name,
+        truth=f"{_TRUTH}:*" if multi else _TRUTH,
+        predicted=None if y_pred is None else f"{_PREDICTED}:*" if _PREDICTED not in table.columns else _PREDICTED,
+        scores=None if scores is None else f"{_SCORE}:*",
+    )
+    if subjects is not None and not plan.subject:
+        plan = plan.model_copy(update={"subject": _SUBJECT})
+    predictions = replace(Predictions.from_recorded(dataset), model=model_name)
+    return audit_predictions(dataset, predictions, plan)
+
+
+def _plan(plan: AuditPlan | None, options: Mapping[str, Any]) -> AuditPlan:
+    if plan is None:
+        return AuditPlan.of(options)
+    if options:
+        message = f"give either plan or {', '.join(options)}, not both"
+        raise UsageError(message)
+    return plan
+
+
+def _audit_dataset(dataset: Dataset, predictions: object, plan: AuditPlan, others: tuple[object, ...]) -> Audit:
+    if not isinstance(predictions, Predictions):
+        message = (
+            f"with a Dataset, the second argument must be Predictions (see fairfer.predict), not {type(predictions).__name__}"
+        )
+        raise UsageError(message)
+    if any(x is not None for x in others):
+        message = "groups, scores, subjects and labels belong to arrays; a Dataset has its own"
+        raise UsageError(message)
+    return audit_predictions(dataset, predictions, plan)
+
+
+def _table(
+    y_true: object, y_pred: object, groups: object, scores: object, subjects: object, labels: Sequence[str] | None
+) -> pd.DataFrame:
+    """All of it as one table with reserved column names."""
+    parts = {
+        "y_true": _columns(y_true, _TRUTH, labels),
+        "y_pred": _columns(y_pred, _PREDICTED, labels),
+        "scores": _columns(scores, _SCORE, labels, matrix=True),
+        "subjects": _columns(subjects, _SUBJECT, None),
+        "groups": _groups(groups),
+    }
+    present = {name: part for name, part in parts.items() if part is not None}
+    _check_alignment(present)
+    table = pd.concat([part.reset_index(drop=True) for part in present.values()], axis=1)
+    twice = table.columns[table.columns.duplicated()]
+    if len(twice):
+        message = f"a column of groups is called {twice[0]!r}, which is reserved here; rename it"
+        raise UsageError(message)
+    return table
+
+
+def _check_alignment(parts: Mapping[str, pd.DataFrame]) -> None:
+    (first, reference), *others = parts.items()
+    for name, part in others:
+        if len(part) != len(reference):
+            message = f"{name} has {len(part):,} rows, {first} has {len(reference):,}; they must have the same length"
+            raise UsageError(message)
+        one, other = reference.index, part.index
+        if not one.equals(other) and len(one.symmetric_difference(other)) == 0:
+            message = f"the index of {name} has the same entries as that of {first} in another order; align them first"
+            raise UsageError(message)
+
+
+def _columns(values: object, name: str, labels: Sequence[str] | None, *, matrix: bool = False) -> pd.DataFrame | None:
+    """A column, or one column per label."""
+    if values is None:
+        return None
+    native = to_pandas(values)
+    if isinstance(native, pd.Series) and not matrix:
+        return native.to_frame(name)
+    if isinstance(native, pd.DataFrame):
+        return native.rename(columns=lambda c: f"{name}:{c}")
+    array = np.asarray(native, dtype=object) if not isinstance(native, np.ndarray) else native
+    if array.ndim == 1 and not matrix:
+        return pd.DataFrame({name: pd.Series(list(array))})
+    if array.ndim != _MATRIX:
+        message = f"{name} has shape {array.shape}; give one row per sample" + (" and one column per label" if matrix else "")
+        raise UsageError(message)
+    if labels is None or len(labels) != array.shape[1]:
+        message = f"{name} has {array.shape[1]} columns; name them with labels=[…], or give a data frame"
+        raise UsageError(message)
+    return pd.DataFrame({f"{name}:{label}": list(array[:, i]) for i, label in enumerate(labels)}).infer_objects()
+
+
+def _groups(groups: object) -> pd.DataFrame | None:
+    if groups is None:
+        return None
+    native = to_pandas(groups)
+    if isinstance(native, pd.DataFrame):
+        return native
+    if isinstance(native, pd.Series):
+        return native.to_frame(str(native.name) if native.name is not None else "group")
+    if isinstance(native, Mapping):
+        return pd.DataFrame({str(k): list(v) for k, v in native.items()})
+    array = np.asarray(native, dtype=object)
+    if array.ndim != 1:
+        message = f"groups has shape {array.shape} without column names; give a data frame or a mapping of names to columns"
+        raise UsageError(message)
+    return pd.DataFrame({"group": list(array)})

@@ -1,0 +1,237 @@
+"""The plan of an audit: every setting, validated once before any model runs, stored in the audit and passed on whole."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, ValidationError, field_validator
+
+from fairfer.errors import UsageError, did_you_mean
+from fairfer.labels import Reconciliation, reconcile
+from fairfer.metrics.settings import MetricSettings
+from fairfer.schema import Strict
+from fairfer.vocabulary import EVERYONE, Group, Grouping, Task, grouping_name
+
+if TYPE_CHECKING:
+    from fairfer.datasets.attributes import Attribute
+    from fairfer.datasets.dataset import Dataset
+    from fairfer.labels import LabelSpace
+
+MAX_GROUPS = 400
+"""A table of more groups than this is not readable."""
+
+DEFAULT_THRESHOLD = 0.5
+"""Scores of a multi-label model from this value on are positive, unless the plan gives another threshold."""
+
+_LEAST_CONFIDENCE = 0.5
+_LEAST_PERMUTATIONS = 100
+
+
+class AuditPlan(Strict):
+    """How an audit is made. With the stored predictions and samples it reproduces the audit.
+
+    Attributes
+    ----------
+    by
+        Groupings: ``"gender"``, or ``"gender,race"`` for an intersection. Every attribute of the data set, one by one, when
+        empty.
+    thresholds
+        Decision threshold by label, for models whose scores are independent per label; 0.5 for labels without one.
+    unsupported_labels
+        What becomes of samples whose label is not among the model's output classes: ``drop``, ``keep`` or ``merge=FROM:TO``
+        (see `fairfer.labels.reconcile`).
+    minimum
+        A rate with a smaller denominator is marked small and takes part in no comparison.
+    confidence
+        Of every interval and bound, from 0.5 up to but not including 1.
+    permutations, seed
+        Of the permutation tests; the seed also of resampling.
+    standardize
+        Columns to standardize over in addition to the true label; ``vote_entropy`` is how much raters agreed. Columns of many
+        numbers are cut into fifths.
+    subject
+        Column that names the subject of a sample, where several samples show one. Intervals and tests are then by subject.
+    """
+
+    by: tuple[Grouping, ...] = ()
+    thresholds: dict[str, float] = Field(default_factory=dict)
+    unsupported_labels: str = "drop"
+    minimum: int = 20
+    confidence: float = 0.95
+    permutations: int = 10_000
+    seed: int = 0
+    standardize: tuple[str, ...] = ()
+    subject: str = ""
+
+    @field_validator("by", mode="before")
+    @classmethod
+    def _groupings(cls, value: object) -> object:
+        return parse_groupings(value)
+
+    @field_validator("standardize", mode="before")
+    @classmethod
+    def _columns(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("minimum")
+    @classmethod
+    def _minimum(cls, value: int) -> int:
+        if value < 1:
+            message = f"--minimum {value}: the smallest denominator must be at least 1"
+            raise UsageError(message)
+        return value
+
+    @field_validator("confidence")
+    @classmethod
+    def _confidence(cls, value: float) -> float:
+        if not _LEAST_CONFIDENCE <= value < 1:
+            message = f"--confidence {value}: give a number from 0.5 up to, but not including, 1"
+            raise UsageError(message)
+        return value
+
+    @field_validator("permutations")
+    @classmethod
+    def _permutations(cls, value: int) -> int:
+        if value < _LEAST_PERMUTATIONS:
+            message = f"--permutations {value}: at least {_LEAST_PERMUTATIONS} are needed"
+            raise UsageError(message)
+        return value
+
+    @field_validator("thresholds")
+    @classmethod
+    def _thresholds(cls, value: dict[str, float]) -> dict[str, float]:
+        for label, threshold in value.items():
+            if not math.isfinite(threshold):
+                message = f"--threshold {label}={threshold}: give a finite number"
+                raise UsageError(message)
+        return value
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> AuditPlan:
+        """A plan from options by name.
+
+        Raises
+        ------
+        UsageError
+            When an option is unknown or its value is invalid; the message names it.
+        """
+        for name in options:
+            if name not in cls.model_fields:
+                message = f"unknown audit option {name!r}; {did_you_mean(name, cls.model_fields)}"
+                raise UsageError(message)
+        try:
+            return cls.model_validate(dict(options))
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(map(str, first["loc"]))
+            message = f"audit option {name!r} is {first['input']!r}: {first['msg'].lower()}"
+            raise UsageError(message) from error
+
+    @property
+    def metrics(self) -> MetricSettings:
+        """What the metrics need of it."""
+        return MetricSettings(self.minimum, self.confidence, self.permutations, self.seed)
+
+
+def parse_groupings(by: object) -> tuple[Grouping, ...]:
+    """``["gender", "gender,race"]`` as tuples of attribute names, each once.
+
+    Raises
+    ------
+    UsageError
+        When a grouping is empty or names an attribute twice.
+    """
+    groupings: list[Grouping] = []
+    for item in [by] if isinstance(by, str) else by if isinstance(by, Iterable) else [by]:
+        parts = item.split(",") if isinstance(item, str) else item if isinstance(item, Sequence) else ()
+        names = tuple(n.strip() if isinstance(n, str) else "" for n in parts)
+        if not names or not all(names) or len(set(names)) != len(names):
+            message = f"--by {item!r}: name each attribute once, separated by commas, as in gender,race"
+            raise UsageError(message)
+        groupings.append(names)
+    return tuple(dict.fromkeys(groupings))
+
+
+@dataclass(frozen=True)
+class Design:
+    """A plan applied to a data set and a model: what will be counted.
+
+    Attributes
+    ----------
+    plan
+        With the groupings filled in.
+    dataset
+        With the columns that the plan derives.
+    task
+        ``multi-label`` when the data or the model are.
+    attributes
+        Those grouped by.
+    groups
+        Groups of each grouping, everyone first.
+    labels
+        How the labels of the data meet those of the model.
+    """
+
+    plan: AuditPlan
+    dataset: Dataset
+    task: Task
+    attributes: Mapping[str, Attribute]
+    groups: Mapping[Grouping, tuple[Group, ...]]
+    labels: Reconciliation
+
+    @property
+    def groupings(self) -> tuple[Grouping, ...]:
+        """Those compared: all but everyone."""
+        return self.plan.by
+
+
+def check_plan(plan: AuditPlan, dataset: Dataset, model_labels: LabelSpace, model_task: Task = "single-label") -> Design:
+    """Apply a plan to a data set and a model, before the model is asked about a single image.
+
+    Parameters
+    ----------
+    plan
+        Settings.
+    dataset
+        What is to be audited.
+    model_labels, model_task
+        The model's output classes, and whether its scores are independent per label.
+
+    Raises
+    ------
+    DataError, UsageError, LabelError
+        When the audit could not be made: an attribute that does not exist, too many groups, no label in common.
+    """
+    from fairfer.audits.derived_columns import with_derived_columns
+    from fairfer.metrics.inferred_groups import membership
+
+    prepared = with_derived_columns(dataset, plan)
+    if plan.subject and plan.subject not in prepared.samples.columns:
+        hint = did_you_mean(plan.subject, map(str, prepared.samples.columns))
+        message = f"--subject {plan.subject}: {dataset.name} has no such column; {hint}"
+        raise UsageError(message)
+    groupings = plan.by or tuple((a.name,) for a in prepared.attributes if a.name not in (plan.subject, *plan.standardize))
+    attributes = {n: prepared.attribute(n) for g in groupings for n in g}
+    groups = {EVERYONE: (EVERYONE,), **{g: _cross(g, attributes) for g in groupings}}
+    for attribute in attributes.values():
+        if attribute.probabilities:
+            membership(prepared.samples, attribute)
+    task: Task = "multi-label" if "multi-label" in (dataset.task, model_task) else "single-label"
+    labels = reconcile(dataset.labels, model_labels, plan.unsupported_labels)
+    for label in plan.thresholds:
+        if label not in model_labels:
+            message = f"--threshold {label}: not among the model's output classes; {did_you_mean(label, model_labels.labels)}"
+            raise UsageError(message)
+    return Design(plan.model_copy(update={"by": groupings}), prepared, task, attributes, groups, labels)
+
+
+def _cross(grouping: Grouping, attributes: Mapping[str, Attribute]) -> tuple[Group, ...]:
+    groups = tuple(itertools.product(*(attributes[n].levels for n in grouping)))
+    if len(groups) > MAX_GROUPS:
+        message = f"--by {grouping_name(grouping)} makes {len(groups):,} groups, more than {MAX_GROUPS}; cross fewer attributes"
+        raise UsageError(message)
+    return groups

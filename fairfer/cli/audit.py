@@ -1,0 +1,104 @@
+"""``fairfer audit`` and ``fairfer predict``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fairfer.cli.command import app, grouped, values_of
+from fairfer.cli.config import load_config, to_toml
+from fairfer.cli.options import LoadOptions, ModelOptions, PlanOptions, RunOptions, TableOptions, load, load_model
+from fairfer.cli.running import ask, run_folder
+
+if TYPE_CHECKING:
+    from fairfer.datasets.dataset import Dataset
+
+
+def _config(context: typer.Context, path: Path | None) -> Path | None:
+    return load_config(context, path)
+
+
+@dataclass(frozen=True)
+class ConfigOptions:
+    """Where defaults come from."""
+
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            is_eager=True,
+            callback=_config,
+            help="File with an [audit] table; fairfer.toml or pyproject.toml here when not given.",
+        ),
+    ] = None
+
+
+@app.command()
+@grouped
+def audit(
+    config: ConfigOptions,
+    data: LoadOptions,
+    tables: TableOptions,
+    model: ModelOptions,
+    plan: PlanOptions,
+    output: RunOptions,
+) -> None:
+    """Predict, measure and report. Without arguments: the bundled sample with the bundled model."""
+    from fairfer.audits.audit import audit_predictions
+    from fairfer.audits.plan import check_plan
+    from fairfer.audits.stored_samples import Invocation
+    from fairfer.report import write_report
+    from fairfer.report.text.findings import summary
+
+    if config.config is not None:
+        typer.echo(f"settings from {config.config}", err=True)
+    dataset = load(data, tables)
+    asked = load_model(model, dataset)
+    chosen = plan.plan()
+    answers = dataset.recorded if asked is None else asked
+    if answers is not None:
+        check_plan(chosen, dataset, answers.labels, getattr(answers, "task", "single-label"))
+    _suggest_subject(dataset, plan.subject)
+    run = run_folder(output.out, dataset, asked)
+    predictions = ask(dataset, asked, run, overwrite=output.overwrite)
+    invocation = Invocation(
+        shlex.join(["fairfer", *sys.argv[1:]]), to_toml(values_of(data, tables, model, plan, RunOptions(output.out)))
+    )
+    result = audit_predictions(dataset, predictions, chosen, invocation=invocation, run=run)
+    page = write_report(result, run)
+    typer.echo(summary(result).rstrip("\n"))
+    typer.echo(f"Report: {page}")
+
+
+@app.command()
+@grouped
+def predict(data: LoadOptions, model: ModelOptions, output: RunOptions) -> None:
+    """Only run the model on every image; fairfer audit with the same --out then reuses its predictions."""
+    dataset = load(data)
+    asked = load_model(model, dataset)
+    run = run_folder(output.out, dataset, asked)
+    frame = ask(dataset, asked, run, overwrite=output.overwrite).frame
+    counts = frame["status"].value_counts()
+    typer.echo(f"{counts.get('ok', 0):,} of {len(frame):,} images have an answer")
+    for status, number in counts.drop("ok", errors="ignore").items():
+        first = frame[frame["status"] == status].iloc[0]
+        typer.echo(f"{status}: {number:,} (the first: {first['detail']})")
+    typer.echo(f"Predictions: {run}")
+
+
+def _suggest_subject(dataset: Dataset, subject: str) -> None:
+    from fairfer.metrics.subjects import likely_subject_column
+
+    if not subject and (column := likely_subject_column(dataset.samples)):
+        name, number = column
+        typer.echo(
+            f"column {name!r} names {number:,} subjects in {len(dataset):,} images: with --subject {name}, intervals and tests "
+            "are by subject; without it, every image counts as a subject of its own",
+            err=True,
+        )

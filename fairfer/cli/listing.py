@@ -1,0 +1,28 @@
+"""``fairfer models`` and ``fairfer datasets``: what is installed."""
+
+from __future__ import annotations
+
+import typer
+
+from fairfer.cli.command import app
+
+
+@app.command()
+def models() -> None:
+    """List the installed models, and how to name others."""
+    from fairfer.models.registry import describe_models
+
+    for name, description in describe_models().items():
+        typer.echo(f"{name:<12}{description}")
+    typer.echo("PACKAGE.MODULE:ATTRIBUTE  your own: an object with name, version, labels and predict(images)")
+
+
+@app.command()
+def datasets() -> None:
+    """List the layouts that can be read, and the bundled sample."""
+    from fairfer.datasets.loading import SAMPLE, loaders, sample_path
+
+    for name, loader in loaders().items():
+        typer.echo(f"{name:<10}{loader.layout}")
+        typer.echo(f"{'':<10}  options: {', '.join('--' + o.replace('_', '-') for o in loader.options)}")
+    typer.echo(f"{SAMPLE:<10}the bundled, de-identified sample ({sample_path()})")

@@ -1,0 +1,236 @@
+"""Groups of options that commands share, and what each group makes of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fairfer.errors import UsageError
+
+if TYPE_CHECKING:
+    from fairfer.audits.plan import AuditPlan
+    from fairfer.datasets.dataset import Dataset
+    from fairfer.models.model import Model
+
+BASELINE = "baseline"
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """Options of loaders that predict and audit share."""
+
+    dataset: Annotated[
+        str, typer.Argument(metavar="DATASET", help="A folder, a table of predictions, or 'sample' (the bundled one).")
+    ] = "sample"
+    loader: Annotated[str | None, typer.Option("--loader", help="Layout of the data set; recognized when not given.")] = None
+    name: Annotated[str | None, typer.Option("--name", help="Name of the data set in reports and folders.")] = None
+    split: Annotated[str | None, typer.Option("--split", help="train, valid, test or all (FER+: test when not given).")] = None
+    rule: Annotated[
+        str | None,
+        typer.Option("--rule", help="FER+, label from votes: majority, crossentropy, plurality or multi_target (multi-label)."),
+    ] = None
+    votes_from: Annotated[str | None, typer.Option("--votes-from", help="FER+: label.csv or fer2013new.csv.")] = None
+    pixels: Annotated[
+        str | None, typer.Option("--pixels", metavar="FER2013.CSV", help="FER+: read the images from Kaggle's table.")
+    ] = None
+    dedupe: Annotated[
+        bool, typer.Option("--dedupe", help="Keep one of each set of duplicate images, and none that another split has.")
+    ] = False
+    truth: Annotated[
+        str | None,
+        typer.Option(
+            "--truth", metavar="COLUMN", help="Column of the true label; 'truth_*' names one column per label (multi-label)."
+        ),
+    ] = None
+    labels: Annotated[
+        str | None, typer.Option("--labels", help="Label space: ferplus, fer2013, affectnet, or labels separated by commas.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """Options of tables of predictions, and of attributes."""
+
+    demographics: Annotated[
+        str | None,
+        typer.Option(
+            "--demographics", metavar="TABLE", help="Table of attributes by image name; provenance in a .toml beside it."
+        ),
+    ] = None
+    bands: Annotated[
+        list[str] | None,
+        typer.Option("--bands", metavar="COLUMN=20,40,60", help="Cut a numeric column into bands starting at these values."),
+    ] = None
+    predicted: Annotated[
+        str | None,
+        typer.Option("--predicted", metavar="COLUMN", help="Column of the predicted label; 'pred_*' for one column per label."),
+    ] = None
+    scores: Annotated[
+        str | None,
+        typer.Option("--scores", metavar="PATTERN", help="Columns with one score per label: 'score_*', or their prefix."),
+    ] = None
+    sample_id: Annotated[str | None, typer.Option("--sample-id", metavar="COLUMN", help="Column of the sample's name.")] = None
+    model_labels: Annotated[
+        str | None, typer.Option("--model-labels", help="Table: output classes of the model, separated by commas.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which model."""
+
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="MODEL", help="baseline, deepface, onnx:FILE.toml or package.module:attribute."),
+    ] = None
+    option: Annotated[
+        list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="An option of the model, such as backend=onnx.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where results go."""
+
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder of the run; reports/DATASET/MODEL when not given.")
+    ] = None
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Discard predictions of another model or of other images in that folder.")
+    ] = False
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """The plan of an audit."""
+
+    by: Annotated[
+        list[str] | None,
+        typer.Option("--by", metavar="ATTRIBUTE[,…]", help="Group by it; commas intersect. Every attribute when not given."),
+    ] = None
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--threshold", metavar="LABEL=VALUE", help="Decision threshold of a multi-label model; 0.5 when not given."
+        ),
+    ] = None
+    unsupported_labels: Annotated[
+        str,
+        typer.Option(
+            "--unsupported-labels",
+            help="Samples whose label is not among the model's output classes: drop, keep or merge=FROM:TO.",
+        ),
+    ] = "drop"
+    minimum: Annotated[int, typer.Option("--minimum", help="Smallest denominator of a rate that is compared.")] = 20
+    confidence: Annotated[float, typer.Option("--confidence", help="Of every interval and bound.")] = 0.95
+    permutations: Annotated[int, typer.Option("--permutations", help="Of the permutation tests.")] = 10_000
+    seed: Annotated[int, typer.Option("--seed", help="Of permutations and resampling.")] = 0
+    standardize: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--standardize",
+            metavar="COLUMN",
+            help="Compare at the same mix of labels and of this column (vote_entropy, age, …).",
+        ),
+    ] = None
+    subject: Annotated[
+        str, typer.Option("--subject", metavar="COLUMN", help="Column of the subject, where several images show one person.")
+    ] = ""
+
+    def plan(self) -> AuditPlan:
+        """The plan."""
+        from fairfer.audits.plan import AuditPlan
+
+        return AuditPlan.of(
+            {
+                "by": self.by or (),
+                "thresholds": dict(_threshold(text) for text in self.threshold or ()),
+                "unsupported_labels": self.unsupported_labels,
+                "minimum": self.minimum,
+                "confidence": self.confidence,
+                "permutations": self.permutations,
+                "seed": self.seed,
+                "standardize": tuple(self.standardize or ()),
+                "subject": self.subject,
+            }
+        )
+
+
+def load(options: LoadOptions, tables: TableOptions | None = None) -> Dataset:
+    """The data set that the options name."""
+    from fairfer.datasets.loading import load_dataset
+
+    chosen: dict[str, Any] = {
+        "split": options.split,
+        "rule": options.rule,
+        "votes_from": options.votes_from,
+        "pixels": options.pixels,
+        "dedupe": options.dedupe or None,
+        "truth": options.truth,
+        "labels": options.labels,
+    }
+    if tables is not None:
+        chosen |= {
+            "predicted": tables.predicted,
+            "scores": tables.scores,
+            "sample_id": tables.sample_id,
+            "model_labels": tables.model_labels,
+        }
+    return load_dataset(
+        options.dataset,
+        loader=options.loader,
+        name=options.name,
+        demographics=None if tables is None else tables.demographics,
+        bands=dict(_band(b) for b in (tables.bands if tables else None) or ()),
+        **chosen,
+    )
+
+
+def load_model(options: ModelOptions, dataset: Dataset) -> Model | None:
+    """The model that the options name; ``None`` for a table of predictions."""
+    from fairfer.models import registry
+
+    if dataset.recorded is not None:
+        if options.model is not None:
+            message = f"--model {options.model}: {dataset.name} is a table of predictions and needs no model; leave --model out"
+            raise UsageError(message)
+        return None
+    chosen = {}
+    for text in options.option or ():
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            message = f"--option {text!r}: write NAME=VALUE"
+            raise UsageError(message)
+        chosen[key] = value
+    if options.model is None:
+        typer.echo(f"no --model given: auditing the bundled {BASELINE}", err=True)
+    return registry.load_model(options.model or BASELINE, **chosen)
+
+
+def _band(text: str) -> tuple[str, list[float]]:
+    column, equals, edges = text.partition("=")
+    try:
+        values = [float(e) for e in edges.split(",")]
+    except ValueError:
+        values = []
+    if not equals or not column or not values:
+        message = f"--bands {text!r}: write COLUMN=20,40,60, the lowest value of each band but the first"
+        raise UsageError(message)
+    return column, values
+
+
+def _threshold(text: str) -> tuple[str, float]:
+    label, equals, value = text.rpartition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        number = None
+    if not equals or not label.strip() or number is None:
+        message = f"--threshold {text!r}: write LABEL=VALUE, as in happiness=0.4"
+        raise UsageError(message)
+    from fairfer.labels import canonical
+
+    return canonical(label) or label.strip(), number

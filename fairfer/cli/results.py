@@ -1,0 +1,95 @@
+"""``fairfer report``, ``compare`` and ``gate``: what is done with finished runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fairfer.cli.command import app
+from fairfer.errors import UsageError
+
+_PAIR = 2
+
+
+def _folder(run: Path) -> Path:
+    if not run.is_dir():
+        message = f"{run} is not a folder; give a folder that fairfer audit wrote"
+        raise UsageError(message)
+    return run
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that fairfer audit wrote, or one with an audit.json.")],
+    *,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Target folder; RUN when not given.")] = None,
+) -> None:
+    """Rebuild audit.json, tables, figures and report.html from a run, byte for byte."""
+    from fairfer.audits.audit import rebuild
+    from fairfer.report import write_report
+
+    typer.echo(f"Report: {write_report(rebuild(_folder(run)), out or run)}")
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="BASE CANDIDATE", help="Two run folders; more give a leaderboard of all.")
+    ],
+    *,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Target folder; CANDIDATE/comparison when not given.")
+    ] = None,
+) -> None:
+    """Compare two runs sample by sample; more than two side by side."""
+    from fairfer.audits.compare import compare as compare_runs
+    from fairfer.audits.leaderboard import leaderboard
+    from fairfer.files import write_text
+    from fairfer.report import write_comparison
+    from fairfer.report.text.comparison import leaderboard_text, summary
+
+    folders = [_folder(run) for run in runs]
+    if len(folders) != _PAIR:
+        text = leaderboard_text(leaderboard(folders))
+        typer.echo(text.rstrip("\n"))
+        if out is not None:
+            write_text(out / "leaderboard.txt", text)
+            typer.echo(f"Leaderboard: {out / 'leaderboard.txt'}")
+        return
+    comparison = compare_runs(*folders)
+    typer.echo(summary(comparison).rstrip("\n"))
+    typer.echo(f"Comparison: {write_comparison(comparison, out or folders[1] / 'comparison')}")
+
+
+@app.command()
+def gate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder written by fairfer audit, or an audit.json file.")],
+    *,
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", metavar="RUN", help="Run that max_regression refers to.")
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            "--policy", metavar="FILE", help="Policy file. Default: fairfer.toml, else [tool.fairfer] in pyproject.toml."
+        ),
+    ] = None,
+    allow_inconclusive: Annotated[
+        bool, typer.Option("--allow-inconclusive", help="Exit with 0 where there are too few samples to judge.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
+    markdown: Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Also write it as Markdown.")] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Also write it as JUnit XML.")] = None,
+) -> None:
+    """Judge a run by a policy. Exit codes: 0 pass, 1 fail, 2 could not run, 3 inconclusive (too few samples to judge)."""
+    from fairfer.gate.run import judge_run
+    from fairfer.report.verdict_files import annotate_workflow, write_verdict
+    from fairfer.report.verdicts import terminal
+
+    verdict = judge_run(run, baseline, policy, allow_inconclusive=allow_inconclusive)
+    write_verdict(verdict, run, markdown_file=markdown, junit_file=junit)
+    annotations = annotate_workflow(verdict)
+    typer.echo((verdict.to_json() if as_json else terminal(verdict) + annotations).rstrip("\n"))
+    raise typer.Exit(verdict.exit_code)

@@ -1,0 +1,179 @@
+"""Find and load a model by registered name, scheme or import path."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from fairfer import plugins
+from fairfer.errors import ModelError, did_you_mean
+from fairfer.labels import LabelSpace
+from fairfer.models.model import Model, model_task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MODELS = "fairfer.models"
+"""Entry-point group of registered names, such as ``deepface``."""
+
+SCHEMES = "fairfer.model_schemes"
+"""Entry-point group of schemes, such as ``onnx`` in ``onnx:model.toml``."""
+
+
+def load_model(spec: str, **options: str) -> Model:
+    """Find and load a model.
+
+    Parameters
+    ----------
+    spec
+        A registered name (``baseline``, ``deepface``), a scheme with its target (``onnx:model.toml``), or the import path
+        of a `Model` or of a function or class that returns one (``package.module:attribute``; the current folder is
+        searched too).
+    **options
+        Arguments of the model's factory. An option that the factory does not take is an error.
+
+    Raises
+    ------
+    ModelError
+        When no such model exists or it cannot be loaded.
+    PluginError
+        When the package that registered the model cannot be imported.
+
+    Examples
+    --------
+    >>> load_model("baseline").labels.labels[:3]
+    ('neutral', 'happiness', 'surprise')
+    """
+    scheme, colon, target = spec.partition(":")
+    names, schemes = plugins.registered(MODELS), plugins.registered(SCHEMES)
+    if not colon and spec in names:
+        return _validated(_call(plugins.load(names[spec], "model"), spec, options=options), spec)
+    if colon and scheme in schemes:
+        if not target:
+            message = f"model {spec!r}: nothing follows the colon; write {scheme}:TARGET"
+            raise ModelError(message)
+        return _validated(_call(plugins.load(schemes[scheme], "model scheme"), spec, target, options=options), spec)
+    if colon and "." not in target.removesuffix(".") and "/" not in spec and "\\" not in spec:
+        return _validated(_import(spec, scheme, target, options), spec)
+    if Path(spec).suffix == ".toml":
+        message = f"model {spec!r} looks like the description of an ONNX graph; write onnx:{spec}"
+        raise ModelError(message)
+    hint = did_you_mean(spec, [*names, *(f"{s}:" for s in schemes), "package.module:attribute"])
+    message = f"no model {spec!r}; {hint}"
+    raise ModelError(message)
+
+
+def describe_models() -> dict[str, str]:
+    """Registered names and schemes (``onnx:``), each with the first line of its factory's docstring.
+
+    Where the factory's module has a function ``readiness``, its answer follows in parentheses.
+    """
+    descriptions = {}
+    for group, kind, suffix in ((MODELS, "model", ""), (SCHEMES, "model scheme", ":")):
+        for name, point in plugins.registered(group).items():
+            try:
+                factory = plugins.load(point, kind)
+            except plugins.PluginError as error:  # a broken plug-in must not hide the others
+                descriptions[name + suffix] = str(error)
+                continue
+            summary = (factory.__doc__ or point.value).strip().partition("\n")[0]
+            readiness = getattr(sys.modules.get(getattr(factory, "__module__", "")), "readiness", None)
+            descriptions[name + suffix] = f"{summary} ({readiness()})" if callable(readiness) else summary
+    return descriptions
+
+
+def _import(spec: str, module: str, attribute: str, options: Mapping[str, str]) -> object:
+    """The model that an import path names, or that its factory returns."""
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.append(folder)  # as `python -m` does, so that a model in the current folder is found
+    if not module or module.startswith(".") or not attribute:
+        message = f"model {spec!r} is not an import path; write package.module:attribute"
+        raise ModelError(message)
+    try:
+        imported = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (module == error.name or module.startswith(error.name + ".")):
+            message = f"model {spec!r}: {module} needs the package {error.name!r}, which is not installed; install it"
+        else:
+            message = f"model {spec!r}: no module {module!r} in this folder or installed; check the spelling, or install it"
+        raise ModelError(message) from error
+    if not hasattr(imported, attribute):
+        public = [n for n in vars(imported) if not n.startswith("_")]
+        message = f"model {spec!r}: module {module} has no {attribute!r}; {did_you_mean(attribute, public)}"
+        raise ModelError(message)
+    value: object = getattr(imported, attribute)
+    if isinstance(value, type) or not isinstance(value, Model):
+        return _call(value, spec, options=options)
+    if options:
+        message = f"model {spec!r} is already a model and takes no options; remove {', '.join(options)}"
+        raise ModelError(message)
+    return value
+
+
+def _call(factory: object, spec: str, *arguments: str, options: Mapping[str, str]) -> object:
+    """The return value of a model's factory."""
+    if not callable(factory):
+        message = (
+            f"model {spec!r} is of type {type(factory).__name__}, neither a model nor a function or class that returns one"
+        )
+        raise ModelError(message)
+    _check_options(factory, spec, len(arguments), options)
+    try:
+        return factory(*arguments, **options)
+    except ImportError as error:
+        message = f"model {spec!r} needs a package that is not installed ({error}); install it"
+        raise ModelError(message) from error
+
+
+def _check_options(factory: Callable[..., object], spec: str, positional: int, options: Mapping[str, str]) -> None:
+    """Compare the options with the parameters of the factory that follow its positional arguments."""
+    try:
+        parameters = list(inspect.signature(factory).parameters.values())
+    except ValueError as error:  # some built-in types
+        message = (
+            f"model {spec!r} is the type {getattr(factory, '__name__', factory)}, which returns no model; see fairfer.Model"
+        )
+        raise ModelError(message) from error
+    rest = parameters[positional:]
+    names = [p.name for p in rest if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        for name in options:
+            if name not in names:
+                message = f"model {spec!r} has no option {name!r}; {did_you_mean(name, names)}"
+                raise ModelError(message)
+    for parameter in rest:
+        optional = parameter.default is not parameter.empty or parameter.kind in (
+            parameter.VAR_POSITIONAL,
+            parameter.VAR_KEYWORD,
+        )
+        if not optional and parameter.name not in options:
+            message = f"model {spec!r} needs the option {parameter.name!r}; add --option {parameter.name}=VALUE"
+            raise ModelError(message)
+
+
+def _validated(candidate: object, spec: str) -> Model:
+    """The candidate, when it has all that a model needs."""
+    missing = [n for n in ("name", "version", "labels", "predict") if not hasattr(candidate, n)]
+    if missing:
+        message = f"model {spec!r} is of type {type(candidate).__name__} and has no {', '.join(missing)}; see fairfer.Model"
+        raise ModelError(message)
+    model = cast("Model", candidate)
+    for name, kind, expected in (
+        ("name", str, "text"),
+        ("version", str, "text"),
+        ("labels", LabelSpace, "a fairfer.LabelSpace"),
+    ):
+        value = getattr(model, name)
+        if not isinstance(value, kind) or not value:
+            message = f"model {spec!r}: its {name} must be {expected}, not {value!r}; see fairfer.Model"
+            raise ModelError(message)
+    predict: object = model.predict
+    if not callable(predict):
+        message = f"model {spec!r}: its predict must be a method, not {predict!r}; see fairfer.Model"
+        raise ModelError(message)
+    model_task(model)
+    return model

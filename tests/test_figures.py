@@ -17,7 +17,8 @@ from matplotlib.colors import to_rgb
 
 import fairfer.report.figures
 from fairfer.audits.audit import audit
-from fairfer.datasets.dataset import Attribute, Dataset
+from fairfer.datasets.attributes import Attribute
+from fairfer.datasets.dataset import Dataset
 from fairfer.labels import LabelSpace
 from fairfer.predictions.inference import Predictions
 from fairfer.report.figures import FIGURES, canvas, confusions, draw, is_figure_file, reliability, score_metrics

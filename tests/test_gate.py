@@ -17,7 +17,8 @@ from scipy import stats
 import fairfer
 from fairfer.audits.comparison import Change, Comparison, Side
 from fairfer.audits.result import Audit
-from fairfer.datasets.dataset import Attribute, Dataset
+from fairfer.datasets.attributes import Attribute
+from fairfer.datasets.dataset import Dataset
 from fairfer.errors import FairferError, RunError, UsageError
 from fairfer.gate.checks import Target, create_check
 from fairfer.gate.groups import as_group, as_grouping

@@ -20,7 +20,9 @@ import pytest
 from PIL import Image
 
 from fairfer.audits.audit import audit as run_audit
-from fairfer.datasets.dataset import DUPLICATE_GROUP, UNANNOTATED, Attribute, Dataset, Step
+from fairfer.datasets.attributes import Attribute
+from fairfer.datasets.dataset import DUPLICATE_GROUP, Dataset, Step
+from fairfer.vocabulary import UNANNOTATED
 from fairfer.errors import UsageError
 from fairfer.labels import FERPLUS, LabelSpace
 from fairfer.predictions.inference import Predictions

@@ -36,7 +36,8 @@ def result(toy_factory):
     import pandas as pd
 
     from fairfer import audit, predict
-    from fairfer.datasets.dataset import DUPLICATE_GROUP, Attribute
+    from fairfer.datasets.attributes import Attribute
+    from fairfer.datasets.dataset import DUPLICATE_GROUP
     from fairfer.labels import LabelSpace
     from fairfer.testing import FakeModel
 

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from fairfer.gate.groups import as_group, as_grouping
 from scipy import stats
 
 import fairfer
@@ -21,7 +22,6 @@ from fairfer.datasets.attributes import Attribute
 from fairfer.datasets.dataset import Dataset
 from fairfer.errors import FairferError, RunError, UsageError
 from fairfer.gate.checks import Target, create_check
-from fairfer.gate.groups import as_group, as_grouping
 from fairfer.gate.judge import decide, judge
 from fairfer.gate.policy import JUDGED_RATES, Policy
 from fairfer.labels import LabelSpace

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fairfer.datasets.attributes import SOURCES
-from fairfer.vocabulary import UNANNOTATED
 from fairfer.report.text import groups, numbers
 from fairfer.report.text.glossary import GLOSSARY, mentions
+from fairfer.vocabulary import UNANNOTATED
 
 EN = "\N{EN DASH}"
 

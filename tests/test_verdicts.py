@@ -22,7 +22,6 @@ from fairfer.gate.judge import judge
 from fairfer.gate.policy import Policy
 from fairfer.gate.run import judge_run
 from fairfer.gate.verdict import Verdict
-from fairfer.report import write_report
 from fairfer.report.verdict_files import annotate_workflow, write_verdict
 from fairfer.report.verdicts import (
     MARKER,
@@ -35,6 +34,7 @@ from fairfer.report.verdicts import (
     terminal,
     workflow_commands,
 )
+from fairfer.report.write import write_report
 
 ROOT = Path(__file__).parent.parent
 TODAY = dt.date(2026, 1, 1)

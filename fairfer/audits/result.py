@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from fairfer import plugins
 from fairfer.audits.plan import AuditPlan
 from fairfer.errors import RunError, UsageError, did_you_mean
 from fairfer.files import write_text
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 SCHEMA_VERSION: Literal[3] = 3
+
+RENDERERS = "fairfer.renderers"
+"""Entry-point group of functions that show an audit, such as ``html`` in a notebook."""
 
 
 class StepInfo(Strict):
@@ -305,6 +309,14 @@ class Audit(Strict):
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write ``audit.json`` in one step."""
         write_text(Path(path), self.to_json())
+
+    def _repr_html_(self) -> str | None:
+        """Key findings and the first figure, for notebooks; ``None`` when no renderer is installed."""
+        renderers = plugins.registered(RENDERERS)
+        if "html" not in renderers:
+            return None
+        shown: str = plugins.load(renderers["html"], "renderer")(self)
+        return shown
 
 
 def _tuple(name: Name) -> tuple[str, ...]:

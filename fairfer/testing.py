@@ -25,7 +25,8 @@ import numpy as np
 from fairfer.datasets.dataset import SOURCES, UNANNOTATED, Attribute, Dataset, Recorded
 from fairfer.datasets.images import Picture, UnreadableImageError
 from fairfer.labels import FERPLUS, LabelSpace
-from fairfer.models.model import STATUSES, Model, Prediction
+from fairfer.models.model import Model, Prediction
+from fairfer.vocabulary import STATUSES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

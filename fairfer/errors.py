@@ -1,16 +1,17 @@
-"""What fairfer raises when the trouble lies in what it was given, not in fairfer itself.
+"""Exceptions for bad input.
 
 ::
 
-    FairferError                 one line: what is wrong, where, how to mend it; the command line exits with 2
-    ├── UsageError               an option or an argument that cannot be meant as given
-    ├── DataError                a folder, table, picture or annotation that cannot be read as what it should be
-    ├── LabelError               a label that the label space does not know
-    ├── ModelError               a model that cannot be found, loaded, or that answers in the wrong shape
-    └── RunError                 stored predictions or an audit that are missing, damaged, or belong to something else
+    FairferError                 one line: what is wrong, where, how to fix it; the command line exits with 2
+    ├── UsageError               an option or argument with an invalid value
+    ├── DataError                a folder, table, image or annotation file that cannot be read
+    ├── LabelError               a label that is not in the label space
+    ├── ModelError               a model that cannot be loaded, or that returns the wrong shape
+    └── RunError                 stored predictions or an audit that are missing, damaged, or belong to other data
 
-Three kinds of trouble never mix: a bad *photo* is a row with a status (see `fairfer.models.model.Prediction`), a bad *input* is one
-of these, and a bad *program* is an ordinary exception with its traceback.
+fairfer separates three kinds of problems: an image that cannot be read is a row with a status (see
+`fairfer.vocabulary.Status`), bad input raises one of these exceptions, and a bug raises an ordinary exception with its
+traceback.
 """
 
 from __future__ import annotations
@@ -18,52 +19,54 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_MOST_LISTED = 12  # names that fit on one line of a terminal
+
 
 class FairferError(Exception):
-    """Base of every error that a user can mend; its text is one line: what, where, how to mend it."""
+    """Base class of errors that a user can fix. The text is one line: what is wrong, where, how to fix it."""
 
 
 class UsageError(FairferError):
-    """An option or argument that cannot be meant as given."""
+    """An option or argument has an invalid value."""
 
 
 class DataError(FairferError):
-    """A folder, table, picture or annotation that cannot be read as what it should be."""
+    """A folder, table, image or annotation file cannot be read as what it should be."""
 
 
 class LabelError(FairferError):
-    """A label that the label space does not know."""
+    """A label is not in the label space."""
 
 
 class ModelError(FairferError):
-    """A model that cannot be found or loaded, or that answers in the wrong shape."""
+    """A model cannot be loaded, or returns the wrong shape."""
 
 
 class RunError(FairferError):
-    """Stored predictions or an audit that are missing, damaged, or belong to something else."""
+    """Stored predictions or an audit are missing, damaged, or belong to other data."""
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """End of an error message: the nearest known names, or all of them when few.
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """End of an error message: the choices most similar to a name, or a list of the choices.
 
     Parameters
     ----------
     name
-        What was asked for.
-    known
-        What there is.
+        The name that is not among the choices.
+    choices
+        Valid names.
 
     Returns
     -------
     str
         ``"did you mean 'gender'?"``, else ``"there are: age, gender"`` (at most twelve), else ``"there are none"``.
     """
-    names = list(known)
+    names = list(choices)
     folded = {n.casefold(): n for n in names}
-    near = difflib.get_close_matches(name.casefold(), folded, n=2, cutoff=0.6)
-    if near:
-        return "did you mean " + " or ".join(repr(folded[n]) for n in near) + "?"
+    similar = difflib.get_close_matches(name.casefold(), folded, n=2, cutoff=0.6)
+    if similar:
+        return "did you mean " + " or ".join(repr(folded[n]) for n in similar) + "?"
     if not names:
         return "there are none"
-    more = f" and {len(names) - 12} more" if len(names) > 12 else ""  # noqa: PLR2004 - a screen line's worth
-    return "there are: " + ", ".join(names[:12]) + more
+    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return "there are: " + ", ".join(names[:_MOST_LISTED]) + more

@@ -1,4 +1,4 @@
-"""Writing files so that nothing is ever half-written."""
+"""Atomic file writes: a file has its old content or its new content, never a part of it."""
 
 from __future__ import annotations
 
@@ -7,27 +7,26 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from fairfer.errors import UsageError
 
 
 def write_into_place(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, then move it there in one step.
+    """Write a temporary file beside `path`, then rename it to `path`.
 
-    A link is followed, and what is no plain file (``/dev/stdout``) is written to and never replaced.
+    Symbolic links are followed. A path that is not a regular file, such as ``/dev/stdout``, is written to directly.
 
     Parameters
     ----------
     path
-        Where the file ends up; its folder is made when missing.
+        Destination. Its folder is created if it does not exist.
     write
-        Called with the temporary path, which has the same suffix.
+        Called with the temporary path, which has the same suffix as `path`.
 
     Raises
     ------
     UsageError
-        When the place cannot be written to.
+        If the destination cannot be written to.
     """
     path = path.resolve() if path.is_symlink() else path
     try:
@@ -43,9 +42,9 @@ def write_into_place(path: Path, write: Callable[[Path], object]) -> None:
     temporary = Path(name)
     try:
         write(temporary)
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files for their owner only
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes the file readable by its owner only
         with temporary.open("rb") as file:
-            os.fsync(file.fileno())  # the rename below must not reach the disk before the content
+            os.fsync(file.fileno())  # the content must reach the disk before the rename does
         temporary.replace(path)
     except OSError as error:
         message = f"{path} cannot be written ({error.strerror or error}); choose another place with --out"
@@ -55,17 +54,17 @@ def write_into_place(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write bytes in one step."""
+    """Write bytes atomically."""
     write_into_place(path, lambda temporary: temporary.write_bytes(data))
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text in one step; line ends stay as they are."""
+    """Write text atomically as UTF-8, without converting line ends."""
     write_bytes(path, text.encode())
 
 
-def dump_json(value: Any) -> str:  # noqa: ANN401 - anything that JSON holds
-    """JSON as fairfer writes it: sorted nothing, two spaces, UTF-8, and never a NaN."""
+def dump_json(value: object) -> str:
+    """Serialize as JSON: keys in their own order, indented by two spaces, NaN refused with a `ValueError`."""
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -1,11 +1,11 @@
-"""Label spaces: which emotions a data set or a model can name, and translation between them by name.
+"""Label spaces: the labels of a data set or a model, and translation between them by name.
 
-Orders and spellings differ between libraries (DeepFace ends with ``surprise, neutral``, AffectNet starts with ``Neutral``),
-so nothing in fairfer travels by position: a label is its canonical name, and a `LabelSpace` knows the library's own
-spelling and order only at the door.
+Orders and spellings differ between libraries (DeepFace ends with ``surprise, neutral``, AffectNet starts with ``Neutral``).
+fairfer therefore identifies a label by its canonical name, never by its position. A `LabelSpace` keeps the library's own
+spelling and order for reading and writing.
 
-A model may be unable to say an emotion that the data set holds (DeepFace has no contempt). What then happens to those
-faces is an explicit, reported choice, made by `reconcile`.
+A data set may have labels that are not among the model's output classes (DeepFace has no contempt). What happens to them is an
+explicit choice that the report states; see `reconcile`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from fairfer.errors import LabelError, UsageError, did_you_mean
+from fairfer.vocabulary import ALL, NO_ANSWER
 
 FERPLUS_ORDER = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 
@@ -27,18 +28,18 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "fear": ("fearful", "afraid", "scared", "af", "fea"),
     "contempt": ("contemptuous", "con"),
 }
-"""Spellings accepted for each emotion, besides the name itself (any case; domain facts: FER2013, AffectNet, KDEF, CREMA-D)."""
+"""Other spellings of each emotion, in any case, as used by FER2013, AffectNet, KDEF, CREMA-D and others."""
 
-_CANONICAL = {s: name for name, also in SYNONYMS.items() for s in (name, *also)}
+_CANONICAL = {spelling: name for name, synonyms in SYNONYMS.items() for spelling in (name, *synonyms)}
 
 
 def fold(spelling: str) -> str:
-    """Lower case, trimmed, with ``_`` and ``-`` as spaces: how spellings are compared."""
+    """Normalize a spelling for comparison: lower case, trimmed, ``_`` and ``-`` as spaces."""
     return spelling.strip().casefold().replace("_", " ").replace("-", " ")
 
 
 def canonical(spelling: str) -> str | None:
-    """The canonical name of an emotion's spelling, or ``None`` when no emotion is spelled so.
+    """Return the canonical name of an emotion, or ``None`` if the spelling is not that of an emotion.
 
     >>> canonical("Angry"), canonical("happy"), canonical("bored")
     ('anger', 'happiness', None)
@@ -48,16 +49,21 @@ def canonical(spelling: str) -> str | None:
 
 @dataclass(frozen=True)
 class LabelSpace:
-    """The labels one data set or model can give.
+    """The labels of one data set or model.
 
     Attributes
     ----------
     name
-        What the space is called in reports.
+        Name of the space in reports and messages.
     labels
-        Canonical names in the owner's order.
+        Canonical names, in the order of the library that the space belongs to.
     spellings
-        The owner's own spelling of each label, in the same order; the canonical names when not given.
+        The library's own spelling of each label, in the same order; the canonical names by default.
+
+    Raises
+    ------
+    LabelError
+        If there are no labels, a label is reserved or occurs twice, or the number of spellings differs.
     """
 
     name: str
@@ -73,29 +79,29 @@ class LabelSpace:
         if not self.labels:
             message = f"label space {self.name!r} has no labels"
             raise LabelError(message)
-        strange = [n for n in self.labels if not n.strip() or n.startswith("(") or n == "*"]
-        if strange:
-            message = f"label space {self.name!r}: no label can be called {strange[0]!r}; rename it, without brackets"
+        reserved = [n for n in self.labels if not n.strip() or n in (ALL, NO_ANSWER)]
+        if reserved:
+            message = f"label space {self.name!r}: {reserved[0]!r} cannot be a label; rename it"
             raise LabelError(message)
         folded = [fold(n) for n in self.labels]
-        twice = sorted({n for n, f in zip(self.labels, folded, strict=True) if folded.count(f) > 1})
-        if twice:
-            message = f"label space {self.name!r} names {', '.join(twice)} more than once; give each label one spelling"
+        repeated = sorted({n for n, f in zip(self.labels, folded, strict=True) if folded.count(f) > 1})
+        if repeated:
+            message = f"label space {self.name!r} has {', '.join(repeated)} more than once; give each label one spelling"
             raise LabelError(message)
 
     @classmethod
     def of(cls, name: str, spellings: Iterable[str]) -> LabelSpace:
-        """A space from a library's own spellings; one that is no known emotion stays as it is spelled."""
+        """Make a space from a library's own spellings. A label that is not an emotion, such as ``AU12``, keeps its spelling."""
         own = tuple(str(s) for s in spellings)
         return cls(name, tuple(canonical(s) or s.strip() for s in own), own)
 
     def canonical(self, spelling: str) -> str:
-        """The canonical name of a spelling in this space.
+        """Return the canonical name of a spelling.
 
         Raises
         ------
         LabelError
-            When the space has no such label.
+            If the space has no such label.
         """
         for name, own in zip(self.labels, self.spellings, strict=True):
             if fold(spelling) in (fold(own), fold(name)):
@@ -118,31 +124,35 @@ DEEPFACE = LabelSpace.of("DeepFace 7", ("angry", "disgust", "fear", "happy", "sa
 FER2013 = LabelSpace("FER2013 7", DEEPFACE.labels, DEEPFACE.spellings)
 AFFECTNET = LabelSpace.of("AffectNet 8", ("Neutral", "Happy", "Sad", "Surprise", "Fear", "Disgust", "Anger", "Contempt"))
 SPACES: Mapping[str, LabelSpace] = {"ferplus": FERPLUS, "fer2013": FER2013, "deepface": DEEPFACE, "affectnet": AFFECTNET}
-"""Known spaces by the name that a configuration file may use."""
+"""Label spaces by the name that options and configuration files use."""
 
 
 def order_labels(labels: Iterable[str]) -> tuple[str, ...]:
-    """Labels in the one order used everywhere: FER+'s, then any others alphabetically."""
+    """Sort labels into the order of every table and figure: the eight emotions of FER+, then all others alphabetically."""
     present = set(labels)
     return tuple(n for n in FERPLUS_ORDER if n in present) + tuple(sorted(present - set(FERPLUS_ORDER)))
 
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """How the labels of a data set meet those of a model.
+    """How the labels of a data set are audited against those of a model.
+
+    In single-label data a label is excluded with its faces (rows). In multi-label data only the label itself (its column) is
+    excluded: the face has other labels.
 
     Attributes
     ----------
     labels
-        The labels audited, in the one order used everywhere.
+        The audited labels, in the order of `order_labels`.
     truth
-        For each label of the data set the label it is audited as, or ``None`` when its faces are left out.
+        For each label of the data set the label it is audited as, or ``None`` if it is excluded.
     policy
-        ``drop``, ``keep`` or ``merge=a:b,...`` as it was decided.
-    unsayable
-        Labels of the data set that the model cannot say.
+        ``drop``, ``keep`` or ``merge=FROM:TO,...``.
+    unsupported_labels
+        Labels of the data set that are not among the model's output classes.
     extra
-        Labels that the model can say and the data set never holds; saying one is always an error.
+        Output classes of the model that are not labels of the data set. Predicting one is an error in single-label data and is
+        ignored in multi-label data, which have no truth for it.
     """
 
     labels: tuple[str, ...]
@@ -150,6 +160,10 @@ class Reconciliation:
     policy: str
     unsupported_labels: tuple[str, ...]
     extra: tuple[str, ...]
+
+    def sources(self, label: str) -> list[str]:
+        """Return the labels of the data set that are audited as `label`: more than one where labels are merged."""
+        return [source for source, target in self.truth.items() if target == label]
 
 
 def reconcile(data: LabelSpace, model: LabelSpace, policy: str = "drop") -> Reconciliation:
@@ -160,64 +174,63 @@ def reconcile(data: LabelSpace, model: LabelSpace, policy: str = "drop") -> Reco
     data, model
         The two label spaces.
     policy
-        What becomes of faces whose true label the model cannot say: ``drop`` leaves them out (as the 7-class literature
-        does), ``keep`` keeps them (always missed, and a false positive for whatever the model says instead),
-        ``merge=contempt:disgust`` counts them as another label (``merge=disgust`` when only one label is unsayable).
+        What happens to labels that are not among the model's output classes.
+
+        * ``drop`` excludes them, as studies with seven emotions do;
+        * ``keep`` keeps them: they are never recognized, and in single-label data their faces are false positives of the label
+          that the model predicts instead;
+        * ``merge=contempt:disgust`` counts them as another label (``merge=disgust`` if only one label is unsupported).
 
     Raises
     ------
     UsageError
-        When the policy is unknown, or merges from or to a label that is not there.
+        If the policy does not exist, or merges a label that is not unsupported, or into one that is.
     LabelError
-        When the two spaces share no label.
+        If the two spaces have no label in common.
     """
-    unsupported_labels = tuple(n for n in data.labels if n not in model)
+    unsupported = tuple(n for n in data.labels if n not in model)
     extra = order_labels(n for n in model.labels if n not in data)
     shared = tuple(n for n in data.labels if n in model)
     if not shared:
         message = (
-            f"{data.name} ({', '.join(data.labels)}) and {model.name} ({', '.join(model.labels)}) share no label; "
-            "give the model's labels in the data set's words"
+            f"{data.name} ({', '.join(data.labels)}) and {model.name} ({', '.join(model.labels)}) have no label in common; "
+            "spell the labels alike"
         )
         raise LabelError(message)
     truth: dict[str, str | None] = {n: n for n in data.labels}
-    if policy == "keep":
-        pass
-    elif policy == "drop":
-        truth |= dict.fromkeys(unsupported_labels)
+    if policy == "drop":
+        truth |= dict.fromkeys(unsupported)
     elif policy.startswith("merge="):
-        merges = _merges(policy.removeprefix("merge="), data, unsupported_labels, shared)
-        truth |= merges
-    else:
-        message = f"--unsupported-labels {policy!r} is not a choice; use drop, keep or merge=FROM:TO"
+        truth |= _merges(policy.removeprefix("merge="), data, unsupported, shared)
+    elif policy != "keep":
+        message = f"--unsupported-labels {policy!r} is not a policy; use drop, keep or merge=FROM:TO"
         raise UsageError(message)
     labels = order_labels(n for n in truth.values() if n is not None)
-    return Reconciliation(labels, truth, policy, unsupported_labels, extra)
+    return Reconciliation(labels, truth, policy, unsupported, extra)
 
 
-def _merges(text: str, data: LabelSpace, unsupported_labels: tuple[str, ...], shared: tuple[str, ...]) -> dict[str, str]:
+def _merges(text: str, data: LabelSpace, unsupported: tuple[str, ...], shared: tuple[str, ...]) -> dict[str, str]:
+    option = f"--unsupported-labels merge={text}"
     merges: dict[str, str] = {}
+    if not unsupported:
+        return merges
     for pair in text.split(","):
         source, colon, target = pair.partition(":")
         if not colon:
-            if len(unsupported_labels) > 1:
-                message = f"--unsupported-labels merge={text}: the model lacks {', '.join(unsupported_labels)}; write FROM:TO for each"
+            if len(unsupported) > 1:
+                message = f"{option}: {', '.join(unsupported)} are unsupported; write FROM:TO for each"
                 raise UsageError(message)
-            source, target = (unsupported_labels[0] if unsupported_labels else target), source
-        if not unsupported_labels:
-            continue
+            source, target = unsupported[0], source
         source, target = data.canonical(source), data.canonical(target)
-        if source not in unsupported_labels:
-            message = f"--unsupported-labels merge={text}: the model can say {source!r}; only {', '.join(unsupported_labels)} can be merged"
+        if source not in unsupported:
+            message = f"{option}: {source!r} is an output class of the model; merge only {', '.join(unsupported)}"
             raise UsageError(message)
         if target not in shared:
-            message = (
-                f"--unsupported-labels merge={text}: the model cannot say {target!r} either; {did_you_mean(target, shared)}"
-            )
+            message = f"{option}: {target!r} is not an output class of the model; {did_you_mean(target, shared)}"
             raise UsageError(message)
         merges[source] = target
-    unsaid = [n for n in unsupported_labels if n not in merges]
-    if unsaid:
-        message = f"--unsupported-labels merge={text} does not say what becomes of {', '.join(unsaid)}; write FROM:TO for each"
+    missing = [n for n in unsupported if n not in merges]
+    if missing:
+        message = f"{option} leaves {', '.join(missing)} unmerged; write FROM:TO for each, with commas"
         raise UsageError(message)
     return merges

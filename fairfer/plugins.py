@@ -41,7 +41,7 @@ def registered(group: str) -> dict[str, EntryPoint]:
     return dict(sorted(points.items()))
 
 
-def load(point: EntryPoint, kind: str) -> Any:  # noqa: ANN401 - whatever the package registered; callers check it
+def load(point: EntryPoint, kind: str) -> Any:
     """Import the object that an entry point names.
 
     Parameters

@@ -1,97 +1,162 @@
-"""For tests of a model: ``fairfer_audit`` makes an audit, ``assert_fair`` judges it with the gate's own verdict.
+"""Pytest plugin: the fixture `fairfer_audit` makes an audit, `assert_fair` judges it as ``fairfer gate`` does.
 
 ::
 
-    def test_the_model_is_fair(fairfer_audit):
+    from fairfer.pytest_plugin import assert_fair
+
+    def test_model_is_fair(fairfer_audit):
         audit = fairfer_audit("datasets/ours", model="our_package.model:load", by=["gender"])
+        assert_fair(audit, "fairfer.toml")
+
+    def test_recorded_predictions_are_fair(fairfer_audit):
+        audit = fairfer_audit("predictions.csv", truth="label", by=["gender"], minimum=50)
         assert_fair(audit, "fairfer.toml")
 """
 
 from __future__ import annotations
 
+import inspect
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from fairfer.audits.result import Audit
+    from fairfer.datasets.dataset import Dataset
     from fairfer.gate.policy import Policy
     from fairfer.gate.verdict import Verdict
+    from fairfer.models.model import Model
 
 
 def assert_fair(
     audit: Audit,
-    policy: Policy | str | Path | None = None,
+    policy: Policy | str | os.PathLike[str] | None = None,
     *,
     baseline: Audit | None = None,
     allow_inconclusive: bool = False,
 ) -> Verdict:
-    """Fail a test as `fairfer gate` would fail a build.
+    """Fail the test unless the audit satisfies the policy.
 
     Parameters
     ----------
     audit
-        What is judged.
+        The audit to judge.
     policy
-        A policy or its file; looked for in the working directory when not given.
+        A policy or its file; by default the one that ``fairfer gate`` finds in the working directory.
     baseline
-        What ``max_regression`` compares with.
+        The audit that ``max_regression`` refers to.
     allow_inconclusive
-        Whether too few data let a test pass.
+        Whether the test passes where there are too few faces to judge.
 
     Returns
     -------
     Verdict
-        When it passes.
+        The verdict that lets the test pass.
 
     Raises
     ------
     pytest.fail.Exception
-        With the gate's own text, when the policy fails or cannot be judged: the test fails.
+        When the verdict is *fail*, or *inconclusive* without `allow_inconclusive`; with the text of ``fairfer gate``.
     UsageError, RunError
-        When there is nothing to judge by.
+        When the audit cannot be judged by this policy.
     """
-    from fairfer.gate.judge import judge  # noqa: PLC0415 - a plugin is imported by every run of pytest, asked for or not
-    from fairfer.gate.policy import Policy, read_policy  # noqa: PLC0415
-    from fairfer.report.verdicts import terminal  # noqa: PLC0415
+    from fairfer.gate.judge import judge
+    from fairfer.gate.policy import Policy, read_policy
+    from fairfer.report.verdicts import terminal
 
     __tracebackhide__ = True
-    rules = policy if isinstance(policy, Policy) else read_policy(None if policy is None else Path(policy))
-    found = judge(rules, audit, baseline=baseline, allow_inconclusive=allow_inconclusive)
-    if found.exit_code:
-        pytest.fail("\n" + terminal(found), pytrace=False)
-    return found
+    rules = policy if isinstance(policy, Policy) else read_policy(policy)
+    verdict = judge(rules, audit, baseline=baseline, allow_inconclusive=allow_inconclusive)
+    if verdict.exit_code:
+        pytest.fail("\n" + terminal(verdict), pytrace=False)
+    return verdict
 
 
 @pytest.fixture(scope="session")
 def fairfer_audit(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Audit]:
-    """A function that audits: ``fairfer_audit(dataset, model=…, by=["gender"], options={}, run=None, **plan)``.
+    """Make audits: ``fairfer_audit(dataset="sample", model=None, by=(), *, model_options={}, run=None, **options)``.
 
-    The data set and model are what `fairfer.load_dataset` and `fairfer.load_model` take, or objects; the plan are those of
-    `fairfer.audit`. With `run`, predictions are kept there and taken up again.
+    The parameters of the function are:
+
+    dataset
+        What `fairfer.load_dataset` takes, or a `fairfer.Dataset`.
+    model
+        What `fairfer.load_model` takes, or a `fairfer.Model`. Not needed for a table of predictions.
+    by
+        Groupings, as for `fairfer.audit`.
+    model_options
+        Options of the model, as for `fairfer.load_model`.
+    run
+        Folder in which predictions are kept and reused; a temporary one by default.
+    **options
+        Fields of `fairfer.AuditPlan`, such as ``minimum=50``, and of `fairfer.load_dataset` and its loaders, such as
+        ``truth="label"`` or ``split="test"``.
+
+    It returns a `fairfer.Audit` and raises `fairfer.errors.UsageError` for unknown options.
     """
 
     def make(
-        dataset: object = "sample",
-        model: object = None,
+        dataset: Dataset | str | os.PathLike[str] = "sample",
+        model: Model | str | None = None,
         by: Sequence[str] = (),
         *,
-        options: Mapping[str, str] | None = None,
-        run: Path | None = None,
-        **plan: Any,  # noqa: ANN401 - whatever fairfer.audit takes
+        model_options: Mapping[str, str] | None = None,
+        run: str | os.PathLike[str] | None = None,
+        **options: object,
     ) -> Audit:
-        import fairfer  # noqa: PLC0415 - see above
-        from fairfer.errors import UsageError  # noqa: PLC0415
+        from fairfer.audits.audit import audit_predictions
+        from fairfer.audits.plan import AuditPlan
+        from fairfer.datasets.dataset import Dataset
+        from fairfer.datasets.loading import load_dataset
+        from fairfer.errors import UsageError
+        from fairfer.models.registry import load_model
+        from fairfer.predictions.inference import predict
 
-        data: Any = fairfer.load_dataset(dataset) if isinstance(dataset, str | Path) else dataset
-        asked: Any = fairfer.load_model(model, **(options or {})) if isinstance(model, str) else model
-        if asked is None and data.recorded is None:
-            message = f"{data.name} holds pictures and no predictions; name the model to audit: fairfer_audit(..., model=...)"
+        plan_options, dataset_options = _split_options(options)
+        plan = AuditPlan.of({"by": by, **plan_options})
+        if isinstance(dataset, Dataset):
+            data = dataset
+            if dataset_options:
+                message = (
+                    f"fairfer_audit: {', '.join(dataset_options)} cannot be applied to a Dataset; pass them to load_dataset"
+                )
+                raise UsageError(message)
+        else:
+            data = load_dataset(dataset if isinstance(dataset, str) else Path(dataset), **dataset_options)
+        loaded_model = load_model(model, **(model_options or {})) if isinstance(model, str) else model
+        if loaded_model is None and data.recorded is None:
+            message = f"{data.name} contains images but no predictions; name the model: fairfer_audit(..., model=...)"
             raise UsageError(message)
-        folder = run or tmp_path_factory.mktemp("fairfer")
-        return fairfer.audit(data, fairfer.predict(data, asked, folder), by, run=folder, **plan)
+        folder = Path(run) if run is not None else tmp_path_factory.mktemp("fairfer")
+        return audit_predictions(data, predict(data, loaded_model, folder), plan, run=folder)
 
     return make
+
+
+def _split_options(options: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fields of the plan, and options of the data set and its loader.
+
+    Raises
+    ------
+    UsageError
+        When an option belongs to neither.
+    """
+    from fairfer.audits.plan import AuditPlan
+    from fairfer.datasets.loading import load_dataset, loaders
+    from fairfer.errors import UsageError, did_you_mean
+
+    of_plan = AuditPlan.model_fields.keys() - {"by"}
+    of_dataset = _keywords(load_dataset).union(*(loader.options for loader in loaders().values()))
+    for name in options:
+        if name not in of_plan | of_dataset:
+            message = f"fairfer_audit has no option {name!r}; {did_you_mean(name, sorted(of_plan | of_dataset))}"
+            raise UsageError(message)
+    plan_options = {k: v for k, v in options.items() if k in of_plan}
+    return plan_options, {k: v for k, v in options.items() if k not in of_plan}
+
+
+def _keywords(function: Callable[..., object]) -> set[str]:
+    return {n for n, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY}

@@ -1,16 +1,16 @@
-"""For authors of adapters and loaders: a model that needs no library, and checks of what fairfer relies on.
+"""For authors of adapters and loaders: a model without dependencies, and checks of the contracts of models and data sets.
 
 ::
 
     from fairfer.testing import check_loader, check_model
 
-    def test_my_adapter_is_a_model():
+    def test_my_adapter():
         check_model(my_adapter.load())
 
-    def test_my_loader_gives_a_data_set(tmp_path):
+    def test_my_loader(tmp_path):
         check_loader(my_loader.load(write_tiny_example(tmp_path)))
 
-Both checks raise `AssertionError` with every fault they found, one a line.
+Both checks raise one `AssertionError` that lists every fault, one per line.
 """
 
 from __future__ import annotations
@@ -22,48 +22,56 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fairfer.datasets.dataset import SOURCES, UNANNOTATED, Attribute, Dataset, Recorded
+from fairfer.datasets.attributes import SOURCES, Attribute
 from fairfer.datasets.images import Picture, UnreadableImageError
 from fairfer.labels import FERPLUS, LabelSpace
-from fairfer.models.model import Model, Prediction
-from fairfer.vocabulary import STATUSES
+from fairfer.models.model import BATCH_SIZE, TASKS, Model, Prediction
+from fairfer.vocabulary import ALL, PREDICTED_PREFIX, SCORE_PREFIX, STATUSES, UNANNOTATED, Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from fairfer.datasets.dataset import Dataset
+
 Fault = Literal["", "raise", "fewer", "more", "short", "flat", "unscored", "status", "type", "text"]
-"""How a `FakeModel` breaks its contract: raises; gives an answer too few or too many, a score too few, a table instead of rows,
-an ``ok`` without scores, an unknown status, something else than a `Prediction`, or scores that are no numbers."""
+"""How a `FakeModel` breaks the contract of a model: it raises; returns one answer too few or too many; one score too few;
+an array instead of predictions; ``ok`` without scores; an unknown status; a dict instead of a `Prediction`; text as scores."""
 
 TOLERANCE = 1e-4
-"""How much a score may depend on which pictures are asked about together."""
+"""Largest difference of a score between two calls with the same image in different batches."""
 
-PICTURES = 100
-"""Pictures of a data set that `check_loader` reads."""
+IMAGES_CHECKED = 100
+"""Number of images of a data set that `check_loader` reads."""
+
+RGB = 3
+"""Channels of an image."""
 
 
 class FakeModel:
-    """A deterministic model whose answer can be read off a picture: the grey level of its top left pixel, modulo the labels.
+    """A deterministic model whose answer is determined by the gray level of an image's top left pixel.
+
+    Single-label: the label at the position *level modulo number of labels* has the highest score, and scores sum to 1.
+    Multi-label: the score of the label at position i is above 0.5 exactly if bit *i modulo 8* of the level is set.
 
     Parameters
     ----------
     labels
-        What it can say; FER+'s eight when not given.
-    name, version, options, batch_size
+        Output classes; the eight labels of FER+ by default.
+    name, version, options, batch_size, task
         As of any model.
     no_face, error, nan
-        Levels of the top left pixel for which it finds no face, fails on the picture, or gives scores that are no numbers.
+        Gray levels of the top left pixel for which the model finds no face, fails, or returns NaN.
     fault
-        How it breaks its contract, if at all.
+        How the model breaks its contract, if at all.
     after
-        Pictures that it answers before `fault` shows.
+        Number of images that are answered before `fault` takes effect.
     delay
-        Seconds that each picture takes.
+        Seconds per image.
 
     Attributes
     ----------
     calls
-        How many pictures each call of `predict` was about.
+        Number of images of each call of `predict`.
 
     Examples
     --------
@@ -71,6 +79,12 @@ class FakeModel:
     >>> [answer] = model.predict([np.full((4, 4, 3), 9, np.uint8)])
     >>> model.labels.labels[int(answer.scores.argmax())]
     'sadness'
+
+    Level 2 is binary 10, so only the second label is present:
+
+    >>> [answer] = FakeModel(("AU1", "AU2"), task="multi-label").predict([np.full((4, 4, 3), 2, np.uint8)])
+    >>> (answer.scores > 0.5).tolist()
+    [False, True]
     """
 
     def __init__(
@@ -80,7 +94,8 @@ class FakeModel:
         name: str = "fake",
         version: str = "1",
         options: Mapping[str, str] | None = None,
-        batch_size: int = 64,
+        batch_size: int = BATCH_SIZE,
+        task: Task = "single-label",
         no_face: Collection[int] = (),
         error: Collection[int] = (),
         nan: Collection[int] = (),
@@ -93,6 +108,7 @@ class FakeModel:
         self.version = version
         self.options = dict(options or {})
         self.batch_size = batch_size
+        self.task: Task = task
         self.calls: list[int] = []
         self._no_face, self._error, self._nan = set(no_face), set(error), set(nan)
         self._fault: Fault = fault
@@ -100,7 +116,7 @@ class FakeModel:
         self._delay = delay
 
     def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
-        """Answer for each picture, in order, or break the contract as told."""
+        """Answer for each image, in order, or break the contract as `fault` says."""
         self.calls.append(len(images))
         time.sleep(self._delay * len(images))
         answers = [self._answer(image) for image in images]
@@ -111,18 +127,20 @@ class FakeModel:
         if level in self._no_face:
             return Prediction("no_face", None, "the fake model sees no face")
         if level in self._error:
-            return Prediction("error", None, "the fake model fails on this picture")
+            return Prediction("error", None, "the fake model fails on this image")
         if level in self._nan:
             return Prediction("ok", np.full(len(self.labels), np.nan))
-        said = level % len(self.labels)
-        noise = hashlib.blake2b(image.tobytes(), digest_size=len(self.labels)).digest()
-        scores = np.frombuffer(noise, np.uint8) / 255.0
-        scores[said] += 1.5  # above any noise, so that the answer is what the level says
-        return Prediction("ok", scores / scores.sum())
+        digest = hashlib.blake2b(image.tobytes(), digest_size=len(self.labels)).digest()
+        noise = np.frombuffer(digest, np.uint8) / 255.0
+        if self.task == "multi-label":
+            present = level >> (np.arange(len(self.labels)) % 8) & 1
+            return Prediction("ok", 0.4 * noise + 0.6 * present)  # at most 0.4 without the bit, at least 0.6 with it
+        noise[level % len(self.labels)] += 1.5  # more than any noise
+        return Prediction("ok", noise / noise.sum())
 
-    def _broken(self, answers: list[Prediction]) -> Any:  # noqa: ANN401 - wrong on purpose
+    def _broken(self, answers: list[Prediction]) -> Any:
         if self._fault == "raise":
-            message = "the fake model was told to fail"
+            message = "the fake model fails on purpose"
             raise RuntimeError(message)
         if self._fault == "fewer":
             return answers[:-1]
@@ -130,39 +148,39 @@ class FakeModel:
             return [*answers, answers[-1]]
         if self._fault == "flat":
             return np.array([a.scores for a in answers])
-        wrong: dict[str, Any] = {
+        replacements: dict[str, object] = {
             "short": Prediction("ok", np.ones(len(self.labels) - 1)),
             "unscored": Prediction("ok"),
             "status": Prediction("fine", np.ones(len(self.labels))),  # type: ignore[arg-type]
             "type": {"happiness": 1.0},
             "text": Prediction("ok", np.array(["high"] * len(self.labels))),
         }
-        return [*answers[:-1], wrong[self._fault]] if self._fault else answers
+        return [*answers[:-1], replacements[self._fault]] if self._fault else answers
 
 
-def check_model(model: Model, pictures: Sequence[Picture] | None = None) -> None:
-    """Check everything that fairfer relies on in a model.
+def check_model(model: Model, images: Sequence[Picture] | None = None) -> None:
+    """Check the contract of a model.
 
     Parameters
     ----------
     model
-        To be asked about each picture a few times.
-    pictures
-        (height, width, 3) RGB uint8; noise, black and white pictures of several sizes when not given.
+        It is called several times with each image.
+    images
+        (height, width, 3) RGB uint8 images; noise, black and white images of several sizes by default.
 
     Raises
     ------
     AssertionError
-        When the model breaks its contract; the message has one line per fault.
+        When the model breaks the contract; the message has one line per fault.
     """
-    if pictures is None:
-        noise = np.random.default_rng(0)
+    if images is None:
+        rng = np.random.default_rng(0)
         shapes = ((48, 48), (48, 48), (64, 40), (224, 224))
-        pictures = [noise.integers(0, 256, (*shape, 3), np.uint8) for shape in shapes]
-        pictures = [*pictures, np.zeros((48, 48, 3), np.uint8), np.full((48, 48, 3), 255, np.uint8)]
+        images = [rng.integers(0, 256, (*shape, RGB), np.uint8) for shape in shapes]
+        images = [*images, np.zeros((48, 48, RGB), np.uint8), np.full((48, 48, RGB), 255, np.uint8)]
     faults = list(_identity_faults(model))
     if not faults:
-        faults = list(_answer_faults(model, pictures))
+        faults = list(_answer_faults(model, images))
     _raise(f"model {getattr(model, 'name', model)!s}", faults)
 
 
@@ -179,52 +197,55 @@ def _identity_faults(model: Model) -> Iterator[str]:
     options = getattr(model, "options", {})
     if not isinstance(options, Mapping) or not all(isinstance(t, str) for pair in options.items() for t in pair):
         yield f"options must map text to text, not {options!r}"
-    size = getattr(model, "batch_size", 64)
+    size = getattr(model, "batch_size", BATCH_SIZE)
     if not isinstance(size, int) or size < 1:
-        yield f"batch_size must be a whole number from 1, not {size!r}"
+        yield f"batch_size must be a positive integer, not {size!r}"
+    task = getattr(model, "task", "single-label")
+    if task not in TASKS:
+        yield f"task must be one of {', '.join(TASKS)}, not {task!r}"
 
 
-def _answer_faults(model: Model, pictures: Sequence[Picture]) -> Iterator[str]:
-    before = [p.copy() for p in pictures]
-    together = model.predict(pictures)
-    faults = list(_shape_faults(model, together, len(pictures)))
+def _answer_faults(model: Model, images: Sequence[Picture]) -> Iterator[str]:
+    copies = [image.copy() for image in images]
+    answers = model.predict(images)
+    faults = list(_shape_faults(model, answers, len(images)))
     if faults:
         yield from faults
         return
-    if any((p != b).any() for p, b in zip(pictures, before, strict=True)):
-        yield "predict must not change the pictures"
+    if any((image != copy).any() for image, copy in zip(images, copies, strict=True)):
+        yield "predict must not change the images"
     if len(model.predict([])):
-        yield "predict must give no answer for no picture"
-    if not any(a.status == "ok" for a in together):
-        yield f"no picture was answered (the first: {together[0].detail}); give pictures that can be"
-    for what, again in (
-        ("asked again", list(model.predict(pictures))),
-        ("asked one by one", [model.predict([p])[0] for p in pictures]),
-        ("asked in another order", list(model.predict(pictures[::-1]))[::-1]),
+        yield "predict must return an empty list for no images"
+    if not any(a.status == "ok" for a in answers):
+        yield f"no image has an answer (the first: {answers[0].detail}); pass images that the model can answer"
+    for how, repeated in (
+        ("asked again", list(model.predict(images))),
+        ("asked one by one", [model.predict([image])[0] for image in images]),
+        ("asked in another order", list(model.predict(images[::-1]))[::-1]),
     ):
-        for i, (one, other) in enumerate(zip(together, again, strict=True)):
+        for i, (one, other) in enumerate(zip(answers, repeated, strict=True)):
             if not _same(one, other):
-                yield f"picture {i} is answered differently when {what}"
+                yield f"image {i} has a different answer when {how}"
 
 
-def _shape_faults(model: Model, answers: Any, wanted: int) -> Iterator[str]:  # noqa: ANN401 - this is where it is checked
+def _shape_faults(model: Model, answers: object, count: int) -> Iterator[str]:
     if not isinstance(answers, Sequence) or not all(isinstance(a, Prediction) for a in answers):
-        yield f"predict must give a list of fairfer.Prediction, not {type(answers).__name__} of something else"
+        yield f"predict must return a list of fairfer.Prediction, not a {type(answers).__name__}"
         return
-    if len(answers) != wanted:
-        yield f"predict gave {len(answers)} answers for {wanted} pictures"
+    if len(answers) != count:
+        yield f"predict returned {len(answers)} answers for {count} images"
     for i, answer in enumerate(answers):
         if answer.status not in STATUSES:
-            yield f"picture {i}: status {answer.status!r} is none of {', '.join(STATUSES)}"
+            yield f"image {i}: status {answer.status!r} is not one of {', '.join(STATUSES)}"
         elif answer.status != "ok":
             if answer.scores is not None:
-                yield f"picture {i}: status {answer.status} goes without scores"
+                yield f"image {i}: status {answer.status} must have no scores"
             if not answer.detail:
-                yield f"picture {i}: status {answer.status} needs a detail that says why"
+                yield f"image {i}: status {answer.status} needs a detail that explains it"
         elif np.shape(answer.scores) != (len(model.labels),):
-            yield f"picture {i}: scores of shape {np.shape(answer.scores)} for {len(model.labels)} labels"
+            yield f"image {i}: scores of shape {np.shape(answer.scores)} for {len(model.labels)} labels"
         elif not np.issubdtype(np.asarray(answer.scores).dtype, np.number) or not np.isfinite(answer.scores).all():
-            yield f"picture {i}: scores must be finite numbers"
+            yield f"image {i}: scores must be finite numbers"
 
 
 def _same(one: Prediction, other: Prediction) -> bool:
@@ -234,81 +255,95 @@ def _same(one: Prediction, other: Prediction) -> bool:
 
 
 def check_loader(dataset: Dataset) -> None:
-    """Check everything that fairfer relies on in a data set; of its pictures the first `PICTURES` are read.
+    """Check the contract of a data set; only its first `IMAGES_CHECKED` images are read.
 
     Parameters
     ----------
     dataset
-        What a loader gave.
+        What a loader returned.
 
     Raises
     ------
     AssertionError
-        When the loader breaks its contract; the message has one line per fault.
+        When the data set breaks the contract; the message has one line per fault.
     """
     faults = [fault for attribute in dataset.attributes for fault in _attribute_faults(dataset, attribute)]
     names = [a.name for a in dataset.attributes]
-    if len(set(names)) < len(names) or any(n in {"label", "sample_id", "*"} or "," in n for n in names):
-        faults.append(f"attributes must have names of their own, without commas, not {', '.join(names)}")
+    if len(set(names)) < len(names) or any(n in {"label", "sample_id", ALL} or "," in n for n in names):
+        faults.append(f"attributes must have unique names without commas, not {', '.join(names)}")
     if any(not i or i != i.strip() for i in dataset.samples.index):
-        faults.append("sample ids must be text without space around it, and not empty")
+        faults.append("sample ids must not be empty and must not start or end with space")
     if dataset.votes is not None and not dataset.votes.index.equals(dataset.samples.index):
         faults.append("votes must have the rows of samples, in the same order")
     if any(s.excluded < 0 or not s.what for s in dataset.steps):
-        faults.append("every step must say what was done, and leave out no fewer than none")
+        faults.append("every step must have a text and exclude zero or more samples")
     if not all(isinstance(t, str) for pair in dataset.card.items() for t in pair):
         faults.append("the card must map text to text")
     if dataset.images is None and dataset.recorded is None:
-        faults.append("there must be pictures or recorded answers")
+        faults.append("there must be images or recorded predictions")
     if dataset.images is not None:
-        faults += _picture_faults(dataset)
-    if dataset.recorded is not None:
-        faults += _recorded_faults(dataset, dataset.recorded)
+        faults += _image_faults(dataset)
+    faults += _recorded_faults(dataset)
     _raise(f"data set {dataset.name}", faults)
 
 
 def _attribute_faults(dataset: Dataset, attribute: Attribute) -> Iterator[str]:
-    about = f"attribute {attribute.name!r}"
+    name = f"attribute {attribute.name!r}"
     if len(set(attribute.levels)) < len(attribute.levels):
-        yield f"{about} names a level twice"
+        yield f"{name} has a level twice"
     if UNANNOTATED in attribute.levels[:-1]:
-        yield f"{about} must name {UNANNOTATED} last"
+        yield f"{name} must have {UNANNOTATED} as its last level"
     if attribute.source not in SOURCES:
-        yield f"{about} has source {attribute.source!r}, which is none of {', '.join(SOURCES)}"
+        yield f"{name} has source {attribute.source!r}, which is not one of {', '.join(SOURCES)}"
     for level, column in attribute.probabilities.items():
         if column not in dataset.samples:
-            yield f"{about}: the samples have no column {column!r}, the probability of {level!r}"
+            yield f"{name}: the samples have no column {column!r} with the probability of {level!r}"
 
 
-def _recorded_faults(dataset: Dataset, recorded: Recorded) -> Iterator[str]:
-    frame, labels = recorded.frame, recorded.labels
+def _recorded_faults(dataset: Dataset) -> Iterator[str]:
+    recorded = dataset.recorded
+    if recorded is None:
+        return
+    frame, labels = recorded.frame, recorded.labels.labels
     if not frame.index.equals(dataset.samples.index):
-        yield "recorded answers must have the rows of samples, in the same order"
+        yield "recorded predictions must have the rows of samples, in the same order"
     if not frame["status"].isin(STATUSES).all():
         yield f"recorded statuses must be of {', '.join(STATUSES)}"
     ok = frame["status"] == "ok"
-    if not frame["predicted"][ok].isin(labels.labels).all() or frame["predicted"][~ok].notna().any():
-        yield "recorded answers must be labels of the model where the status is ok, and missing elsewhere"
+    if recorded.task == "single-label":
+        if not frame["predicted"][ok].isin(labels).all() or frame["predicted"][~ok].notna().any():
+            yield "recorded labels must be labels of the model where the status is ok, and missing elsewhere"
+        return
+    decisions = [c for c in (f"{PREDICTED_PREFIX}{label}" for label in labels) if c in frame]
+    scores = [c for c in (f"{SCORE_PREFIX}{label}" for label in labels) if c in frame]
+    if len(labels) not in (len(decisions), len(scores)):
+        yield "recorded multi-label predictions must have a column predicted:LABEL or score:LABEL for every label"
+    if "predicted" in frame:
+        yield "recorded multi-label predictions must have no column 'predicted'"
+    if not frame.loc[ok, decisions].isin([0, 1]).all(axis=None) or frame.loc[~ok, decisions].notna().any(axis=None):
+        yield "recorded decisions must be 1 or 0 where the status is ok, and missing elsewhere"
+    if frame.loc[~ok, scores].notna().any(axis=None):
+        yield "recorded scores must be missing where the status is not ok"
 
 
-def _picture_faults(dataset: Dataset) -> Iterator[str]:
-    read = 0
-    for sample_id in dataset.samples.index[:PICTURES]:
+def _image_faults(dataset: Dataset) -> Iterator[str]:
+    readable = 0
+    for sample_id in dataset.samples.index[:IMAGES_CHECKED]:
         try:
-            picture = dataset.image(sample_id)
+            image = dataset.image(sample_id)
         except UnreadableImageError:
             continue
-        read += 1
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:  # noqa: PLR2004 - RGB
-            yield f"picture {sample_id} must be (height, width, 3) uint8, not {picture.shape} {picture.dtype}"
+        readable += 1
+        if image.dtype != np.uint8 or image.shape[2:] != (RGB,):
+            yield f"image {sample_id} must be (height, width, 3) uint8, not {image.shape} {image.dtype}"
             return
-        if not np.array_equal(picture, dataset.image(sample_id)):
-            yield f"picture {sample_id} must be the same each time it is read"
+        if not np.array_equal(image, dataset.image(sample_id)):
+            yield f"image {sample_id} must be the same each time it is read"
             return
-    if not read:
-        yield "no picture can be read"
+    if not readable:
+        yield "no image can be read"
 
 
-def _raise(what: str, faults: Sequence[str]) -> None:
+def _raise(subject: str, faults: Sequence[str]) -> None:
     if faults:
-        raise AssertionError(f"{what}:\n" + "\n".join(f"- {fault}" for fault in faults))
+        raise AssertionError(f"{subject}:\n" + "\n".join(f"- {fault}" for fault in faults))

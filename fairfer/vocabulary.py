@@ -1,4 +1,4 @@
-"""Reserved words: statuses of an answer, names of groups, and how groupings and groups are written.
+"""Reserved words: statuses of a prediction, names of groups and columns, and how groupings and groups are written.
 
 A *grouping* is a tuple of attribute names: ``("gender",)``, ``("gender", "race")`` for an intersection, ``()`` for everyone. A
 *group* is a tuple of levels, one per attribute of its grouping. They travel as tuples; only tables and sentences write them as
@@ -12,19 +12,24 @@ from typing import Literal, get_args
 
 Status = Literal["ok", "no_face", "unreadable", "error"]
 STATUSES: tuple[Status, ...] = get_args(Status)
-"""Status of one answer: ``ok``, or why there is none."""
+"""Status of one prediction: ``ok``, or the reason why there is none."""
 
 Task = Literal["single-label", "multi-label"]
 """One label per face, or any number of labels per face (each true, false or unknown)."""
+
+TRUTH_PREFIX = "truth:"
+PREDICTED_PREFIX = "predicted:"
+SCORE_PREFIX = "score:"
+"""How columns with one value per label begin: ``truth:LABEL`` and ``predicted:LABEL`` (1, 0 or missing), ``score:LABEL``."""
 
 Grouping = tuple[str, ...]
 Group = tuple[str, ...]
 
 EVERYONE: tuple[()] = ()
-"""The grouping that groups by nothing, and its only group."""
+"""The grouping without attributes, and its only group."""
 
 ALL = "*"
-"""Written for everyone in tables, and the label of a rate over all labels."""
+"""The name of `EVERYONE` in tables, and the label of a rate over all labels."""
 
 NO_ANSWER = "no answer"
 """Written as the prediction of a sample without an answer; no label may have this name."""

@@ -14,9 +14,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 from PIL import Image
 
-from fairfer.datasets.dataset import UNANNOTATED, Attribute, Dataset
+from fairfer.datasets.attributes import Attribute
+from fairfer.datasets.dataset import Dataset
 from fairfer.datasets.images import PixelImages
 from fairfer.labels import FERPLUS, LabelSpace
+from fairfer.vocabulary import UNANNOTATED
 
 # Its notes go where pytest keeps its own; a folder .hypothesis beside the tests would be searched for tests.
 set_hypothesis_home_dir(Path(__file__).parent.parent / ".pytest_cache" / "hypothesis")

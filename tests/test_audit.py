@@ -12,12 +12,12 @@ from scipy import stats
 import fairfer
 from fairfer.audits.audit import audit_predictions, rebuild, today
 from fairfer.audits.plan import MAX_GROUPS, AuditPlan, check_plan, parse_groupings
-from fairfer.datasets.dataset import UNANNOTATED, Attribute
+from fairfer.datasets.attributes import Attribute
 from fairfer.errors import DataError, LabelError, RunError, UsageError
 from fairfer.labels import DEEPFACE, FER2013, FERPLUS, LabelSpace
 from fairfer.predictions.inference import predict
 from fairfer.testing import FakeModel
-from fairfer.vocabulary import EVERYONE, NO_ANSWER
+from fairfer.vocabulary import EVERYONE, NO_ANSWER, UNANNOTATED
 
 if TYPE_CHECKING:
     from fairfer.audits.result import Audit

@@ -1,4 +1,4 @@
-"""The bundled model: it answers, it is small, and the way from photographs to the graph runs from end to end."""
+"""The bundled model: its answers, its size, and the whole path from photographs to the graph."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ import pytest
 from PIL import Image
 
 import fairfer.models.baseline
+from fairfer.errors import DataError
 from fairfer.labels import FERPLUS
+from fairfer.models.baseline import export, train
+from fairfer.models.baseline.options import TrainingOptions
+from fairfer.models.baseline.votes import official_majority, vote_targets
 from fairfer.models.model import Model
 
 
@@ -21,76 +25,123 @@ def model():
     return fairfer.models.baseline.load()
 
 
-def pictures(count=6, seed=5):
-    grey = np.random.default_rng(seed).integers(0, 256, (count, 48, 48, 1), dtype=np.uint8)
-    return list(np.repeat(grey, 3, axis=3))
+def images(count=6, seed=5):
+    gray = np.random.default_rng(seed).integers(0, 256, (count, 48, 48, 1), dtype=np.uint8)
+    return list(np.repeat(gray, 3, axis=3))
 
 
-def scores(model, images):
-    answers = model.predict(images)
-    assert [a.status for a in answers] == ["ok"] * len(images)
-    return np.stack([a.scores for a in answers])
+def scores(model, batch):
+    predictions = model.predict(batch)
+    assert [p.status for p in predictions] == ["ok"] * len(batch)
+    return np.stack([p.scores for p in predictions])
 
 
-def test_it_answers_in_the_words_of_ferplus(model):
+def test_scores_are_probabilities_of_the_labels_of_ferplus(model):
     assert isinstance(model, Model)
     assert model.name == "baseline"
+    assert model.task == "single-label"
     assert model.labels.labels == FERPLUS.labels
-    said = scores(model, pictures())
-    assert (said >= 0).all()
-    np.testing.assert_allclose(said.sum(1), 1, atol=1e-6)
+    probabilities = scores(model, images())
+    assert (probabilities >= 0).all()
+    np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-6)
 
 
-def test_a_face_and_its_mirror_image_are_answered_alike(model):
-    faces = pictures()
+def test_a_face_and_its_mirror_image_have_the_same_scores(model):
+    faces = images()
     np.testing.assert_allclose(scores(model, faces), scores(model, [f[:, ::-1] for f in faces]), atol=1e-6)
 
 
-def test_exposure_hardly_matters(model):
-    faces = [(f // 4 + 60).astype(np.uint8) for f in pictures()]
+def test_scores_do_not_depend_on_exposure(model):
+    faces = [(f // 4 + 60).astype(np.uint8) for f in images()]
     np.testing.assert_allclose(scores(model, faces), scores(model, [f + 40 for f in faces]), atol=1e-4)
 
 
-def test_plain_pictures_are_answered_too(model):
+def test_uniform_images_have_finite_scores(model):
     scores(model, [np.full((48, 48, 3), v, np.uint8) for v in (0, 128, 255)])
     scores(model, [np.full((1, 200, 3), 9, np.uint8)])
 
 
-def test_answers_do_not_depend_on_the_batch_or_the_threads(model):
-    faces = pictures(9)
+def test_scores_do_not_depend_on_batch_size_or_threads(model):
+    faces = images(9)
     whole = scores(model, faces)
     np.testing.assert_allclose(whole, np.concatenate([scores(model, [f]) for f in faces]), atol=1e-6)
     np.testing.assert_allclose(whole, scores(fairfer.models.baseline.load(threads="1"), faces), atol=1e-6)
     assert (whole == scores(model, faces)).all()
 
 
-def test_it_is_small_and_says_what_it_is():
+def test_the_graph_is_small_and_has_a_model_card():
     folder = files(fairfer.models.baseline)
     assert len((folder / "baseline.onnx").read_bytes()) <= 1_500_000
     card = (folder / "CARD.md").read_text(encoding="utf-8")
-    assert all(f"## {part}" in card for part in ("Data", "Training", "Intended use", "Limits", "Licence"))
+    assert all(f"## {part}" in card for part in ("Data", "Training", "Intended use", "Limits", "License"))
 
 
-def test_importing_it_imports_nothing_heavy():
-    code = (
-        "import sys, fairfer.models.baseline; sys.exit(bool({'onnxruntime', 'torch', 'PIL', 'onnx', 'pydantic'} & set(sys.modules)))"
-    )
+def test_importing_the_package_imports_nothing_heavy():
+    heavy = ("onnxruntime", "torch", "PIL", "onnx", "pydantic")
+    code = f"import sys, fairfer.models.baseline; sys.exit(any(name in sys.modules for name in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+WITHOUT_LIBRARIES = """
+import pkgutil, sys
+
+class Blocker:
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "onnx", "onnxruntime", "tensorflow", "deepface", "cv2"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Blocker)
+import fairfer
+for module in pkgutil.walk_packages(fairfer.__path__, "fairfer."):
+    if module.name.startswith("fairfer.models.baseline.pytorch."):
+        continue
+    __import__(module.name)
+"""
+
+
+def test_every_module_imports_without_the_model_libraries():
+    """Doctest collection imports every module to collect doctests; a fresh clone has no PyTorch."""
+    done = subprocess.run([sys.executable, "-c", WITHOUT_LIBRARIES], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("package", ["torch", "onnx"])
+@pytest.mark.parametrize("command", [train, export])
+def test_a_missing_package_is_one_line_with_the_command_that_installs_it(monkeypatch, tmp_path, capsys, command, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    first = ["--data", str(tmp_path)] if command is train else ["--checkpoint", str(tmp_path / "c.pt")]
+    with pytest.raises(SystemExit) as caught:
+        command.main([*first, "--out", str(tmp_path / "out")])
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"need the package {package}, which is not installed; run: pip install 'fairfer[torch]'" in error
+
+
+def test_an_emotion_with_a_single_vote_is_dropped():
+    votes = np.array([[7, 1, 1, 1, 0, 0, 0, 0, 0, 0], [2, 2, 0, 0, 0, 0, 0, 0, 6, 0], [0, 0, 0, 0, 0, 0, 0, 0, 5, 5]])
+    targets, usable = vote_targets(votes)
+    assert usable.tolist() == [True, False, False]
+    assert targets[0].tolist() == [1, 0, 0, 0, 0, 0, 0, 0]
+    assert official_majority(votes).tolist() == [0, 8, 8]
+
+
+# --- training --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def ferplus(tmp_path):
-    """A folder of the official FER+ layout with random pictures: 20 to learn from, 4 to test on, one of them a twin."""
+    """A folder of the official FER+ layout with random images: 20 in Train, 4 in Test, one of them in both."""
     rng = np.random.default_rng(1)
-    twin = rng.integers(0, 256, (48, 48), dtype=np.uint8)
+    duplicate = rng.integers(0, 256, (48, 48), dtype=np.uint8)
     for split, count in (("Train", 20), ("Test", 4)):
         folder = tmp_path / "ferplus" / "data" / f"FER2013{split}"
         folder.mkdir(parents=True)
         with (folder / "label.csv").open("w", newline="") as file:
             for i in range(count):
                 name = f"fer{i:07d}.png"
-                picture = rng.integers(0, 256, (48, 48), dtype=np.uint8) if i else twin
-                Image.fromarray(picture).save(folder / name)
+                image = rng.integers(0, 256, (48, 48), dtype=np.uint8) if i else duplicate
+                Image.fromarray(image).save(folder / name)
                 votes = [0] * 10
                 votes[i % 8], votes[(i + 3) % 8] = 7, 3
                 csv.writer(file).writerow([name, "(0, 0, 48, 48)", *votes])
@@ -98,97 +149,86 @@ def ferplus(tmp_path):
 
 
 @pytest.fixture
-def train():
+def training():
+    """The module of the training loop, where its libraries are installed."""
     pytest.importorskip("torch", reason="PyTorch is not installed")
     pytest.importorskip("onnx", reason="the package onnx is not installed")
-    from fairfer.models.baseline import train
+    from fairfer.models.baseline.pytorch import training
 
-    return train
+    return training
 
 
-def test_from_photographs_to_a_graph(ferplus, tmp_path, train, capsys):
+@pytest.mark.usefixtures("training")
+def test_from_photographs_to_a_graph(ferplus, tmp_path, capsys):
     from fairfer.models.adapters import onnx as adapter
-    from fairfer.models.baseline import export
 
     out, graphs = tmp_path / "out", tmp_path / "graphs"
     graphs.mkdir()
-    settings = ["--epochs", "1", "--batch", "8", "--holdout", "0.1", "--threads", "1"]
-    train.main(["--data", str(ferplus), "--out", str(out), "--export", str(graphs), *settings])
+    options = ["--epochs", "1", "--batch", "8", "--holdout", "0.1", "--threads", "1"]
+    train.main(["--data", str(ferplus), "--out", str(out), "--export", str(graphs), *options])
     assert "same top label" in capsys.readouterr().out
     network = export.read_checkpoint(out / "checkpoint.pt")
-    faces = np.stack(pictures(32))[..., 0]
+    faces = np.stack(images(32))[..., 0]
     difference, agreement = export.compare(network, graphs / "baseline.onnx", faces)
     assert difference < 2e-3
     assert agreement > 0.9
     (graphs / "baseline.toml").write_bytes((files(fairfer.models.baseline) / "baseline.toml").read_bytes())
-    said = scores(adapter.load(str(graphs / "baseline.toml")), pictures(32))
-    assert said.shape == (32, 8)
+    assert scores(adapter.load(graphs / "baseline.toml"), images(32)).shape == (32, 8)
     first = (graphs / "baseline.onnx").read_bytes()
     export.main(["--checkpoint", str(out / "checkpoint.pt"), "--out", str(graphs)])
     assert (graphs / "baseline.onnx").read_bytes() == first
     assert sorted(p.name for p in graphs.iterdir()) == ["baseline.onnx", "baseline.toml"]
 
 
-def test_training_again_gives_the_same_weights(ferplus, tmp_path, train):
+def test_training_again_gives_the_same_weights(ferplus, tmp_path, training):
     import torch
 
     torch.set_num_threads(1)
-    settings = train.TrainingOptions(epochs=1, batch=8, holdout=0)
-    first, second = (train.train(ferplus, tmp_path, settings).state_dict() for _ in range(2))
+    options = TrainingOptions(epochs=1, batch=8, holdout=0)
+    first, second = (training.train(ferplus, tmp_path, options).state_dict() for _ in range(2))
     assert all(torch.equal(a, second[name]) for name, a in first.items())
-    other = train.train(ferplus, tmp_path, train.TrainingOptions(epochs=1, batch=8, holdout=0, seed=1)).state_dict()
+    other = training.train(ferplus, tmp_path, TrainingOptions(epochs=1, batch=8, holdout=0, seed=1)).state_dict()
     assert not torch.equal(other["head.weight"], first["head.weight"])
 
 
-def test_pictures_of_test_are_not_trained_on(ferplus, tmp_path, train):
-    from fairfer.errors import DataError
-
-    # Of 20 faces one is a twin of a Test face, so that a batch of 20 cannot be filled.
+def test_images_of_test_are_not_trained_on(ferplus, training):
+    """One of the 20 faces is also in Test, so a batch of 20 cannot be filled."""
     with pytest.raises(DataError, match="19 usable training faces are fewer than one batch of 20"):
-        train.train(ferplus, tmp_path, train.TrainingOptions(epochs=1, batch=20, holdout=0))
+        training.load_faces(ferplus, TrainingOptions(epochs=1, batch=20, holdout=0))
 
 
-def test_the_votes_of_a_single_rater_are_outliers(train):
-    votes = np.array([[7, 1, 1, 1, 0, 0, 0, 0, 0, 0], [2, 2, 0, 0, 0, 0, 0, 0, 6, 0], [0, 0, 0, 0, 0, 0, 0, 0, 5, 5]])
-    targets, usable = train.vote_targets(votes)
-    assert usable.tolist() == [True, False, False]
-    assert targets[0].tolist() == [1, 0, 0, 0, 0, 0, 0, 0]
-    assert train.official_majority(votes).tolist() == [0, 8, 8]
-
-
-@pytest.mark.parametrize("spoil", ["missing", "picture", "votes"])
-def test_data_that_is_not_ferplus_is_one_line(ferplus, tmp_path, train, capsys, spoil):
+@pytest.mark.usefixtures("training")
+@pytest.mark.parametrize("damage", ["missing", "image", "votes"])
+def test_data_that_is_not_ferplus_is_one_line(ferplus, tmp_path, capsys, damage):
     folder = ferplus / "data" / "FER2013Train"
-    if spoil == "missing":
+    if damage == "missing":
         (folder / "label.csv").unlink()
-    elif spoil == "picture":
-        (folder / "fer0000003.png").write_bytes(b"no picture")
+    elif damage == "image":
+        (folder / "fer0000003.png").write_bytes(b"no image")
     else:
         (folder / "label.csv").write_text("fer0000000.png,box,many\n")
     with pytest.raises(SystemExit) as caught:
         train.main(["--data", str(ferplus), "--out", str(tmp_path / "out")])
     assert caught.value.code == 2
-    said = capsys.readouterr().err
-    assert said.startswith("error: ")
-    assert said.count("\n") == 1
-    assert str(folder) in said
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert str(folder) in error
 
 
-@pytest.mark.parametrize("raw", [None, b"", b"no checkpoint", "other"])
-def test_a_checkpoint_that_is_none_is_one_line(tmp_path, train, capsys, raw):
+@pytest.mark.usefixtures("training")
+@pytest.mark.parametrize("content", [None, b"", b"no checkpoint", "other"])
+def test_a_file_that_is_not_a_checkpoint_is_one_line(tmp_path, capsys, content):
     import torch
 
-    from fairfer.models.baseline import export
-
-    assert train
     path = tmp_path / "checkpoint.pt"
-    if raw == "other":
+    if content == "other":
         torch.save({"weight": torch.zeros(3)}, path)
-    elif raw is not None:
-        path.write_bytes(raw)
+    elif content is not None:
+        path.write_bytes(content)
     with pytest.raises(SystemExit) as caught:
         export.main(["--checkpoint", str(path), "--out", str(tmp_path)])
     assert caught.value.code == 2
-    said = capsys.readouterr().err
-    assert said.startswith(f"error: {path}")
-    assert said.count("\n") == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {path}")
+    assert error.count("\n") == 1

@@ -25,6 +25,7 @@ from fairfer.metrics.dataset_bias import (
     xu_ratio,
 )
 from fairfer.metrics.results import Rate
+from fairfer.vocabulary import STATUSES
 
 BY = ("g",)
 
@@ -282,10 +283,10 @@ def counts_of(positives, totals, groups=("f", "m", "unannotated"), labels=("happ
         positives,
         tp,
         totals[:, None] - positives,
-        zero,
-        totals,
-        totals,
-        totals,
+        correct=zero,
+        judged=totals,
+        total=totals,
+        statuses=totals[:, None] * (np.array(STATUSES) == "ok"),
     )
 
 

@@ -1,4 +1,4 @@
-"""Twins: pictures that occur more than once, whatever file they are stored in."""
+"""Exact duplicates: images with the same pixels, in any file format."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fairfer.datasets.dataset import Dataset
-from fairfer.datasets.duplicates import pixel_digests, report_twins
+from fairfer.datasets.duplicates import OtherImages, check_duplicates, pixel_digests
 from fairfer.datasets.images import FileImages, PixelImages
 from fairfer.labels import FERPLUS
 
 
 def dataset(contents, votes=None) -> Dataset:
-    """One sample per content; equal contents are equal pictures."""
+    """One sample per content; equal contents are equal images."""
     ids = [f"{i}" for i in range(len(contents))]
     pixels = np.array([[[c, 0], [0, 0]] for c in contents], np.uint8)
     samples = pd.DataFrame({"label": "anger"}, index=ids, dtype="str")
@@ -24,51 +24,51 @@ def dataset(contents, votes=None) -> Dataset:
 
 
 def remarks(data) -> list[tuple[str, int]]:
-    """Every step as (words, left out)."""
+    """Every step as (what, excluded)."""
     return [(s.what, s.excluded) for s in data.steps]
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=10), st.lists(st.integers(0, 4), max_size=5))
-def test_what_is_left_is_each_picture_once_and_none_from_elsewhere(contents, outside):
-    """The first of each kind stays, unless it also lies elsewhere; everyone left out is counted once."""
+def test_dedupe_keeps_each_image_once_and_none_of_other_splits(contents, outside):
+    """The first of each group is kept unless it is in another split; every excluded image is counted once."""
     ids = [f"x{i}" for i in range(len(outside))]
     elsewhere = PixelImages(ids, np.array([[[c, 0], [0, 0]] for c in outside], np.uint8).reshape(-1, 2, 2))
-    wanted = [str(i) for i, c in enumerate(contents) if c not in contents[:i] and c not in outside]
+    expected = [str(i) for i, c in enumerate(contents) if c not in contents[:i] and c not in outside]
     data = dataset(contents)
-    if not wanted:
+    if not expected:
         return
-    kept = report_twins(data, elsewhere, ids, "train", dedupe=True)
-    assert list(kept.samples.index) == wanted
-    assert sum(left for _, left in remarks(kept)) == len(contents) - len(wanted)
+    kept = check_duplicates(data, OtherImages(elsewhere, ids, "train"), dedupe=True)
+    assert list(kept.samples.index) == expected
+    assert sum(left for _, left in remarks(kept)) == len(contents) - len(expected)
 
 
-def test_twins_are_told_without_being_asked_and_nobody_is_left_out_then():
-    """The remark counts repeats and groups of them."""
-    told = report_twins(dataset([1, 1, 1, 2, 2, 3]), None, (), "", dedupe=False)
-    assert len(told) == 6
-    assert remarks(told) == [("pictures that repeat an earlier one pixel for pixel: 3 in 2 groups", 0)]
-    assert report_twins(dataset([1, 2]), None, (), "", dedupe=False).steps == ()
+def test_duplicates_are_counted_without_dedupe():
+    """The remark counts repeated images and groups."""
+    counted = check_duplicates(dataset([1, 1, 1, 2, 2, 3]), dedupe=False)
+    assert len(counted) == 6
+    assert remarks(counted) == [("images that are exact duplicates of an earlier one: 3 in 2 groups", 0)]
+    assert check_duplicates(dataset([1, 2]), dedupe=False).steps == ()
 
 
-def test_twins_elsewhere_are_told_too():
-    """The remark names where."""
+def test_duplicates_in_other_splits_are_counted():
+    """The remark names the split."""
     elsewhere = PixelImages(["x"], np.array([[[2, 0], [0, 0]]], np.uint8))
-    told = report_twins(dataset([1, 2]), elsewhere, ["x"], "train", dedupe=False)
-    [(what, excluded)] = remarks(told)
+    counted = check_duplicates(dataset([1, 2]), OtherImages(elsewhere, ["x"], "train"), dedupe=False)
+    [(what, excluded)] = remarks(counted)
     assert "train: 1" in what
     assert excluded == 0
-    assert report_twins(dataset([1, 3]), elsewhere, ["x"], "train", dedupe=False).steps == ()
+    assert check_duplicates(dataset([1, 3]), OtherImages(elsewhere, ["x"], "train"), dedupe=False).steps == ()
 
 
-def test_votes_go_with_their_pictures():
-    """Rows of votes and samples stay together."""
+def test_votes_are_excluded_with_their_images():
+    """Votes and samples keep the same rows."""
     votes = pd.DataFrame({"anger": [1, 2, 3]}, index=["0", "1", "2"])
-    kept = report_twins(dataset([1, 1, 2], votes), None, (), "", dedupe=True)
+    kept = check_duplicates(dataset([1, 1, 2], votes), dedupe=True)
     assert list(kept.votes["anger"]) == [1, 3]
 
 
-def test_pixels_count_and_not_the_file(tmp_path):
-    """The same picture as PNG and BMP is one; the same bytes in another shape are not; what cannot be read is no twin."""
+def test_pixels_are_compared_and_not_files(tmp_path):
+    """PNG and BMP can be duplicates; the same bytes in another shape are not; an unreadable image has no duplicate."""
     picture = np.arange(12, dtype=np.uint8).reshape(3, 4)
     Image.fromarray(picture).save(tmp_path / "a.png")
     Image.fromarray(picture).save(tmp_path / "b.bmp")
@@ -77,17 +77,17 @@ def test_pixels_count_and_not_the_file(tmp_path):
     (tmp_path / "e.png").write_bytes(b"")
     names = ["a.png", "b.bmp", "c.png", "d.png", "e.png"]
     images = FileImages(tmp_path, {n: n for n in names})
-    found = pixel_digests(images, names)
-    assert found[0] == found[1] != found[2]
-    assert found[3] == found[4] == b""
+    digests = pixel_digests(images, names)
+    assert digests[0] == digests[1] != digests[2]
+    assert digests[3] == digests[4] == b""
     data = Dataset("toy", FERPLUS, pd.DataFrame({"label": "anger"}, index=names, dtype="str"), images=images)
-    assert list(report_twins(data, None, (), "", dedupe=True).samples.index) == ["a.png", "c.png", "d.png", "e.png"]
-    unreadable = report_twins(data, images, ["d.png"], "train", dedupe=True)
+    assert list(check_duplicates(data, dedupe=True).samples.index) == ["a.png", "c.png", "d.png", "e.png"]
+    unreadable = check_duplicates(data, OtherImages(images, ["d.png"], "train"), dedupe=True)
     assert {"d.png", "e.png"} <= set(unreadable.samples.index)
 
 
 @pytest.mark.parametrize("dedupe", [True, False])
-def test_a_table_has_no_twins(dedupe):
-    """Nothing is looked for where there are no pictures."""
+def test_a_table_without_images_is_unchanged(dedupe):
+    """There is nothing to compare."""
     data = Dataset("toy", FERPLUS, pd.DataFrame({"label": ["anger"]}, index=["a"]))
-    assert report_twins(data, None, (), "", dedupe=dedupe) is data
+    assert check_duplicates(data, dedupe=dedupe) is data

@@ -1,4 +1,4 @@
-"""Nothing is ever half-written."""
+"""Atomic file writes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def test_text_is_written_as_utf8_with_plain_line_ends(tmp_path):
     assert (tmp_path / "new" / "a.txt").read_bytes() == "é\nb\n".encode()
 
 
-def test_a_file_is_as_readable_as_any_other(tmp_path):
-    """The temporary file's owner-only rights do not stay."""
+def test_a_file_has_the_usual_permissions(tmp_path):
+    """The temporary file's owner-only permissions are not kept."""
     mask = os.umask(0o022)
     try:
         write_text(tmp_path / "a.txt", "x")
@@ -27,8 +27,8 @@ def test_a_file_is_as_readable_as_any_other(tmp_path):
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o644
 
 
-def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path):
-    """Whoever reads while we write, or after we failed, sees the old content whole."""
+def test_a_failure_keeps_the_old_file_and_removes_the_temporary_one(tmp_path):
+    """A reader sees the complete old content during and after a failed write."""
     write_text(tmp_path / "a.txt", "old")
 
     def fail(temporary):
@@ -43,15 +43,15 @@ def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path):
 
 
 def test_the_temporary_file_has_the_same_suffix(tmp_path):
-    """Writers that go by the suffix, such as matplotlib's, do the same for both."""
-    seen = []
-    write_into_place(tmp_path / "a.png", lambda p: (seen.append(p), p.write_bytes(b"x")))
-    assert seen[0].suffix == ".png"
-    assert seen[0].parent == tmp_path
+    """Writers such as matplotlib's choose the format by the suffix."""
+    temporary = []
+    write_into_place(tmp_path / "a.png", lambda p: (temporary.append(p), p.write_bytes(b"x")))
+    assert temporary[0].suffix == ".png"
+    assert temporary[0].parent == tmp_path
 
 
 @pytest.mark.parametrize("kind", ["file for a folder", "folder for a file", "full"])
-def test_a_place_that_cannot_be_written_to_is_the_users_to_mend(tmp_path, kind):
+def test_a_destination_that_cannot_be_written_is_refused(tmp_path, kind):
     """The message names the file and says to choose another place."""
     path = tmp_path / "out" / "a.txt"
     if kind == "file for a folder":
@@ -68,8 +68,8 @@ def test_a_place_that_cannot_be_written_to_is_the_users_to_mend(tmp_path, kind):
         write_into_place(path, write)
 
 
-def test_json_never_holds_nan():
-    """NaN is no JSON; text stays readable."""
+def test_json_has_no_nan():
+    """NaN is refused; text is not escaped."""
     assert json.loads(dump_json({"a": ["é", None]})) == {"a": ["é", None]}
     assert "é" in dump_json("é")
     with pytest.raises(ValueError, match="not JSON compliant"):

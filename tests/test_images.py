@@ -1,4 +1,4 @@
-"""From stored bytes to pixels; a picture that cannot be read says so and nothing else."""
+"""Decoding images; an image that cannot be read raises `UnreadableImageError` and nothing else."""
 
 from __future__ import annotations
 
@@ -15,78 +15,78 @@ from fairfer.datasets.images import FileImages, PixelImages, UnreadableImageErro
 
 
 def encoded(picture: Image.Image, form: str = "PNG", **options) -> bytes:
-    """The bytes of a picture file."""
+    """The bytes of an image file."""
     file = io.BytesIO()
     picture.save(file, form, **options)
     return file.getvalue()
 
 
 RAMP = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
-COLOUR = np.stack([RAMP, RAMP[::-1], RAMP[:, ::-1]], axis=2)
+COLOR = np.stack([RAMP, RAMP[::-1], RAMP[:, ::-1]], axis=2)
 
 
 @pytest.mark.parametrize(
     ("raw", "pixels"),
     [
         (encoded(Image.fromarray(RAMP)), np.repeat(RAMP[:, :, None], 3, 2)),
-        (encoded(Image.fromarray(COLOUR)), COLOUR),
-        (encoded(Image.fromarray(COLOUR), "BMP"), COLOUR),
-        (encoded(Image.fromarray(COLOUR).convert("RGBA")), COLOUR),
+        (encoded(Image.fromarray(COLOR)), COLOR),
+        (encoded(Image.fromarray(COLOR), "BMP"), COLOR),
+        (encoded(Image.fromarray(COLOR).convert("RGBA")), COLOR),
         (encoded(Image.fromarray(RAMP), "TIFF"), np.repeat(RAMP[:, :, None], 3, 2)),
         (encoded(Image.fromarray(RAMP), "PPM"), np.repeat(RAMP[:, :, None], 3, 2)),
-        (encoded(Image.fromarray(COLOUR), "WEBP", lossless=True), COLOUR),
+        (encoded(Image.fromarray(COLOR), "WEBP", lossless=True), COLOR),
         (encoded(Image.fromarray(RAMP > 100)), np.repeat(((RAMP > 100) * 255).astype(np.uint8)[:, :, None], 3, 2)),
         (encoded(Image.fromarray(RAMP.astype(np.uint16) * 256 + 77)), np.repeat(RAMP[:, :, None], 3, 2)),
     ],
-    ids=["grey", "rgb", "bmp", "rgba", "tiff", "pgm", "webp", "one-bit", "sixteen-bit"],
+    ids=["gray", "rgb", "bmp", "rgba", "tiff", "pgm", "webp", "one-bit", "sixteen-bit"],
 )
-def test_every_kind_of_picture_becomes_rgb_bytes(raw, pixels):
-    """(height, width, 3) uint8 RGB with the levels that were stored; 16-bit grey is scaled, not clipped."""
-    found = decode_picture(raw, "face.png")
-    assert found.dtype == np.uint8
-    assert np.array_equal(found, pixels)
+def test_every_format_is_decoded_to_rgb(raw, pixels):
+    """(height, width, 3) uint8 RGB with the stored levels; 16-bit gray is scaled, not clipped."""
+    picture = decode_picture(raw, "face.png")
+    assert picture.dtype == np.uint8
+    assert np.array_equal(picture, pixels)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_the_cameras_orientation_is_applied(mode):
-    """A portrait stored lying on its side stands upright, in grey too."""
+def test_the_camera_orientation_is_applied(mode):
+    """An image stored sideways is rotated, also a grayscale one."""
     exif = Image.Exif()
     exif[0x0112] = 6  # to be shown turned by 90 degrees clockwise
-    source = Image.fromarray(COLOUR).convert(mode)
-    found = decode_picture(encoded(source, exif=exif), "face.png")
-    assert np.array_equal(found, np.rot90(np.asarray(source.convert("RGB")), -1))
+    source = Image.fromarray(COLOR).convert(mode)
+    picture = decode_picture(encoded(source, exif=exif), "face.png")
+    assert np.array_equal(picture, np.rot90(np.asarray(source.convert("RGB")), -1))
 
 
 @pytest.mark.parametrize(
     ("raw", "why"),
     [
         (b"", "is empty"),
-        (b"not a picture", "cannot be decoded"),
-        (encoded(Image.fromarray(COLOUR))[:60], "cannot be decoded"),
-        (encoded(Image.fromarray(COLOUR), "JPEG")[:-40], "cannot be decoded"),
+        (b"not an image", "cannot be decoded"),
+        (encoded(Image.fromarray(COLOR))[:60], "cannot be decoded"),
+        (encoded(Image.fromarray(COLOR), "JPEG")[:-40], "cannot be decoded"),
     ],
     ids=["empty", "text", "png cut short", "jpeg cut short"],
 )
-def test_a_damaged_picture_says_which_and_why(raw, why):
-    """The text goes into the row of that picture."""
+def test_a_damaged_image_is_named_with_the_reason(raw, why):
+    """The text is stored in the row of the image."""
     with pytest.raises(UnreadableImageError, match=f"face.png {why}"):
         decode_picture(raw, "face.png")
 
 
-def test_an_absurdly_large_picture_is_unreadable(monkeypatch):
-    """A decompression bomb is one bad photo, not the end of a run."""
+def test_an_image_above_the_size_limit_is_unreadable(monkeypatch):
+    """A decompression bomb is one unreadable image and does not end a run."""
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 4)
     with pytest.raises(UnreadableImageError, match="cannot be decoded"):
-        decode_picture(encoded(Image.fromarray(COLOUR)), "face.png")
+        decode_picture(encoded(Image.fromarray(COLOR)), "face.png")
 
 
 FORMS = {
-    "PNG": encoded(Image.fromarray(COLOUR)),
-    "JPEG": encoded(Image.fromarray(COLOUR), "JPEG"),
-    "GIF": encoded(Image.fromarray(COLOUR), "GIF"),
-    "TIFF": encoded(Image.fromarray(COLOUR), "TIFF", compression="tiff_lzw"),
-    "BMP": encoded(Image.fromarray(COLOUR), "BMP"),
-    "PPM": encoded(Image.fromarray(COLOUR), "PPM"),
+    "PNG": encoded(Image.fromarray(COLOR)),
+    "JPEG": encoded(Image.fromarray(COLOR), "JPEG"),
+    "GIF": encoded(Image.fromarray(COLOR), "GIF"),
+    "TIFF": encoded(Image.fromarray(COLOR), "TIFF", compression="tiff_lzw"),
+    "BMP": encoded(Image.fromarray(COLOR), "BMP"),
+    "PPM": encoded(Image.fromarray(COLOR), "PPM"),
 }
 
 
@@ -96,37 +96,37 @@ FORMS = {
     st.integers(0, 300),
 )
 @pytest.mark.filterwarnings("ignore")
-def test_no_damage_to_a_picture_raises_anything_but_unreadable(form, changes, cut):
-    """Decoders raise nearly anything on damaged files; a bad photo must stay a row with a status."""
+def test_damage_raises_only_unreadable_image_errors(form, changes, cut):
+    """Decoders raise nearly any exception on damaged files."""
     raw = bytearray(FORMS[form])
     for place, value in changes:
         raw[place % len(raw)] = value
     try:
-        found = decode_picture(bytes(raw[: len(raw) - cut % len(raw)]), "face")
+        picture = decode_picture(bytes(raw[: len(raw) - cut % len(raw)]), "face")
     except UnreadableImageError:
         return
-    assert found.ndim == 3
-    assert found.shape[2] == 3
-    assert found.dtype == np.uint8
+    assert picture.ndim == 3
+    assert picture.shape[2] == 3
+    assert picture.dtype == np.uint8
 
 
-def test_files_are_found_below_their_root_and_hashed_as_stored(tmp_path):
-    """The bytes are the file's, and a missing or unreadable file is named."""
+def test_files_are_read_below_their_root(tmp_path):
+    """A missing or unreadable file is named."""
     (tmp_path / "a").mkdir()
     raw = FORMS["PNG"]
     (tmp_path / "a" / "face.png").write_bytes(raw)
     images = FileImages(tmp_path, {"1": "a/face.png", "2": "gone.png", "3": "a"})
     assert images.path("1") == tmp_path / "a/face.png"
     assert images.raw("1") == raw
-    assert np.array_equal(images.decode(raw, "1"), COLOUR)
+    assert np.array_equal(images.decode(raw, "1"), COLOR)
     with pytest.raises(UnreadableImageError, match=r"gone\.png is missing"):
         images.raw("2")
     with pytest.raises(UnreadableImageError, match=r"a cannot be opened \(Is a directory\)"):
         images.raw("3")
 
 
-def test_pixels_in_an_array_are_pictures_too():
-    """A row of ``fer2013.csv`` gives the same picture as its PNG file, and its bytes are its grey levels."""
+def test_images_can_be_rows_of_an_array():
+    """The bytes are the gray levels, repeated in red, green and blue."""
     pixels = np.stack([RAMP, RAMP[::-1]])
     images = PixelImages(["a", "b"], pixels)
     assert images.raw("b") == RAMP[::-1].tobytes()
@@ -134,5 +134,5 @@ def test_pixels_in_an_array_are_pictures_too():
 
 
 def test_digests_are_sha256():
-    """The digest is one that other tools can compute."""
+    """Other tools can compute it."""
     assert digest_bytes(b"face") == hashlib.sha256(b"face").hexdigest()

@@ -11,12 +11,13 @@ import pytest
 import fairfer
 from fairfer.audits.audit import audit_predictions, rebuild
 from fairfer.audits.plan import AuditPlan
-from fairfer.datasets.dataset import UNANNOTATED, Attribute
+from fairfer.datasets.attributes import Attribute
 from fairfer.errors import DataError
 from fairfer.labels import LabelSpace
 from fairfer.metrics.inferred_groups import ERROR_RATES, correct_counts, error_matrix, membership
 from fairfer.predictions.inference import predict
 from fairfer.testing import FakeModel
+from fairfer.vocabulary import UNANNOTATED
 
 LABELS = LabelSpace.of("two", ["anger", "fear"])
 BY_MODEL = (Attribute("g", ("f", "m"), "inferred", "a model"),)

@@ -1,4 +1,4 @@
-"""Labels travel by name, never by position, and faces that a model cannot name are dealt with as was asked."""
+"""Label spaces, spellings, and the labels of a data set against those of a model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fairfer.labels import (
     reconcile,
 )
 
-# Orders from each source's own documentation: domain facts, not fairfer's.
+# Orders from the documentation of each source.
 OFFICIAL = {
     "ferplus": "neutral happiness surprise sadness anger disgust fear contempt",
     "fer2013": "anger disgust fear happiness sadness surprise neutral",
@@ -32,14 +32,14 @@ OFFICIAL = {
 
 
 @pytest.mark.parametrize("space", OFFICIAL)
-def test_known_spaces_have_their_owners_order(space):
-    """A code or a score column means what its owner says it means."""
+def test_known_spaces_have_their_official_order(space):
+    """Codes and score columns are read by this order."""
     assert SPACES[space].labels == tuple(OFFICIAL[space].split())
 
 
-def test_no_spelling_names_two_emotions():
-    """Synonyms are disjoint, so that a spelling has one meaning."""
-    every = [s for name, also in SYNONYMS.items() for s in (name, *also)]
+def test_synonyms_are_disjoint():
+    """A spelling has one meaning."""
+    every = [s for name, synonyms in SYNONYMS.items() for s in (name, *synonyms)]
     assert len(every) == len(set(every))
 
 
@@ -47,13 +47,13 @@ def test_no_spelling_names_two_emotions():
     ("spelling", "name"),
     [("Angry", "anger"), (" HAPPY ", "happiness"), ("suprise", "surprise"), ("calm", "neutral"), ("bored", None), ("", None)],
 )
-def test_spellings_become_canonical_names(spelling, name):
-    """Any library's spelling in any case is understood; anything else is not guessed at."""
+def test_spellings_are_converted_to_canonical_names(spelling, name):
+    """Known synonyms in any case; there is no fuzzy matching."""
     assert canonical(spelling) == name
 
 
-def test_a_space_keeps_the_owners_spelling_beside_the_canonical_name():
-    """`LabelSpace.of` translates emotions and leaves other labels as they are spelled."""
+def test_a_space_keeps_the_original_spelling():
+    """`LabelSpace.of` translates emotions and keeps other labels as they are spelled."""
     space = LabelSpace.of("own", ["Happy", " AU12 "])
     assert space.labels == ("happiness", "AU12")
     assert space.spellings == ("Happy", " AU12 ")
@@ -68,35 +68,35 @@ def test_a_space_keeps_the_owners_spelling_beside_the_canonical_name():
     [
         ((), (), "has no labels"),
         (("a", "b"), ("A",), "1 spellings for 2 labels"),
-        (("a", "a"), (), "names a more than once"),
+        (("a", "a"), (), "has a more than once"),
         (("A_x", "a-X"), (), "more than once"),
-        (("(no_face)", "b"), (), r"'\(no_face\)'"),
+        (("no answer", "b"), (), "'no answer' cannot be a label"),
         (("*", "b"), (), r"'\*'"),
-        (("", "b"), (), "no label can be called ''"),
+        (("", "b"), (), "'' cannot be a label"),
     ],
 )
-def test_a_space_in_which_labels_could_be_confused_is_refused(labels, spellings, complaint):
-    """Doubles, and names that the counts use for answers not given and for everyone, are refused at the door."""
+def test_repeated_and_reserved_labels_are_refused(labels, spellings, complaint):
+    """Names that stand for missing predictions or for everyone are reserved."""
     with pytest.raises(LabelError, match=complaint):
         LabelSpace("own", labels, spellings)
 
 
 @pytest.mark.parametrize("spelling", ["happy", "Happiness", "JOY", "happiness"])
-def test_a_space_understands_every_spelling_of_its_labels(spelling):
-    """DeepFace says ``happy``, FER+ ``happiness``: the same label."""
+def test_a_space_accepts_every_spelling_of_its_labels(spelling):
+    """DeepFace writes ``happy``, FER+ ``happiness``."""
     assert DEEPFACE.canonical(spelling) == FERPLUS.canonical(spelling) == "happiness"
 
 
 @pytest.mark.parametrize("spelling", ["contempt", "bored", ""])
-def test_a_label_outside_of_the_space_is_refused_with_a_hint(spelling):
-    """What a space lacks is an error that lists what it has, never a neighbour."""
+def test_an_unknown_label_is_refused_with_a_hint(spelling):
+    """The message lists the labels; the nearest one is never taken instead."""
     with pytest.raises(LabelError, match=r"not one of DeepFace 7; (there are|did you mean)"):
         DEEPFACE.canonical(spelling)
 
 
 @given(st.permutations(FERPLUS_ORDER), st.integers(1, 8))
 def test_labels_have_one_order_everywhere(labels, some):
-    """The order does not depend on where the labels came from."""
+    """It does not depend on the order of the input."""
     assert order_labels([*labels[:some], "AU2", "AU1"]) == (*(n for n in FERPLUS_ORDER if n in labels[:some]), "AU1", "AU2")
 
 
@@ -110,88 +110,88 @@ def test_labels_have_one_order_everywhere(labels, some):
         ("merge=Contemptuous:calm", FERPLUS_ORDER[:-1], "neutral"),
     ],
 )
-def test_faces_that_the_model_cannot_name_are_dropped_kept_or_merged_as_asked(policy, audited, contempt):
-    """DeepFace has no contempt; the choice decides what those faces are audited as."""
-    found = reconcile(FERPLUS, DEEPFACE, policy)
-    assert found.labels == tuple(audited)
-    assert found.truth["contempt"] == contempt
-    assert found.unsupported_labels == ("contempt",)
-    assert {n: found.truth[n] for n in FERPLUS_ORDER[:-1]} == {n: n for n in FERPLUS_ORDER[:-1]}
+def test_unsupported_labels_are_dropped_kept_or_merged(policy, audited, contempt):
+    """DeepFace has no contempt."""
+    labels = reconcile(FERPLUS, DEEPFACE, policy)
+    assert labels.labels == tuple(audited)
+    assert labels.truth["contempt"] == contempt
+    assert labels.unsupported_labels == ("contempt",)
+    assert {n: labels.truth[n] for n in FERPLUS_ORDER[:-1]} == {n: n for n in FERPLUS_ORDER[:-1]}
 
 
 @pytest.mark.parametrize("policy", ["drop", "keep", "merge=contempt:disgust", "merge=disgust"])
-def test_every_policy_is_harmless_where_the_model_can_say_everything(policy):
-    """With the same labels on both sides nothing is dropped or merged, whatever was asked."""
-    found = reconcile(FERPLUS, AFFECTNET, policy)
-    assert found.labels == FERPLUS_ORDER
-    assert found.unsupported_labels == found.extra == ()
-    assert all(found.truth[n] == n for n in FERPLUS_ORDER)
+def test_policies_have_no_effect_without_unsupported_labels(policy):
+    """Nothing is dropped or merged if both sides have the same labels."""
+    labels = reconcile(FERPLUS, AFFECTNET, policy)
+    assert labels.labels == FERPLUS_ORDER
+    assert labels.unsupported_labels == labels.extra == ()
+    assert all(labels.truth[n] == n for n in FERPLUS_ORDER)
 
 
-def test_a_label_that_only_the_model_has_is_no_label_of_the_audit():
-    """A model that says contempt of FER2013 faces is always wrong then, and no rate of contempt exists."""
-    found = reconcile(FER2013, FERPLUS)
-    assert found.extra == ("contempt",)
-    assert set(found.labels) == set(FER2013.labels)
+def test_a_label_that_only_the_model_has_is_not_audited():
+    """Contempt predicted for a FER2013 face is an error, but contempt has no rates."""
+    labels = reconcile(FER2013, FERPLUS)
+    assert labels.extra == ("contempt",)
+    assert set(labels.labels) == set(FER2013.labels)
 
 
 @given(st.permutations(FERPLUS_ORDER), st.permutations(DEEPFACE.labels))
 def test_the_order_of_either_space_changes_nothing(data, model):
-    """Names decide, not positions."""
-    found = reconcile(LabelSpace("d", tuple(data)), LabelSpace("m", tuple(model)))
+    """Labels are matched by name."""
+    labels = reconcile(LabelSpace("d", tuple(data)), LabelSpace("m", tuple(model)))
     plain = reconcile(FERPLUS, DEEPFACE)
-    assert (found.labels, found.truth, found.unsupported_labels) == (plain.labels, plain.truth, plain.unsupported_labels)
+    assert (labels.labels, labels.truth, labels.unsupported_labels) == (plain.labels, plain.truth, plain.unsupported_labels)
 
 
 @pytest.mark.parametrize(
     ("policy", "complaint"),
     [
         ("skip", "use drop, keep or merge=FROM:TO"),
-        ("merge=fear:disgust", "the model can say 'fear'"),
-        ("merge=contempt:contempt", "cannot say 'contempt' either"),
+        ("merge=fear:disgust", "'fear' is an output class of the model; merge only contempt"),
+        ("merge=contempt:contempt", "'contempt' is not an output class of the model"),
         ("merge=", "is not one of FER\\+ 8"),
         ("merge=contempt:bored", "'bored' is not one of FER\\+ 8"),
     ],
 )
-def test_a_policy_that_cannot_be_meant_is_refused(policy, complaint):
-    """The message says what can be merged into what."""
+def test_an_invalid_policy_is_refused(policy, complaint):
+    """The message says which labels can be merged."""
     with pytest.raises((UsageError, LabelError), match=complaint):
         reconcile(FERPLUS, DEEPFACE, policy)
 
 
-def test_with_several_labels_lacking_each_must_be_merged_by_name():
-    """No face is left out silently because its label was not mentioned, and none is merged by guess."""
+def test_each_unsupported_label_must_be_merged_by_name():
+    """A label that the policy does not mention is an error."""
     model = LabelSpace("m", FERPLUS_ORDER[:6])
-    found = reconcile(FERPLUS, model, "merge=contempt:disgust,fear:surprise")
-    assert (found.truth["contempt"], found.truth["fear"]) == ("disgust", "surprise")
+    labels = reconcile(FERPLUS, model, "merge=contempt:disgust,fear:surprise")
+    assert (labels.truth["contempt"], labels.truth["fear"]) == ("disgust", "surprise")
     with pytest.raises(UsageError, match="write FROM:TO for each"):
         reconcile(FERPLUS, model, "merge=disgust")
-    with pytest.raises(UsageError, match="does not say what becomes of fear"):
+    with pytest.raises(UsageError, match="leaves fear unmerged"):
         reconcile(FERPLUS, model, "merge=contempt:disgust")
 
 
-def test_spaces_without_a_common_label_are_refused():
-    """An audit in which every answer is wrong by its spelling is not an audit."""
-    with pytest.raises(LabelError, match="share no label"):
+def test_spaces_without_common_labels_are_refused():
+    """Every prediction would be wrong because of its spelling."""
+    with pytest.raises(LabelError, match="have no label in common"):
         reconcile(FERPLUS, LabelSpace("codes", ("0", "1")))
 
 
-def test_folding_makes_spellings_comparable():
-    """Case, space, ``_`` and ``-`` do not tell labels apart."""
+def test_fold_ignores_case_and_separators():
+    """Spellings that differ in case, space, ``_`` or ``-`` are equal."""
     assert {fold(s) for s in ("Very_Happy", " very-happy", "VERY HAPPY ")} == {"very happy"}
 
 
 @given(st.sets(st.sampled_from(FERPLUS_ORDER), min_size=1), st.sets(st.sampled_from(FERPLUS_ORDER), min_size=1))
-def test_every_label_of_the_data_is_accounted_for(data, model):
-    """Under each policy each label of the data is audited, or named as one that the model cannot say."""
+def test_every_label_of_the_data_is_audited_or_unsupported(data, model):
+    """Also the labels that only the model has are listed."""
     if not data & model:
         return
     spaces = LabelSpace("d", order_labels(data)), LabelSpace("m", order_labels(model))
     for policy in ("drop", "keep"):
-        found = reconcile(*spaces, policy)
-        assert set(found.truth) == data
-        assert set(found.unsupported_labels) == data - model
-        assert set(found.extra) == model - data
-        dropped = {n for n, to in found.truth.items() if to is None}
-        assert dropped == (set(found.unsupported_labels) if policy == "drop" else set())
-        assert set(found.labels) == data - dropped
+        labels = reconcile(*spaces, policy)
+        assert set(labels.truth) == data
+        assert set(labels.unsupported_labels) == data - model
+        assert set(labels.extra) == model - data
+        dropped = {n for n, to in labels.truth.items() if to is None}
+        assert dropped == (set(labels.unsupported_labels) if policy == "drop" else set())
+        assert set(labels.labels) == data - dropped

@@ -1,17 +1,17 @@
-"""Models are found by name, scheme or import path, and one that cannot be a model is refused before it is asked."""
+"""Models are found by name, scheme or import path, and what is not a model is refused before it is used."""
 
 from __future__ import annotations
 
-import re
 import sys
 from importlib.metadata import EntryPoint
 
 import pytest
 
-from fairfer.errors import ModelError, UsageError
 from fairfer import plugins
+from fairfer.errors import FairferError, ModelError, UsageError
 from fairfer.models.model import Model, model_task
 from fairfer.models.registry import MODELS, SCHEMES, describe_models, load_model
+from fairfer.plugins import PluginError
 from fairfer.testing import FakeModel
 
 SOURCE = '''
@@ -23,9 +23,9 @@ from fairfer.errors import UsageError
 ready = FakeModel(name="ready")
 number = 3
 
-def make(size: str = "1", *, colour: str = "grey"):
+def make(size: str = "1", *, color: str = "gray"):
     """Make one."""
-    return FakeModel(name=f"made {size} {colour}")
+    return FakeModel(name=f"made {size} {color}")
 
 def needy(weights):
     return FakeModel()
@@ -55,12 +55,21 @@ class Numbered(FakeModel):
     def __init__(self):
         super().__init__()
         self.version = 3
+
+class Flat(FakeModel):
+    def __init__(self):
+        super().__init__()
+        self.predict = 3
+
+class Regressor(FakeModel):
+    def __init__(self):
+        super().__init__(task="regression")
 '''
 
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    """A module of the user's in the current folder; gives its name."""
+    """A module of the user's in the current folder."""
     (tmp_path / "own_models.py").write_text(SOURCE)
     (tmp_path / "needs_more.py").write_text("import not_installed_anywhere\n")
     monkeypatch.chdir(tmp_path)
@@ -77,7 +86,7 @@ def fake_points(monkeypatch, points) -> None:
 
 
 def test_a_fake_model_is_a_model():
-    """The protocol can be checked at run time, and the fake fulfils it."""
+    """The protocol can be checked at run time."""
     assert isinstance(FakeModel(), Model)
     assert not isinstance(3, Model)
 
@@ -86,36 +95,38 @@ def test_a_fake_model_is_a_model():
     ("spec", "options", "name"),
     [
         ("own_models:ready", {}, "ready"),
-        ("own_models:make", {}, "made 1 grey"),
-        ("own_models:make", {"size": "2", "colour": "rgb"}, "made 2 rgb"),
+        ("own_models:make", {}, "made 1 gray"),
+        ("own_models:make", {"size": "2", "color": "rgb"}, "made 2 rgb"),
         ("own_models:anything", {"b": "1", "a": "2"}, "any a,b"),
         ("own_models:needy", {"weights": "w.h5"}, "fake"),
     ],
 )
 @pytest.mark.usefixtures("own")
-def test_a_model_of_ones_own_is_given_as_module_and_attribute(spec, options, name):
-    """A ready model, or something that makes one, with its options; modules in the current folder are found."""
+def test_a_model_of_ones_own_is_named_by_module_and_attribute(spec, options, name):
+    """A model, or a function or class that returns one, with its options; modules in the current folder are found."""
     assert load_model(spec, **options).name == name
 
 
 @pytest.mark.parametrize(
     ("spec", "options", "complaint"),
     [
-        ("own_models:ready", {"size": "2"}, "is ready made and takes no options; remove size"),
+        ("own_models:ready", {"size": "2"}, "is already a model and takes no options; remove size"),
         ("own_models:make", {"siz": "2"}, "has no option 'siz'; did you mean 'size'"),
         ("own_models:mke", {}, "has no 'mke'; did you mean 'make'"),
-        ("own_models:number", {}, "is a int, neither a model nor something that makes one"),
-        ("own_models:Partial", {}, "is a Partial without version, labels, predict; see fairfer.Model"),
-        ("own_models:Listed", {}, "labels must be a fairfer.LabelSpace"),
+        ("own_models:number", {}, "is of type int, neither a model nor a function or class that returns one"),
+        ("own_models:Partial", {}, "is of type Partial and has no version, labels, predict; see fairfer.Model"),
+        ("own_models:Listed", {}, "its labels must be a fairfer.LabelSpace, not"),
         ("own_models:Nameless", {}, "its name must be text, not ''"),
         ("own_models:Numbered", {}, "its version must be text, not 3"),
-        ("own_models:needy", {}, "needs the option 'weights'; give it as --option weights=VALUE"),
+        ("own_models:Flat", {}, "its predict must be a method, not 3"),
+        ("own_models:Regressor", {}, "has the task 'regression'; its task must be one of single-label, multi-label"),
+        ("own_models:needy", {}, "needs the option 'weights'; add --option weights=VALUE"),
         ("own_models:lacking", {}, "needs a package that is not installed.*not_installed_anywhere"),
-        ("own_model:ready", {}, "there is no module 'own_model' here or installed"),
-        ("own_models.sub:ready", {}, "there is no module 'own_models.sub'|not a package"),
-        ("needs_more:ready", {}, "importing needs_more needs the missing package 'not_installed_anywhere'"),
+        ("own_model:ready", {}, "no module 'own_model' in this folder or installed"),
+        ("own_models.sub:ready", {}, "no module 'own_models.sub' in this folder"),
+        ("needs_more:ready", {}, "needs_more needs the package 'not_installed_anywhere', which is not installed"),
         ("basline", {}, "no model 'basline'; did you mean 'baseline'"),
-        ("onnx:", {}, "nothing after the colon; write onnx:TARGET"),
+        ("onnx:", {}, "nothing follows the colon; write onnx:TARGET"),
         ("model.toml", {}, "write onnx:model.toml"),
         ("C:\\models\\model.toml", {}, "write onnx:C:"),
         ("a/b:c", {}, "no model 'a/b:c'"),
@@ -127,8 +138,8 @@ def test_a_model_of_ones_own_is_given_as_module_and_attribute(spec, options, nam
     ],
 )
 @pytest.mark.usefixtures("own")
-def test_a_model_that_cannot_be_had_says_why_in_one_line(spec, options, complaint):
-    """Misspelled, incomplete, lacking a package or an option: what, where, and how to mend it."""
+def test_a_model_that_cannot_be_loaded_is_one_line(spec, options, complaint):
+    """Misspelled, incomplete, without a package or an option: what is wrong, where, and how to fix it."""
     with pytest.raises(ModelError, match=complaint) as caught:
         load_model(spec, **options)
     assert "\n" not in str(caught.value)
@@ -136,14 +147,14 @@ def test_a_model_that_cannot_be_had_says_why_in_one_line(spec, options, complain
 
 @pytest.mark.usefixtures("own")
 def test_a_factorys_own_error_is_passed_on():
-    """An adapter's `FairferError` says it best itself."""
+    """A `FairferError` of an adapter keeps its text."""
     with pytest.raises(UsageError, match="own words"):
         load_model("own_models:refusing")
 
 
 @pytest.mark.usefixtures("own")
 def test_registered_names_and_schemes_come_first(monkeypatch):
-    """Built-in models and anyone's plugins come through the same door."""
+    """Fairfer's own models and plug-ins are found in the same way."""
     fake_points(
         monkeypatch,
         [
@@ -153,47 +164,45 @@ def test_registered_names_and_schemes_come_first(monkeypatch):
             (MODELS, "absent", "not_installed_anywhere:load"),
         ],
     )
-    assert load_model("mine").name == "made 1 grey"
-    assert load_model("sized:9", colour="rgb").name == "made 9 rgb"
-    assert list(registered_models()) == ["absent", "broken", "mine", "sized:"]
+    assert load_model("mine").name == "made 1 gray"
+    assert load_model("sized:9", color="rgb").name == "made 9 rgb"
     with pytest.raises(ModelError, match="has no option 'size'"):
         load_model("sized:9", size="3")
     for name in ("broken", "absent"):
-        with pytest.raises(ModelError, match=f"model '{name}' .* cannot be imported: .*; install what it needs"):
+        with pytest.raises(PluginError, match=f"model '{name}' .* cannot be imported: .*; install what it needs"):
             load_model(name)
 
 
 @pytest.mark.usefixtures("own")
 def test_a_registered_model_is_described_by_its_factorys_first_line(monkeypatch):
-    """``fairfer models`` needs no list of its own."""
+    """``fairfer models`` has no list of its own."""
     fake_points(monkeypatch, [(MODELS, "mine", "own_models:make"), (SCHEMES, "bare", "own_models:needy")])
     assert describe_models() == {"mine": "Make one.", "bare:": "own_models:needy"}
 
 
 @pytest.mark.usefixtures("own")
 def test_a_broken_plugin_does_not_hide_the_other_models(monkeypatch):
-    """It is listed with what it lacks."""
+    """It is listed with its error."""
     fake_points(monkeypatch, [(MODELS, "absent", "not_here:load"), (MODELS, "mine", "own_models:make")])
-    found = describe_models()
-    assert found["mine"] == "Make one."
-    assert "cannot be imported" in found["absent"]
+    descriptions = describe_models()
+    assert descriptions["mine"] == "Make one."
+    assert "cannot be imported" in descriptions["absent"]
 
 
-@pytest.mark.usefixtures("own")
-def test_two_packages_cannot_register_the_same_name(monkeypatch):
-    """Which of the two would answer must not depend on the order of installation."""
-    same = [(MODELS, "m", "a:load"), (MODELS, "m", "a:load")]
-    fake_points(monkeypatch, same)
-    assert registered_models() == {"m": "a:load"}
-    fake_points(monkeypatch, [*same, (MODELS, "m", "b:load")])
-    with pytest.raises(
-        ModelError, match=re.escape("two installed packages register the model 'm': a:load and b:load; remove one")
-    ):
-        registered_models()
+def test_a_model_without_a_task_is_single_label():
+    """``task`` is optional, so that models written for one label per face need no change."""
+
+    class Plain:
+        name = "plain"
+
+    assert model_task(Plain()) == "single-label"
+    assert model_task(FakeModel(task="multi-label")) == "multi-label"
+    with pytest.raises(FairferError, match="model fake has the task 'regression'"):
+        model_task(FakeModel(task="regression"))
 
 
-def test_a_factorys_module_says_whether_it_is_ready(monkeypatch, tmp_path):
-    """``fairfer models`` shows what a module's ``readiness`` says of this machine."""
+def test_a_factorys_module_may_report_its_readiness(monkeypatch, tmp_path):
+    """``fairfer models`` shows the answer of a module's function ``readiness``."""
     (tmp_path / "own_ready.py").write_text(
         'def make():\n    """Make one."""\n\ndef readiness():\n    return "not ready: no weights"\n', encoding="utf-8"
     )

@@ -1,4 +1,4 @@
-"""Policies: what is read, and that nothing unknown, empty or senseless is."""
+"""Policies: reading them, and refusing what is unknown, empty or invalid."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from fairfer.errors import UsageError
-from fairfer.gate.policy import Policy, Rule, read_policy
+from fairfer.gate.policy import OVERALL_RATES, Policy, Rule, read_policy
 
 GOOD = """
 confidence = 0.9
@@ -22,7 +22,7 @@ require = ["female", "male"]
 minimum = 50
 
 [[rules]]
-name = "everyone"
+name = "overall"
 rate = "accuracy"
 attribute = "gender"
 min_worst = 1
@@ -37,25 +37,25 @@ expires = 2027-03-01
 
 @pytest.fixture
 def read(tmp_path):
-    def go(text: str, name: str = "fairfer.toml") -> Policy:
+    def read_text(text: str, name: str = "fairfer.toml") -> Policy:
         path = tmp_path / name
         path.write_text(text, encoding="utf-8")
         return read_policy(path)
 
-    return go
+    return read_text
 
 
 def test_a_policy_is_read(read):
-    """Names may be one or a list; a whole number is a limit; what is left out has its default."""
+    """Names may be text or a list, limits may be integers, and omitted keys have defaults."""
     policy = read(GOOD)
-    smiles, everyone = policy.rules
+    smiles, overall = policy.rules
     assert (smiles.kind, smiles.limit, smiles.label, smiles.attribute) == (
         "max_gap",
         0.1,
         ["happiness"],
         ["gender", "gender,race"],
     )
-    assert (everyone.kind, everyone.limit, everyone.label, everyone.require, everyone.minimum) == (
+    assert (overall.kind, overall.limit, overall.label, overall.require, overall.minimum) == (
         "min_worst",
         1.0,
         ["*"],
@@ -66,22 +66,22 @@ def test_a_policy_is_read(read):
     assert policy.waivers[0].expires == dt.date(2027, 3, 1)
     assert policy.waivers[0].covers("smiles", "happiness", "gender")
     assert not policy.waivers[0].covers("smiles", "happiness", "gender,race")
-    assert not policy.waivers[0].covers("everyone", "*", "gender")
+    assert not policy.waivers[0].covers("overall", "*", "gender")
 
 
 def test_a_policy_in_pyproject_is_the_same(read):
-    """Under [tool.fairfer]; other tools' settings are none of our business."""
+    """Under [tool.fairfer]; tables of other tools are ignored."""
     inner = GOOD.replace("[[rules]]", "[[tool.fairfer.rules]]").replace("[[waivers]]", "[[tool.fairfer.waivers]]")
     text = "[tool.other]\nx = 1\n[tool.fairfer]" + inner
     assert read(text, "pyproject.toml") == read(GOOD)
 
 
-def test_a_policy_is_looked_for(tmp_path):
-    """fairfer.toml first, then pyproject.toml if it says anything for fairfer; nothing is never an empty policy."""
-    with pytest.raises(UsageError, match=r"there is no fairfer\.toml here"):
+def test_the_default_policy_file(tmp_path):
+    """fairfer.toml, else pyproject.toml if it has [tool.fairfer]; without either an error, not an empty policy."""
+    with pytest.raises(UsageError, match=r"no fairfer\.toml here"):
         read_policy(folder=tmp_path)
     (tmp_path / "pyproject.toml").write_text("[tool.other]\n", encoding="utf-8")
-    with pytest.raises(UsageError, match=r"there is no fairfer\.toml here"):
+    with pytest.raises(UsageError, match=r"no fairfer\.toml here"):
         read_policy(folder=tmp_path)
     rule = '[[tool.fairfer.rules]]\nname = "a"\nrate = "TPR"\nattribute = "g"\nmax_gap = 0.5\n'
     (tmp_path / "pyproject.toml").write_text(rule, encoding="utf-8")
@@ -90,7 +90,7 @@ def test_a_policy_is_looked_for(tmp_path):
     assert read_policy(folder=tmp_path).rules[0].name == "smiles"
     (tmp_path / "fairfer.toml").unlink()
     (tmp_path / "pyproject.toml").write_text("no toml [", encoding="utf-8")
-    with pytest.raises(UsageError, match=r"there is no fairfer\.toml here"):
+    with pytest.raises(UsageError, match=r"no fairfer\.toml here"):
         read_policy(folder=tmp_path)
 
 
@@ -99,9 +99,9 @@ WAIVER = '[[waivers]]\nrule = "a"\nreason = "why"\nexpires = 2027-01-01\n'
 
 
 @pytest.mark.parametrize(
-    ("text", "model_labels"),
+    ("text", "message"),
     [
-        ("", "holds no rule"),
+        ("", "has no rule"),
         ("rules = []\n", "rules: list should have at least 1 item"),
         ("confidence = 0.9\n", "'rules' is missing"),
         (RULE, "rule 'a': needs exactly one of max_gap, min_ratio, min_worst, max_regression, not 0"),
@@ -118,43 +118,43 @@ WAIVER = '[[waivers]]\nrule = "a"\nreason = "why"\nexpires = 2027-01-01\n'
         (RULE + "max_gap = 0.1\nminimum = 0\n", "rule 'a': minimum: "),
         (RULE + "max_gap = 0.1\nlabel = []\n", "rule 'a': label: "),
         (RULE.replace("TPR", "TRP") + "max_gap = 0.1\n", "rule 'a': rate 'TRP' cannot be judged; did you mean 'TPR'"),
-        (RULE.replace("TPR", "FPR") + "min_worst = 0.1\n", "min_worst of FPR would ask for errors; limit TNR instead"),
+        (RULE.replace("TPR", "FPR") + "min_worst = 0.1\n", "min_worst of FPR would require errors; limit TNR instead"),
         (RULE.replace("TPR", "FNR") + "min_worst = 0.1\n", "limit TPR instead"),
-        (RULE.replace("TPR", "accuracy") + 'label = "fear"\nmax_gap = 0.1\n', "accuracy is over all labels; leave label out"),
+        (RULE.replace("TPR", "accuracy") + 'label = "fear"\nmax_gap = 0.1\n', "accuracy is over all labels; omit label"),
         (RULE.replace('name = "a"\n', "") + "max_gap = 0.1\n", "rule number 1: 'name' is missing"),
         (RULE.replace('attribute = "g"\n', "") + "max_gap = 0.1\n", "rule 'a': 'attribute' is missing"),
-        ((RULE + "max_gap = 0.1\n") * 2, "two rules are called 'a'"),
-        (RULE + "max_gap = 0.1\n" + WAIVER.replace('"a"', '"b"'), "a waiver is for rule 'b', which there is not"),
+        ((RULE + "max_gap = 0.1\n") * 2, "two rules have the name 'a'"),
+        (RULE + "max_gap = 0.1\n" + WAIVER.replace('"a"', '"b"'), "a waiver names rule 'b', which does not exist"),
         (RULE + "max_gap = 0.1\n" + WAIVER.replace('reason = "why"\n', ""), "waiver 'a': 'reason' is missing"),
         (RULE + "max_gap = 0.1\n" + WAIVER.replace('"why"', '""'), "waiver 'a': reason: "),
         (RULE + "max_gap = 0.1\n" + WAIVER.replace("2027-01-01", '"soon"'), "waiver 'a': expires: "),
         ("confidence = 1.0\n" + RULE + "max_gap = 0.1\n", "confidence: "),
         ("rules = 3\n", "rules: "),
-        ("rules [", "is no TOML"),
+        ("rules [", "is not valid TOML"),
     ],
 )
-def test_a_policy_that_cannot_be_meant_is_refused_by_name(read, text, model_labels):
-    """One line: the file, the rule and the key; nothing is judged by a policy that was half understood."""
-    with pytest.raises(UsageError, match=model_labels) as refused:
+def test_an_invalid_policy_is_refused_by_name(read, text, message):
+    """The message is one line and names the file, the rule and the key."""
+    with pytest.raises(UsageError, match=message) as refused:
         read(text)
     assert "fairfer.toml" in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
-def test_a_policy_that_is_not_there_is_named(tmp_path):
-    """And one in another encoding is no traceback."""
+def test_a_policy_that_cannot_be_read_is_named(tmp_path):
+    """Missing, in another encoding, or without a table for fairfer."""
     with pytest.raises(UsageError, match="cannot be read"):
         read_policy(tmp_path / "none.toml")
     (tmp_path / "latin.toml").write_bytes(b'name = "\xe4"')
     with pytest.raises(UsageError, match="cannot be read"):
         read_policy(tmp_path / "latin.toml")
     (tmp_path / "pyproject.toml").write_text("[tool.other]\n", encoding="utf-8")
-    with pytest.raises(UsageError, match="holds no rule"):
+    with pytest.raises(UsageError, match="has no rule"):
         read_policy(tmp_path / "pyproject.toml")
 
 
-def test_a_waiver_holds_until_its_day_and_then_must_go():
-    """Its last day counts; the next one refuses, so that nobody passes by what was forgotten."""
+def test_a_waiver_holds_until_its_expiry_date():
+    """It is valid on that day and an error on the next, so that no forgotten waiver hides a failure."""
     policy = Policy.model_validate(
         {
             "rules": [{"name": "a", "rate": "TPR", "attribute": "g", "max_gap": 0.1}],
@@ -166,8 +166,42 @@ def test_a_waiver_holds_until_its_day_and_then_must_go():
         policy.check_waivers(dt.date(2026, 5, 2))
 
 
-def test_a_rule_never_changes():
-    """What was judged is what was read."""
+def test_rules_are_immutable():
+    """The rules that are judged are those that were read."""
     rule = Rule(name="a", rate="TPR", attribute=["g"], max_gap=0.1)
     with pytest.raises(ValueError, match="frozen"):
         rule.max_gap = 0.5
+
+
+def test_paths_are_text_or_pathlike(tmp_path, monkeypatch):
+    """For the file and for the folder."""
+    path = tmp_path / "fairfer.toml"
+    path.write_text(GOOD, encoding="utf-8")
+    assert read_policy(str(path)) == read_policy(path) == read_policy(folder=str(tmp_path)) == read_policy(folder=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert read_policy() == read_policy("fairfer.toml") == read_policy(path)
+
+
+def test_groupings_are_spelled_as_by(read):
+    """Spaces after commas and repetitions make no difference, in rules and in waivers."""
+    text = GOOD.replace('["gender", "gender,race"]', '["gender", "gender, race", "gender,race"]')
+    policy = read(text.replace('attribute = "gender"\nreason', 'attribute = "gender, race"\nreason'))
+    assert policy.rules[0].groupings == [("gender",), ("gender", "race")]
+    assert policy.rules[0].attribute == ["gender", "gender,race", "gender,race"]
+    assert policy.waivers[0].covers("smiles", "happiness", "gender,race")
+
+
+@pytest.mark.parametrize("rate", OVERALL_RATES)
+def test_rates_over_all_labels_take_no_label(read, rate):
+    """Accuracy, subset accuracy and coverage."""
+    text = RULE.replace("TPR", rate) + "max_gap = 0.1\n"
+    assert read(text).rules[0].label == ["*"]
+    with pytest.raises(UsageError, match=f"{rate} is over all labels; omit label"):
+        read(text + 'label = "fear"\n')
+
+
+@pytest.mark.parametrize("rate", ["macro-F1", "weighted macro-F1", "Hamming loss", "F1", "prevalence"])
+def test_rates_without_confidence_bounds_cannot_be_limited(read, rate):
+    """Means of several rates are not proportions, and prevalence does not depend on the model."""
+    with pytest.raises(UsageError, match=f"rule 'a': rate '{rate}' cannot be judged; "):
+        read(RULE.replace("TPR", rate) + "max_gap = 0.1\n")

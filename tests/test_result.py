@@ -16,7 +16,8 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 import fairfer
 from fairfer.audits.plan import AuditPlan
 from fairfer.audits.result import SCHEMA_VERSION, TABLES, Audit
-from fairfer.datasets.dataset import Attribute, Dataset
+from fairfer.datasets.attributes import Attribute
+from fairfer.datasets.dataset import Dataset
 from fairfer.errors import RunError, UsageError
 from fairfer.labels import LabelSpace
 from fairfer.metrics.score_bins import bin_of

@@ -11,7 +11,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import fairfer
-from fairfer.datasets.dataset import UNANNOTATED
 from fairfer.errors import UsageError
 from fairfer.labels import LabelSpace
 from fairfer.metrics.counts import Source, count
@@ -22,6 +21,7 @@ from fairfer.metrics.standardization import Strata, _estimates, standardized_gap
 from fairfer.predictions.inference import predict
 from fairfer.stats import wilson
 from fairfer.testing import FakeModel
+from fairfer.vocabulary import UNANNOTATED
 
 LABELS = LabelSpace.of("two", ["anger", "fear"])
 BY = ("g",)

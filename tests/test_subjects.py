@@ -10,14 +10,14 @@ from scipy import stats
 import fairfer
 from fairfer.audits.audit import audit_predictions, rebuild
 from fairfer.audits.plan import AuditPlan
-from fairfer.datasets.dataset import Attribute
+from fairfer.datasets.attributes import Attribute
 from fairfer.errors import UsageError
 from fairfer.labels import LabelSpace
 from fairfer.metrics.counts import LABEL_RATES, Source, count
 from fairfer.metrics.subjects import SubjectEstimates, likely_subject_column, number_subjects
 from fairfer.predictions.inference import predict
 from fairfer.testing import FakeModel
-from fairfer.vocabulary import EVERYONE
+from fairfer.vocabulary import EVERYONE, STATUSES
 
 LABELS = LabelSpace.of("two", ["anger", "fear"])
 BY = ("g",)
@@ -164,7 +164,7 @@ def test_counts_by_subject_agree_with_masks():
         part = frame[(frame["unit"] == counts.unit[i]) & (frame["g"] == counts.groups[counts.group[i]][0])]
         assert counts.total[i] == counts.judged[i] == len(part)
         assert counts.correct[i] == (part["truth"] == part["predicted"]).sum()
-        assert counts.answered[i] == (part["status"] == "ok").sum()
+        assert list(counts.statuses[i]) == [(part["status"] == status).sum() for status in STATUSES]
         for j, label in enumerate(counts.labels):
             true, predicted = part["truth"] == label, part["predicted"] == label
             assert counts.tp[i, j] == (true & predicted).sum()

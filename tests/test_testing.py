@@ -1,4 +1,4 @@
-"""The checks for authors of adapters and loaders let good ones pass and name each fault of bad ones."""
+"""The checks for authors of adapters and loaders accept correct ones and name each fault of others."""
 
 from __future__ import annotations
 
@@ -8,61 +8,78 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fairfer.datasets.dataset import UNANNOTATED, Attribute, Recorded, Step
+from fairfer.datasets.attributes import Attribute
+from fairfer.datasets.dataset import RecordedPredictions, Step
 from fairfer.datasets.images import PixelImages
 from fairfer.labels import FERPLUS, LabelSpace
 from fairfer.models.model import Prediction
 from fairfer.testing import FakeModel, check_loader, check_model
+from fairfer.vocabulary import UNANNOTATED
 
 
-def picture(level: int) -> np.ndarray:
-    """A picture whose top left pixel has this level."""
-    found = np.full((4, 4, 3), 7, np.uint8)
-    found[0, 0] = level
-    return found
+def image(level: int) -> np.ndarray:
+    """An image whose top left pixel has this gray level."""
+    pixels = np.full((4, 4, 3), 7, np.uint8)
+    pixels[0, 0] = level
+    return pixels
 
 
-def test_the_fake_model_says_what_the_top_left_pixel_tells():
-    """Tests choose its answers by their pictures, and it answers alike each time."""
+def test_the_top_left_pixel_determines_the_fake_models_answer():
+    """Tests choose its answers by their images, and the same image always has the same answer."""
     model = FakeModel(no_face=[250], error=[251], nan=[252])
-    answers = model.predict([picture(level) for level in (0, 9, 250, 251, 252)])
+    answers = model.predict([image(level) for level in (0, 9, 250, 251, 252)])
     assert [a.status for a in answers] == ["ok", "ok", "no_face", "error", "ok"]
     assert [int(np.argmax(a.scores)) for a in answers[:2]] == [0, 1]
     assert np.isnan(answers[4].scores).all()
     assert all(a.detail for a in answers[2:4])
-    assert np.array_equal(FakeModel().predict([picture(9)])[0].scores, answers[1].scores)
+    assert np.array_equal(FakeModel().predict([image(9)])[0].scores, answers[1].scores)
     assert model.calls == [5]
 
 
-def test_good_models_pass():
-    """A model that keeps its contract is not complained about, nor is one that finds no face in some pictures."""
+def test_the_bits_of_the_top_left_pixel_determine_the_labels_of_a_multi_label_fake():
+    """Every combination of eight labels can be made; scores keep their distance from 0.5."""
+    model = FakeModel(task="multi-label", no_face=[250], nan=[252])
+    for level in range(250):
+        [answer] = model.predict([image(level)])
+        present = [bool(level & 1 << i) for i in range(8)]
+        assert list(answer.scores > 0.5) == present
+        assert np.abs(answer.scores - 0.5).min() >= 0.1 - 1e-9
+        assert ((answer.scores >= 0) & (answer.scores <= 1)).all()
+    assert [a.status for a in model.predict([image(250), image(252)])] == ["no_face", "ok"]
+    [answer] = FakeModel(tuple("abcdefghij"), task="multi-label").predict([image(1)])
+    assert list(np.flatnonzero(answer.scores > 0.5)) == [0, 8]  # the bits repeat
+
+
+def test_correct_models_pass():
+    """Also one that finds no face in some images, and a multi-label one."""
     check_model(FakeModel())
+    check_model(FakeModel(task="multi-label"))
     check_model(FakeModel(("happy", "sad"), no_face=[0]))
-    check_model(FakeModel(), [picture(1), picture(2)])
+    check_model(FakeModel(), [image(1), image(2)])
 
 
 @pytest.mark.parametrize(
     ("fault", "complaint"),
     [
-        ("fewer", "predict gave 5 answers for 6 pictures"),
-        ("more", "predict gave 7 answers for 6 pictures"),
-        ("short", r"picture 5: scores of shape \(7,\) for 8 labels"),
-        ("flat", "must give a list of fairfer.Prediction, not ndarray"),
-        ("unscored", r"picture 5: scores of shape \(\) for 8 labels"),
-        ("status", "picture 5: status 'fine' is none of ok, no_face"),
-        ("type", "must give a list of fairfer.Prediction"),
-        ("text", "picture 5: scores must be finite numbers"),
+        ("fewer", "predict returned 5 answers for 6 images"),
+        ("more", "predict returned 7 answers for 6 images"),
+        ("short", r"image 5: scores of shape \(7,\) for 8 labels"),
+        ("flat", "must return a list of fairfer.Prediction, not a ndarray"),
+        ("unscored", r"image 5: scores of shape \(\) for 8 labels"),
+        ("status", "image 5: status 'fine' is not one of ok, no_face"),
+        ("type", "must return a list of fairfer.Prediction"),
+        ("text", "image 5: scores must be finite numbers"),
     ],
 )
-def test_a_model_that_answers_wrongly_is_told_how(fault, complaint):
-    """Each way to break the contract has its own sentence."""
+def test_each_fault_of_an_answer_is_named(fault, complaint):
+    """Each way to break the contract has its own message."""
     with pytest.raises(AssertionError, match=complaint):
         check_model(FakeModel(fault=fault))
 
 
-def test_a_models_own_exception_is_its_authors_to_see():
+def test_a_models_own_exception_is_not_hidden():
     """A failing model shows its traceback, not a summary of it."""
-    with pytest.raises(RuntimeError, match="told to fail"):
+    with pytest.raises(RuntimeError, match="fails on purpose"):
         check_model(FakeModel(fault="raise"))
 
 
@@ -84,11 +101,12 @@ class Wrong(FakeModel):
         ({"predict": None}, "predict must be a method"),
         ({"options": {"a": 1}}, "options must map text to text"),
         ({"options": ["a"]}, "options must map text to text"),
-        ({"batch_size": 0}, "batch_size must be a whole number from 1, not 0"),
+        ({"batch_size": 0}, "batch_size must be a positive integer, not 0"),
+        ({"task": "regression"}, "task must be one of single-label, multi-label, not 'regression'"),
     ],
 )
-def test_a_model_without_an_identity_is_told_what_it_lacks(attributes, complaint):
-    """Name, version, labels and options are what a run is known by."""
+def test_each_fault_of_a_models_attributes_is_named(attributes, complaint):
+    """Name, version, labels, options and task are the identity of a run."""
     with pytest.raises(AssertionError, match=complaint):
         check_model(Wrong(**attributes))
 
@@ -122,62 +140,62 @@ class Odd(FakeModel):
 @pytest.mark.parametrize(
     ("how", "complaint"),
     [
-        ("never", r"no picture was answered \(the first: nobody\)"),
-        ("silent", "picture 0: status no_face needs a detail"),
-        ("scored", "picture 0: status no_face goes without scores"),
-        ("painter", "predict must not change the pictures"),
-        ("batch", "picture 0 is answered differently when asked one by one"),
-        ("moody", "picture 0 is answered differently when asked again"),
+        ("never", r"no image has an answer \(the first: nobody\)"),
+        ("silent", "image 0: status no_face needs a detail"),
+        ("scored", "image 0: status no_face must have no scores"),
+        ("painter", "predict must not change the images"),
+        ("batch", "image 0 has a different answer when asked one by one"),
+        ("moody", "image 0 has a different answer when asked again"),
     ],
 )
-def test_answers_depend_on_the_picture_alone(how, complaint):
-    """Not on the batch, the order, or the time of day; and an answer not given says why."""
+def test_answers_may_depend_on_the_image_only(how, complaint):
+    """Not on the batch, the order, or the number of calls; a missing answer has a reason."""
     with pytest.raises(AssertionError, match=complaint):
         check_model(Odd(how))
 
 
-def test_no_picture_has_no_answer():
-    """An empty batch is a batch."""
+def test_no_images_have_no_answers():
+    """An empty batch is allowed."""
 
     class Eager(FakeModel):
         def predict(self, images):
-            return super().predict(images or [picture(0)])
+            return super().predict(images or [image(0)])
 
-    with pytest.raises(AssertionError, match="no answer for no picture"):
+    with pytest.raises(AssertionError, match="an empty list for no images"):
         check_model(Eager())
 
 
-def recorded(index, status="ok", predicted="anger") -> Recorded:
-    """Answers that came with a data set."""
+def recorded(index, status="ok", predicted="anger") -> RecordedPredictions:
+    """Predictions that a table recorded."""
     frame = pd.DataFrame({"status": status, "predicted": predicted, "detail": ""}, index=index)
-    return Recorded("table", FERPLUS, frame, "1")
+    return RecordedPredictions("table", FERPLUS, frame, "1")
 
 
-def test_good_data_sets_pass(toy):
-    """One with pictures and attributes, and one with recorded answers and no pictures."""
+def test_correct_data_sets_pass(toy):
+    """One with images and attributes, and one with recorded predictions and no images."""
     data = toy(["anger", "fear"], {"gender": ["f", None]})
     check_loader(data)
     check_loader(data.replace(images=None, recorded=recorded(data.samples.index)))
 
 
-def bad(toy, **changes):
+def modified(toy, **changes):
     """A data set with these fields changed."""
     data = toy(["anger", "fear"], {"gender": ["f", None]})
     return data.replace(**{k: v(data) if callable(v) else v for k, v in changes.items()})
 
 
 class Noisy(PixelImages):
-    """Pictures that differ each time."""
+    """Images that differ each time."""
 
     def decode(self, raw, sample_id):
-        """A picture with another first pixel."""
-        found = super().decode(raw, sample_id)
-        found[0, 0] = np.random.default_rng().integers(0, 256, 3)
-        return found
+        """An image with a random first pixel."""
+        pixels = super().decode(raw, sample_id)
+        pixels[0, 0] = np.random.default_rng().integers(0, 256, 3)
+        return pixels
 
 
-class Grey(PixelImages):
-    """Pictures without colours."""
+class Gray(PixelImages):
+    """Images without a color axis."""
 
     def decode(self, raw, sample_id):
         """Two dimensions."""
@@ -190,43 +208,90 @@ GENDER = Attribute("gender", ("f", UNANNOTATED), "annotated")
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"attributes": (dataclasses.replace(GENDER, levels=("f", "f", UNANNOTATED)),)}, "'gender' names a level twice"),
-        ({"attributes": (dataclasses.replace(GENDER, levels=(UNANNOTATED, "f")),)}, "must name unannotated last"),
-        ({"attributes": (dataclasses.replace(GENDER, source="guessed"),)}, "source 'guessed', which is none of"),
-        ({"attributes": (dataclasses.replace(GENDER, probabilities={"f": "p_f"}),)}, "no column 'p_f', the probability of 'f'"),
-        ({"attributes": (GENDER, GENDER)}, "names of their own, without commas, not gender, gender"),
-        ({"samples": lambda d: d.samples.rename({"face0000.png": " "})}, "sample ids must be text without space"),
-        ({"votes": lambda d: pd.DataFrame({"anger": [1, 2]})}, "votes must have the rows of samples"),  # noqa: ARG005
-        ({"steps": (Step("", 1),)}, "every step must say"),
+        ({"attributes": (dataclasses.replace(GENDER, levels=("f", "f", UNANNOTATED)),)}, "'gender' has a level twice"),
+        ({"attributes": (dataclasses.replace(GENDER, levels=(UNANNOTATED, "f")),)}, "must have unannotated as its last level"),
+        ({"attributes": (dataclasses.replace(GENDER, source="guessed"),)}, "source 'guessed', which is not one of"),
+        (
+            {"attributes": (dataclasses.replace(GENDER, probabilities={"f": "p_f"}),)},
+            "no column 'p_f' with the probability of 'f'",
+        ),
+        ({"attributes": (GENDER, GENDER)}, "unique names without commas, not gender, gender"),
+        ({"samples": lambda d: d.samples.rename({"face0000.png": " "})}, "sample ids must not be empty"),
+        ({"votes": lambda d: pd.DataFrame({"anger": [1, 2]})}, "votes must have the rows of samples"),
+        ({"steps": (Step("", 1),)}, "every step must have a text"),
         ({"card": {"rows": 3}}, "card must map text to text"),
-        ({"images": None}, "pictures or recorded answers"),
+        ({"images": None}, "images or recorded predictions"),
         ({"images": lambda d: Noisy(d.samples.index, d.images.pixels)}, "must be the same each time"),
-        ({"images": lambda d: Grey(d.samples.index, d.images.pixels)}, r"must be \(height, width, 3\) uint8, not \(8, 8\)"),
-        ({"recorded": lambda d: recorded(d.samples.index[::-1])}, "recorded answers must have the rows"),
+        ({"images": lambda d: Gray(d.samples.index, d.images.pixels)}, r"must be \(height, width, 3\) uint8, not \(8, 8\)"),
+        ({"recorded": lambda d: recorded(d.samples.index[::-1])}, "recorded predictions must have the rows"),
         ({"recorded": lambda d: recorded(d.samples.index, status="fine")}, "recorded statuses must be of"),
-        ({"recorded": lambda d: recorded(d.samples.index, predicted="rage")}, "recorded answers must be labels"),
+        ({"recorded": lambda d: recorded(d.samples.index, predicted="rage")}, "recorded labels must be labels"),
         ({"recorded": lambda d: recorded(d.samples.index, status="error")}, "missing elsewhere"),
     ],
 )
-def test_a_loader_that_breaks_its_contract_is_told_how(toy, changes, complaint):
-    """Each fault has its own sentence."""
+def test_each_fault_of_a_data_set_is_named(toy, changes, complaint):
+    """Each fault has its own message."""
     if "samples" in changes:
         changes = {**changes, "images": None, "recorded": lambda d: recorded(changes["samples"](d).index)}
     with pytest.raises(AssertionError, match=complaint):
-        check_loader(bad(toy, **changes))
+        check_loader(modified(toy, **changes))
 
 
-def test_a_data_set_of_which_no_picture_can_be_read_is_told_so(toy, tmp_path):
-    """Paths that lead nowhere are the loader's fault."""
+def recorded_decisions(index, **columns) -> RecordedPredictions:
+    """Multi-label predictions of two action units that a table recorded; `columns` replaces columns, or removes them (None)."""
+    decisions = {f"predicted:{label}": pd.array([1, 0], "Int8") for label in ("AU1", "AU2")}
+    frame = pd.DataFrame({"status": "ok", "detail": "", **decisions}, index=index)
+    for name, values in columns.items():
+        column = name.replace("_", ":")
+        frame = frame.drop(columns=column) if values is None else frame.assign(**{column: values})
+    return RecordedPredictions("table", LabelSpace("AUs", ("AU1", "AU2")), frame, "1", task="multi-label")
+
+
+def test_correct_multi_label_predictions_pass(toy):
+    """Decisions, or scores, or both; missing where there is no answer."""
+    data = toy(["anger", "fear"])
+    index = data.samples.index
+    check_loader(data.replace(recorded=recorded_decisions(index)))
+    scores = {"score_AU1": [0.1, 0.2], "score_AU2": [0.1, np.nan]}
+    check_loader(data.replace(recorded=recorded_decisions(index, predicted_AU1=None, predicted_AU2=None, **scores)))
+    missing = pd.array([1, None], "Int8")
+    check_loader(
+        data.replace(recorded=recorded_decisions(index, status=["ok", "error"], predicted_AU1=missing, predicted_AU2=missing))
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "complaint"),
+    [
+        ({"predicted_AU2": None}, "must have a column predicted:LABEL or score:LABEL for every label"),
+        ({"predicted": ["AU1", "AU2"]}, "must have no column 'predicted'"),
+        ({"predicted_AU1": [1, 2]}, "recorded decisions must be 1 or 0 where the status is ok"),
+        ({"predicted_AU1": pd.array([1, None], "Int8")}, "recorded decisions must be 1 or 0 where the status is ok"),
+        ({"status": ["ok", "error"]}, "decisions must be 1 or 0 where the status is ok, and missing elsewhere"),
+        (
+            {"status": ["ok", "error"], "predicted_AU1": None, "predicted_AU2": None, "score_AU1": 0.5, "score_AU2": 0.5},
+            "recorded scores must be missing where the status is not ok",
+        ),
+    ],
+)
+def test_each_fault_of_multi_label_predictions_is_named(toy, columns, complaint):
+    """A table with one column per label has a contract of its own."""
+    data = toy(["anger", "fear"])
+    with pytest.raises(AssertionError, match=complaint):
+        check_loader(data.replace(recorded=recorded_decisions(data.samples.index, **columns)))
+
+
+def test_a_data_set_without_a_readable_image_is_a_fault(toy, tmp_path):
+    """Wrong paths are the loader's fault."""
     from fairfer.datasets.images import FileImages
 
     data = toy(["anger"])
-    with pytest.raises(AssertionError, match="no picture can be read"):
+    with pytest.raises(AssertionError, match="no image can be read"):
         check_loader(data.replace(images=FileImages(tmp_path, {data.samples.index[0]: "gone.png"})))
 
 
 def test_every_fault_is_named_at_once():
-    """An author mends them in one go."""
+    """So that an author can fix them together."""
     with pytest.raises(AssertionError) as caught:
         check_model(Wrong(name="", batch_size=-1, labels=LabelSpace("x", ("a",)), version=""))
     assert str(caught.value).count("\n- ") == 3

@@ -1,4 +1,4 @@
-"""One verdict, many faces: all say the same; and other people's tools are told in their own words."""
+"""Verdict renderers and files: all show the same verdict, in the format of each tool; the command, the action, the plugin."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -16,41 +17,42 @@ from pathlib import Path
 import pytest
 
 import fairfer.cli.main
-from fairfer.cli.judging import decide
 from fairfer.errors import RunError, UsageError
 from fairfer.gate.judge import judge
 from fairfer.gate.policy import Policy
+from fairfer.gate.run import judge_run
 from fairfer.gate.verdict import Verdict
-from fairfer.report import write_report
+from fairfer.report.verdict_files import annotate_workflow, write_verdict
 from fairfer.report.verdicts import (
     MARKER,
     banner,
+    check_status,
+    count_statuses,
     headline,
     junit,
     markdown,
-    standing,
-    tallies,
     terminal,
     workflow_commands,
 )
+from fairfer.report.write import write_report
 
 ROOT = Path(__file__).parent.parent
 TODAY = dt.date(2026, 1, 1)
 EVIL = "a|b <script>`*_[x](http://evil) @all ::error::%0A"
 
 
-@pytest.fixture
-def audit(toy):
-    """Women are read rightly, men less so, a third group hardly is there."""
+@pytest.fixture(scope="module")
+def audit(toy_factory):
+    """Three groups: high TPR, lower TPR, and too few faces."""
     from fairfer import audit, predict
     from fairfer.labels import LabelSpace
     from fairfer.testing import FakeModel
 
     labels = LabelSpace.of("two", ["anger", "fear"])
     groups = ["f"] * 300 + ["m"] * 300 + ["x"] * 5
-    said = [0] * 280 + [1] * 20 + [0] * 190 + [1] * 110 + [0] * 5
-    data = toy(["anger"] * len(said), {"g": groups}, said=said, labels=labels)
-    return audit(data, predict(data, FakeModel(labels)), ["g"], permutations=100)
+    predicted = [0] * 280 + [1] * 20 + [0] * 190 + [1] * 110 + [0] * 5
+    data = toy_factory(["anger"] * len(predicted), {"g": groups}, said=predicted, labels=labels)
+    return audit(data, predict(data, FakeModel(labels)), ["g"], permutations=100, date="2026-01-01")
 
 
 def rules(name="r", **more):
@@ -70,31 +72,31 @@ def rules(name="r", **more):
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def verdict(audit):
     return judge(rules(), audit, today=TODAY)
 
 
-def test_the_verdict_holds_one_of_each(verdict):
-    """What the faces are compared on: a failure, a waived one, an open one and passes."""
-    assert tallies(verdict) == {"pass": 2, "fail": 1, "inconclusive": 1, "waived": 1}
+def test_the_verdict_has_every_status(verdict):
+    """The renderers are compared on a failure, a waived failure, an inconclusive check and passes."""
+    assert count_statuses(verdict) == {"pass": 2, "fail": 1, "inconclusive": 1, "waived": 1}
     assert (verdict.outcome, verdict.exit_code) == ("fail", 1)
 
 
-def test_every_face_says_the_same(verdict):
-    """Terminal, Markdown, JUnit, annotations, banner and JSON: as many of each standing, and each check's own sentence."""
-    counts = tallies(verdict)
+def test_every_renderer_shows_the_same(verdict):
+    """Terminal, Markdown, JUnit, annotations, banner and JSON: the same number of checks per status, and each reason."""
+    counts = count_statuses(verdict)
     shown = terminal(verdict).splitlines()
     signs = Counter(line[0] for line in shown[shown.index(headline(verdict)) + 2 :] if not line.startswith("  "))
-    assert all(any(f"{r['name']}"[:5] in line for line in shown) for r in verdict.policy["rules"])
+    assert all(any(f"{r.name}"[:5] in line for line in shown) for r in verdict.policy.rules)
     assert (signs["✓"], signs["✗"], signs["?"], signs["-"]) == tuple(
         counts[k] for k in ("pass", "fail", "inconclusive", "waived")
     )
     rows = [line.split(" | ")[0].strip("| ") for line in markdown(verdict).splitlines() if line.startswith("| ")][1:]
     assert Counter(rows) == {k: n for k, n in counts.items() if n}
-    suite = ET.fromstring(junit(verdict))  # noqa: S314 - our own
+    suite = ET.fromstring(junit(verdict))
     cases = list(suite.iter("testcase"))
-    assert len(cases) == len(verdict.findings) == int(suite.get("tests"))
+    assert len(cases) == len(verdict.checks) == int(suite.get("tests"))
     failures = [c.find("failure").get("type") for c in cases if c.find("failure") is not None]
     assert Counter(failures) == {"fail": 1, "inconclusive": 1}
     assert int(suite.get("failures")) == 2
@@ -103,29 +105,29 @@ def test_every_face_says_the_same(verdict):
     assert levels == {"::error": 2, "::notice": 2}
     items = re.findall(r"<li>(\w+): ", banner(verdict))
     assert Counter(items) == {"fail": 1, "inconclusive": 1, "waived": 1}
-    assert Counter(standing(f) for f in Verdict.model_validate_json(verdict.to_json()).findings) == {
+    assert Counter(check_status(f) for f in Verdict.model_validate_json(verdict.to_json()).checks) == {
         k: n for k, n in counts.items() if n
     }
-    for face in (terminal(verdict), markdown(verdict), banner(verdict), workflow_commands(verdict)):
-        assert "FAILED" in face
+    for text in (terminal(verdict), markdown(verdict), banner(verdict), workflow_commands(verdict)):
+        assert "FAILED" in text
     plain = " ".join(terminal(verdict).split())
-    assert all(f.why.split(";")[0] in plain for f in verdict.findings)
+    assert all(f.reason.split(";")[0] in plain for f in verdict.checks)
 
 
-def test_inconclusive_that_is_allowed_is_told_but_stops_nobody(audit):
-    """Skipped in JUnit, a warning in a workflow, a question mark everywhere."""
+def test_an_allowed_inconclusive_verdict_is_shown_as_such(audit):
+    """Skipped in JUnit, a warning in a workflow."""
     policy = Policy.model_validate(
         {"rules": [{"name": "open", "rate": "TPR", "label": "anger", "attribute": "g", "max_gap": 0.3}]}
     )
-    found = judge(policy, audit, allow_inconclusive=True, today=TODAY)
-    assert headline(found).startswith("INCONCLUSIVE (allowed): 1 of 1 check could not be judged")
-    suite = ET.fromstring(junit(found))  # noqa: S314 - our own
+    result = judge(policy, audit, allow_inconclusive=True, today=TODAY)
+    assert headline(result).startswith("INCONCLUSIVE (allowed): 1 of 1 check inconclusive")
+    suite = ET.fromstring(junit(result))
     assert (suite.get("failures"), suite.get("skipped")) == ("0", "1")
-    assert workflow_commands(found).startswith("::warning ")
+    assert workflow_commands(result).startswith("::warning ")
 
 
-def test_names_do_nothing_to_any_face(verdict):
-    """A rule's name is data: no tag, table edge, link, mention, nor a second command."""
+def test_names_are_escaped_by_every_renderer(verdict):
+    """The name of a rule adds no tag, table cell, link, mention or workflow command."""
     comment = markdown(verdict)
     assert comment.startswith(MARKER + "\n")
     assert "<script" not in comment + banner(verdict)
@@ -136,40 +138,47 @@ def test_names_do_nothing_to_any_face(verdict):
         assert len(re.findall(r"(?<!\\)\|", row)) == 8
     for line in workflow_commands(verdict).splitlines():
         assert re.match(r"::(error|warning|notice) title=[^:,]*::", line)
-    ET.fromstring(junit(verdict))  # noqa: S314 - our own
+    ET.fromstring(junit(verdict))
 
 
-def test_the_schema_is_published_and_true(verdict):
-    """The JSON schema in the repository is that of the model; a verdict reads back as it was."""
-    path = ROOT / "fairfer" / "schemas" / "verdict.json"
+def test_the_published_schema_is_current(verdict):
+    """``gate/schemas/verdict.json`` is ``Verdict.model_json_schema()``; a verdict is read back unchanged."""
+    path = ROOT / "fairfer" / "gate" / "schemas" / "verdict.json"
     assert json.loads(path.read_text(encoding="utf-8")) == Verdict.model_json_schema()
     assert Verdict.model_validate_json(verdict.to_json()) == verdict
 
 
-@pytest.fixture
-def run(audit, tmp_path):
-    """A run folder with a report, as ``fairfer audit`` leaves one; without rows, so audits are compared as they are."""
-    folder = tmp_path / "run"
+@pytest.fixture(scope="module")
+def reported(audit, tmp_path_factory):
+    """A report, which takes seconds to draw."""
+    folder = tmp_path_factory.mktemp("reported") / "run"
     write_report(audit, folder)
     return folder
 
 
-def test_the_page_shows_the_verdict_and_a_rebuilt_page_keeps_it(run, audit):
-    """The banner is put in place; writing the report again gives the same page; another verdict replaces it."""
+@pytest.fixture
+def run(reported, tmp_path):
+    """A run folder with a report and without predictions, so that audits are compared unpaired."""
+    return shutil.copytree(reported, tmp_path / "run")
+
+
+def test_the_report_shows_the_verdict_of_its_audit(run, audit):
+    """A rebuilt report keeps the banner; the report of another audit has none."""
     before = (run / "report.html").read_text(encoding="utf-8")
     assert "<!--verdict--><!--/verdict-->" in before
-    decided = decide(run, policy=rules())
+    verdict = judge_run(str(run), policy=rules())
+    write_verdict(verdict, str(run))
     page = (run / "report.html").read_text(encoding="utf-8")
-    assert headline(decided.verdict) in page
-    assert Verdict.read(run / "verdict.json") == decided.verdict
+    assert headline(verdict) in page
+    assert Verdict.read(run / "verdict.json") == verdict
     write_report(audit, run)
     assert (run / "report.html").read_text(encoding="utf-8") == page
     write_report(audit.model_copy(update={"command": "another"}), run)
     assert 'class="verdict"' not in (run / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_verdict_that_is_damaged_is_refused(run):
-    """By name, when a report is written beside it."""
+def test_a_damaged_verdict_is_refused(run):
+    """The message names the file and the command that writes it again."""
     (run / "verdict.json").write_text('{"outcome": "pass"}', encoding="utf-8")
     with pytest.raises(RunError, match=r"verdict\.json: .*run fairfer gate again"):
         Verdict.read(run / "verdict.json")
@@ -187,7 +196,7 @@ def command(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
 
-    def go(*arguments: str) -> tuple[int, str, str]:
+    def run_command(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["fairfer", "gate", *arguments])
         code = 0
         try:
@@ -197,15 +206,15 @@ def command(monkeypatch, capsys, tmp_path):
         printed = capsys.readouterr()
         return code, printed.out, printed.err
 
-    return go
+    return run_command
 
 
 @pytest.mark.parametrize(("limit", "code"), [("pass", 0), ("fail", 1), ("broken", 2), ("inconclusive", 3)])
 def test_exit_codes(command, run, tmp_path, limit, code):
-    """0 pass, 1 fail, 2 could not run, 3 inconclusive; nothing is written when it could not run."""
+    """0 pass, 1 fail, 2 could not run, 3 inconclusive; with 2 nothing is written."""
     (tmp_path / "fairfer.toml").write_text(POLICY + LIMITS[limit], encoding="utf-8")
-    found, out, err = command(str(run), "--markdown", "m.md", "--junit", "j.xml")
-    assert found == code
+    status, out, err = command(str(run), "--markdown", "m.md", "--junit", "j.xml")
+    assert status == code
     assert (run / "verdict.json").exists() == (tmp_path / "m.md").exists() == (tmp_path / "j.xml").exists() == (code != 2)
     assert out.startswith("fairfer gate") == (code != 2)
     assert (len(err.splitlines()) == 1) == (code == 2)
@@ -218,7 +227,7 @@ def test_exit_codes(command, run, tmp_path, limit, code):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "model_labels"),
+    ("arguments", "message"),
     [
         (["nowhere"], "does not exist"),
         (["run", "--policy", "none.toml"], "cannot be read"),
@@ -227,43 +236,43 @@ def test_exit_codes(command, run, tmp_path, limit, code):
     ],
 )
 @pytest.mark.usefixtures("run")
-def test_what_is_not_there_is_one_line_and_exit_2(command, tmp_path, arguments, model_labels):
-    """Never 0: a gate that found nothing to judge has judged nothing."""
+def test_missing_files_exit_with_2_and_one_line(command, tmp_path, arguments, message):
+    """Run, policy and baseline."""
     (tmp_path / "fairfer.toml").write_text(POLICY + LIMITS["pass"], encoding="utf-8")
     (tmp_path / "empty").mkdir()
     code, out, err = command(*arguments)
     assert (code, out) == (2, "")
-    assert model_labels in err
+    assert message in err
     assert len(err.splitlines()) == 1
 
 
-def test_a_workflow_is_told_in_its_own_words(run, tmp_path, monkeypatch):
-    """Annotations on the log, Markdown in the job's summary, the outcome among the step's outputs; outside of one, nothing."""
+def test_github_workflows_are_annotated(verdict, tmp_path, monkeypatch):
+    """Annotations in the log, Markdown in the job summary, the outcome in the outputs; outside of a workflow nothing."""
     for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"):
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-    assert "::error" not in decide(run, policy=rules()).text
+    assert annotate_workflow(verdict) == ""
     assert not (tmp_path / "GITHUB_OUTPUT").exists()
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    assert "::error" in decide(run, policy=rules()).text
+    assert "::error" in annotate_workflow(verdict)
     assert (tmp_path / "GITHUB_STEP_SUMMARY").read_text(encoding="utf-8").startswith(MARKER)
     assert (tmp_path / "GITHUB_OUTPUT").read_text(encoding="utf-8") == "outcome=fail\n"
 
 
-def test_a_run_whose_predictions_are_newer_than_its_audit_is_refused(command, run, tmp_path):
-    """The audit says who was asked; run.json says whose answers lie there now."""
+def test_a_run_with_predictions_of_another_model_is_refused(command, run, tmp_path):
+    """The predictions were replaced after the audit."""
     (tmp_path / "fairfer.toml").write_text(POLICY + LIMITS["pass"], encoding="utf-8")
-    about = {"model": "fake", "version": "1", "options": {}}
-    (run / "run.json").write_text(json.dumps({**about, "model": "another"}), encoding="utf-8")
+    description = {"model": "fake", "version": "1", "options": {}}
+    (run / "run.json").write_text(json.dumps({**description, "model": "another"}), encoding="utf-8")
     code, _, err = command(str(run))
     assert code == 2
-    assert "audit.json is of fake, the predictions are of another 1; audit again" in err
+    assert "audit.json is from fake 1, but the predictions are from another 1" in err
     (run / "run.json").write_text("{}", encoding="utf-8")
     assert command(str(run))[0] == 2
 
 
-def test_nothing_is_half_written(command, run, tmp_path):
-    """Where one file cannot be written none of the others stays, and what is no plain file is written to, not replaced."""
+def test_all_files_are_written_or_none(command, run, tmp_path):
+    """An error removes the other new files; symbolic links are followed, not replaced."""
     (tmp_path / "fairfer.toml").write_text(POLICY + LIMITS["pass"], encoding="utf-8")
     (tmp_path / "folder").mkdir()
     code, _, err = command(str(run), "--markdown", "m.md", "--junit", "folder")
@@ -279,45 +288,20 @@ def test_nothing_is_half_written(command, run, tmp_path):
     assert command(str(run))[0] == 2
 
 
-def test_a_summary_that_cannot_be_written_is_one_line(run, monkeypatch):
-    """The runner's own files may be missing when its variables are set by hand."""
+def test_a_summary_that_cannot_be_written_is_an_error(verdict, monkeypatch):
+    """The variables of the runner may name files that do not exist."""
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "/nonexistent/x")
-    with pytest.raises(UsageError, match="GITHUB_STEP_SUMMARY names it"):
-        decide(run, policy=rules())
-
-
-def test_the_actions_words_are_a_shells(tmp_path):
-    """Several lines, quotes and all; a quote that is not closed is an error and not half of the arguments."""
-    if not SCRIPT.is_file():
-        pytest.skip("a source distribution comes without workflows")
-    fake = tmp_path / "bin"
-    fake.mkdir()
-    (fake / "fairfer").write_text('#!/bin/sh\nprintf "%s\\n" "$@" >> calls\nexit 2\n', encoding="utf-8")
-    (fake / "fairfer").chmod(0o755)
-    environment = {
-        "PATH": f"{fake}:{Path(sys.executable).parent}:/usr/bin:/bin",
-        "GITHUB_OUTPUT": str(tmp_path / "out"),
-        "RUNNER_TEMP": str(tmp_path),
-        "FAIRFER_RUN": "run",
-        "FAIRFER_ARGUMENTS": 'data\n--model a:b\n--name "my data"',
-    }
-    done = subprocess.run(["bash", str(SCRIPT)], check=False, env=environment, cwd=tmp_path, capture_output=True)  # noqa: S607
-    assert done.returncode == 2
-    calls = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
-    assert calls == ["audit", "data", "--model", "a:b", "--name", "my data", "--out", "run"]
-    (tmp_path / "calls").unlink()
-    broken = {**environment, "FAIRFER_ARGUMENTS": 'data --name "my'}
-    assert subprocess.run(["bash", str(SCRIPT)], check=False, env=broken, cwd=tmp_path, capture_output=True).returncode == 2  # noqa: S607
-    assert not (tmp_path / "calls").exists()
+    with pytest.raises(UsageError, match="correct the environment variable GITHUB_STEP_SUMMARY"):
+        annotate_workflow(verdict)
 
 
 @pytest.mark.usefixtures("run")
 def test_the_gate_imports_nothing_heavy(tmp_path):
-    """No table library, model, plot or server: it must start in a blink."""
+    """No library for tables, models or figures, so that it starts quickly."""
     (tmp_path / "fairfer.toml").write_text(POLICY + LIMITS["pass"], encoding="utf-8")
     code = (
-        "import sys, fairfer.cli; sys.argv = ['fairfer', 'gate', 'run']\n"
+        "import sys, fairfer.cli.main; sys.argv = ['fairfer', 'gate', 'run']\n"
         "try:\n    fairfer.cli.main.main()\nexcept SystemExit as stop:\n    assert not stop.code\n"
         "print(sorted(set(sys.modules) & set('pandas fairlearn sklearn duckdb pyarrow matplotlib PIL jinja2 deepface "
         "onnxruntime scipy'.split())))"
@@ -327,45 +311,82 @@ def test_the_gate_imports_nothing_heavy(tmp_path):
 
 
 SCRIPT = ROOT / ".github" / "actions" / "gate" / "gate.sh"
+needs_script = pytest.mark.skipif(not SCRIPT.is_file(), reason="a source distribution has no workflows")
 
 
-@pytest.mark.skipif(not SCRIPT.is_file(), reason="a source distribution comes without workflows")
+@pytest.fixture
+def action(run, tmp_path):
+    """Run the script of the action as a runner does, with its inputs as environment variables."""
+
+    def run_script(**inputs: str) -> subprocess.CompletedProcess[str]:
+        environment = {
+            "PATH": f"{tmp_path / 'bin'}:{Path(sys.executable).parent}:/usr/bin:/bin",
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(tmp_path),
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_OUTPUT": str(tmp_path / "out"),
+            "RUNNER_TEMP": str(tmp_path),
+            "FAIRFER_RUN": str(run),
+            "FAIRFER_POLICY": str(tmp_path / "policy.toml"),
+            "FAIRFER_INSTALL": "",
+            "FAIRFER_ARGUMENTS": "",
+            "FAIRFER_BASELINE": "",
+            "FAIRFER_ALLOW": "false",
+            **inputs,
+        }
+        command = ["bash", str(SCRIPT)]
+        return subprocess.run(command, check=False, env=environment, cwd=tmp_path, capture_output=True, text=True)
+
+    return run_script
+
+
+@needs_script
 @pytest.mark.parametrize(
     ("limit", "code", "outcome"),
-    [("pass", 0, "pass"), ("fail", 1, "fail"), ("broken", 2, "error"), ("inconclusive", 3, "inconclusive")],
+    [
+        ("pass", 0, "pass"),
+        pytest.param("fail", 1, "fail", marks=pytest.mark.slow),
+        ("broken", 2, "error"),
+        pytest.param("inconclusive", 3, "inconclusive", marks=pytest.mark.slow),
+    ],
 )
-def test_the_actions_shell_as_a_runner_calls_it(run, tmp_path, limit, code, outcome):
-    """Outputs and exit code; inputs are never executed."""
+def test_the_action_as_a_runner_calls_it(action, tmp_path, limit, code, outcome):
+    """Exit code, outputs and files."""
     (tmp_path / "policy.toml").write_text(POLICY + LIMITS[limit], encoding="utf-8")
-    bin_folder = Path(sys.executable).parent
-    environment = {
-        "PATH": f"{bin_folder}:/usr/bin:/bin",
-        "HOME": str(tmp_path),
-        "GITHUB_ACTIONS": "true",
-        "GITHUB_OUTPUT": str(tmp_path / "out"),
-        "RUNNER_TEMP": str(tmp_path),
-        "FAIRFER_RUN": str(run),
-        "FAIRFER_POLICY": str(tmp_path / "policy.toml"),
-        "FAIRFER_INSTALL": "",
-        "FAIRFER_ARGUMENTS": "",
-        "FAIRFER_BASELINE": "",
-        "FAIRFER_ALLOW": "false",
-    }
-    done = subprocess.run(["bash", str(SCRIPT)], check=False, env=environment, capture_output=True, text=True)  # noqa: S607
+    done = action()
     assert done.returncode == code, done.stderr
-    told = dict(line.split("=", 1) for line in (tmp_path / "out").read_text(encoding="utf-8").splitlines())
-    assert told["outcome"] == outcome
-    assert ("comment" in told) == (code != 2)
+    outputs = dict(line.split("=", 1) for line in (tmp_path / "out").read_text(encoding="utf-8").splitlines())
+    assert outputs["outcome"] == outcome
+    assert ("comment" in outputs) == (code != 2)
     if code != 2:
-        assert Path(told["comment"]).read_text(encoding="utf-8").startswith(MARKER)
+        assert Path(outputs["comment"]).read_text(encoding="utf-8").startswith(MARKER)
         assert (tmp_path / "fairfer-junit.xml").is_file()
-    evil = {**environment, "FAIRFER_RUN": "$(touch pwned)`touch pwned`; touch pwned"}
-    assert subprocess.run(["bash", str(SCRIPT)], check=False, env=evil, cwd=tmp_path, capture_output=True).returncode == 2  # noqa: S607
-    assert not (tmp_path / "pwned").exists()
 
 
-def test_the_projects_own_policies_are_what_they_say():
-    """Three can be read, and one cannot; the continuous integration expects their exit codes."""
+@needs_script
+def test_inputs_of_the_action_are_not_executed(action, tmp_path):
+    """Command substitutions and separators in an input are part of a name."""
+    assert action(FAIRFER_RUN="$(touch created)`touch created`; touch created").returncode == 2
+    assert not (tmp_path / "created").exists()
+
+
+@needs_script
+def test_the_action_splits_arguments_as_a_shell_does(action, tmp_path):
+    """Line breaks and quotes; an unclosed quote is an error."""
+    program = tmp_path / "bin" / "fairfer"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@" >> calls\nexit 2\n', encoding="utf-8")
+    program.chmod(0o755)
+    assert action(FAIRFER_RUN="run", FAIRFER_ARGUMENTS='data\n--model a:b\n--name "my data"').returncode == 2
+    calls = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
+    assert calls == ["audit", "data", "--model", "a:b", "--name", "my data", "--out", "run"]
+    (tmp_path / "calls").unlink()
+    assert action(FAIRFER_ARGUMENTS='data --name "my').returncode == 2
+    assert not (tmp_path / "calls").exists()
+
+
+def test_the_policies_of_the_projects_own_gate():
+    """Three are valid and one is not; .ci/run expects their exit codes."""
     from fairfer.gate.policy import read_policy
 
     for name in ("pass", "fail", "inconclusive"):
@@ -378,40 +399,72 @@ PLUGIN_TEST = """
 import pytest
 from fairfer.pytest_plugin import assert_fair
 
-WOMEN = "happy,happy,f\\n" * 90 + "happy,sad,f\\n" * 10
-ROWS = "label,predicted,g\\n" + WOMEN + "happy,happy,m\\n" * {men} + "happy,sad,m\\n" * {missed}
+HEADER = "label,predicted,g\\n" + "happy,happy,f\\n" * 90 + "happy,sad,f\\n" * 10
+POLICY = '[[rules]]\\nname = "a"\\nrate = "TPR"\\nlabel = "happy"\\nattribute = "g"\\nmax_gap = 0.2\\n'
 
-def test_fair(fairfer_audit, tmp_path):
-    (tmp_path / "rows.csv").write_text(ROWS)
-    audit = fairfer_audit(tmp_path / "rows.csv", by=["g"], draws=100)
-    found = assert_fair(audit, "fairfer.toml", allow_inconclusive={allow})
-    assert found.outcome in ("pass", "inconclusive")
+@pytest.mark.parametrize(
+    ("hits", "allow"), [(88, False), (40, False), (78, False), (78, True)], ids=["pass", "fail", "open", "allowed"]
+)
+def test_fair(fairfer_audit, tmp_path, hits, allow):
+    rows = HEADER + "happy,happy,m\\n" * hits + "happy,sad,m\\n" * (100 - hits)
+    (tmp_path / "rows.csv").write_text(rows)
+    (tmp_path / "fairfer.toml").write_text(POLICY)
+    audit = fairfer_audit(tmp_path / "rows.csv", by=["g"], permutations=100)
+    verdict = assert_fair(audit, str(tmp_path / "fairfer.toml"), allow_inconclusive=allow)
+    assert verdict.outcome in ("pass", "inconclusive")
 """
 
 
-@pytest.mark.parametrize(
-    ("men", "missed", "allow", "passed"),
-    [(88, 12, False, True), (40, 60, False, False), (78, 22, False, False), (78, 22, True, True)],
-)
-def test_the_plugin_judges_as_the_gate_does(tmp_path, men, missed, allow, passed):
-    """In a pytest of its own, as a user has it: the same verdict, its text in the failure."""
-    rule = '[[rules]]\nname = "a"\nrate = "TPR"\nlabel = "happy"\nattribute = "g"\nmax_gap = 0.2\n'
-    (tmp_path / "fairfer.toml").write_text(rule, encoding="utf-8")
-    (tmp_path / "test_it.py").write_text(PLUGIN_TEST.format(men=men, missed=missed, allow=allow), encoding="utf-8")
+@pytest.mark.slow
+def test_the_plugin_fails_tests_as_the_gate_fails_builds(tmp_path):
+    """In a pytest process of its own: the same verdicts, with the gate's text and no traceback."""
+    (tmp_path / "test_it.py").write_text(PLUGIN_TEST, encoding="utf-8")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("COV_", "PYTEST"))}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"],
+        [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "test_it.py"],
         check=False, cwd=tmp_path, capture_output=True, text=True, env=environment,
     )  # fmt: skip
-    assert (done.returncode == 0) == passed, done.stdout
-    if not passed:
-        word = "FAILED" if men == 40 else "INCONCLUSIVE"
-        assert f"{word}: 1 of 1 check" in done.stdout
-        assert "Traceback" not in done.stdout
+    results = dict(re.findall(r"test_fair\[(\w+)\] (PASSED|FAILED)", done.stdout))
+    assert results == {"pass": "PASSED", "fail": "FAILED", "open": "FAILED", "allowed": "PASSED"}, done.stdout
+    assert "FAILED: 1 of 1 check failed" in done.stdout
+    assert "INCONCLUSIVE: 1 of 1 check inconclusive" in done.stdout
+    assert "Traceback" not in done.stdout
 
 
-def test_assert_fair_here(audit):
-    """The same in this process: a pass gives the verdict, a failure fails the test."""
+TABLE = "truth,model,g\n" + "happy,happy,f\n" * 30 + "sad,sad,m\n" * 20 + "happy,sad,m\n" * 10
+
+
+def test_the_fixture_passes_options_on(fairfer_audit, tmp_path):
+    """Options of loaders go to the data set, those of the audit to the audit; paths are text or PathLike."""
+    path = tmp_path / "rows.csv"
+    path.write_text(TABLE, encoding="utf-8")
+    options = {"truth": "truth", "predicted": "model", "name": "ours", "minimum": 25, "permutations": 100}
+    audit = fairfer_audit(str(path), by=["g"], run=str(tmp_path / "run"), **options)
+    assert (audit.data.name, audit.plan.minimum, audit.data.samples) == ("ours", 25, 60)
+    assert (tmp_path / "run" / "run.json").is_file()
+    again = fairfer_audit(path, by=["g"], **options)
+    assert again.rates == audit.rates
+
+
+def test_the_fixture_refuses_unknown_options(fairfer_audit, tmp_path, toy):
+    """By name, with the nearest option; and options of a loader for a data set that is loaded."""
+    with pytest.raises(UsageError, match="fairfer_audit has no option 'minimun'; did you mean 'minimum'"):
+        fairfer_audit(tmp_path / "rows.csv", minimun=5)
+    with pytest.raises(UsageError, match="truth cannot be applied to a Dataset; pass them to load_dataset"):
+        fairfer_audit(toy(["anger"]), truth="label")
+    with pytest.raises(UsageError, match=r"contains images but no predictions; name the model: fairfer_audit\(\.\.\., model="):
+        fairfer_audit(toy(["anger"]))
+
+
+def test_the_plugin_imports_no_other_module():
+    """Every run of pytest imports the plugin, so it must not import fairfer's modules until it is used."""
+    code = "import sys, fairfer.pytest_plugin; print(sorted(m for m in sys.modules if m.startswith('fairfer')))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "['fairfer', 'fairfer.pytest_plugin']"
+
+
+def test_assert_fair_returns_the_verdict_or_fails(audit):
+    """With and without a baseline."""
     from fairfer.pytest_plugin import assert_fair
 
     kinds = {k: Policy.model_validate(tomllib.loads(POLICY + v)) for k, v in LIMITS.items() if k != "broken"}

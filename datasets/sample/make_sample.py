@@ -1,23 +1,24 @@
-"""Make the bundled sample: k-Same averages of FER+ Test, every picture five people and none of them.
+"""Make the bundled sample: k-Same averages of FER+ Test. Every picture is the average of five people.
 
     python datasets/sample/make_sample.py --data FERPLUS --out datasets/sample
 
 Method: k-Same de-identification (Newton, Sweeney and Malin 2005, "Preserving privacy by de-identifying face images", IEEE TKDE
 17(2)), k = 5, inside each cell of emotion x gender x race:
 
-1. The faces that FER+'s official majority rule keeps (3,137).
-2. Left out: every face with an exact pixel twin in Train, and all but one of each group of exact or near duplicates within Test
+1. Take the faces that FER+'s official majority rule keeps (3,137).
+2. Exclude pictures with an overlay (watermark, caption, logo, sign) and drawings: see `OVERLAYS` and `DRAWINGS`.
+3. Exclude every face with an exact duplicate in Train, and all but one of each group of exact or near duplicates within Test
    (also mirrored, shifted, rescaled, or of other brightness and contrast). Candidates are found by correlation of band-passed
-   faces at a few shifts and mirrored, then verified by correlation of their fine detail at five scales; the bounds were set by
-   looking at pairs, and err on the side of leaving out.
-3. In each cell: a face and the four unused ones most like it form a group and are used up. Two so alike that they may show
-   one person never share a group.
-4. The five are laid over one another (mirrored, shifted by up to 3 pixels), brought to one mean and contrast, and
-   averaged, a source that stands out with a smaller weight (0.12 at least), so that all five are about equally like it.
-5. Checked for each picture: how like it is to its likest source, and by how much that source stands out from the other four.
+   faces at a few shifts and mirrored, then verified by correlation of their fine detail at five scales. The thresholds were
+   chosen by viewing pairs and favor exclusion.
+4. In each cell, a face and the four unused faces most similar to it form a group. Two faces so similar that they may show
+   one person are never in the same group.
+5. Align the five faces (mirrored, shifted by up to 3 pixels), bring them to one mean and contrast, and average them. A source
+   that stands out gets a smaller weight (at least 0.12), so that all five are about equally similar to the average.
+6. Check each average: its correlation with the most similar source, and by how much that source exceeds the other four.
 
-Only the averages, and the label, gender and race that their five sources share, are written; no name or number of a source is.
-Everything is decided by the seed: same data, same libraries, same bytes.
+The output holds only the averages, and the label, gender and race that their five sources share. No source of an average
+is named. The seed decides everything: the same data and libraries give the same bytes.
 """
 
 from __future__ import annotations
@@ -33,16 +34,51 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-K = 5
-LEAST_WEIGHT = 0.12  # of a source in its average; plain averaging gives each 0.2
+K = 5  # sources per average
+MINIMUM_WEIGHT = 0.12  # of a source in its average; plain averaging gives each 0.2
 SIDE = 48
 EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
-CANDIDATE = 0.72  # coarse correlation from which a pair is looked at closely
-SAME_PICTURE = 0.66  # correlation of fine detail from which it counts as one picture; the two kinds part around 0.75
-MAY_BE_ONE_PERSON = 0.66  # coarse correlation above which two faces never share an average
-STANDS_OUT = 0.12  # most by which the likest source may exceed the mean of the other four
-LIKEST = 0.86  # most that a picture may correlate with any source
-GREY_LEVELS = 64  # an average needs no more, and the files are smaller
+CANDIDATE = 0.72  # coarse correlation from which a pair is compared in detail
+SAME_PICTURE = 0.66  # correlation of fine detail from which a pair counts as one picture
+POSSIBLY_ONE_PERSON = 0.66  # coarse correlation above which two faces never share an average
+MAXIMUM_EXCESS = 0.12  # by which the most similar source may exceed the mean of the other four
+MAXIMUM_SIMILARITY = 0.86  # correlation of an average with any source
+GRAY_LEVELS = 64  # an average needs no more, and the files are smaller
+
+# fmt: off
+OVERLAYS = frozenset({
+    32220, 32228, 32233, 32241, 32249, 32258, 32287, 32294, 32304, 32321, 32331, 32342, 32348, 32356, 32418, 32423, 32428,
+    32435, 32437, 32448, 32449, 32450, 32492, 32507, 32508, 32513, 32524, 32548, 32555, 32557, 32558, 32571, 32596, 32601,
+    32602, 32605, 32618, 32638, 32647, 32654, 32676, 32731, 32739, 32749, 32762, 32770, 32774, 32776, 32781, 32784, 32827,
+    32829, 32856, 32863, 32868, 32936, 32938, 32951, 32955, 32972, 32978, 32987, 33003, 33007, 33019, 33020, 33037, 33051,
+    33060, 33067, 33068, 33079, 33103, 33105, 33107, 33109, 33117, 33120, 33131, 33142, 33157, 33185, 33188, 33193, 33211,
+    33224, 33235, 33238, 33245, 33249, 33255, 33276, 33296, 33298, 33309, 33318, 33331, 33341, 33351, 33354, 33359, 33366,
+    33367, 33369, 33373, 33394, 33404, 33422, 33448, 33450, 33459, 33460, 33463, 33470, 33487, 33509, 33513, 33522, 33543,
+    33548, 33553, 33555, 33567, 33578, 33579, 33581, 33588, 33599, 33610, 33617, 33621, 33633, 33634, 33655, 33661, 33668,
+    33677, 33678, 33692, 33699, 33725, 33736, 33786, 33798, 33805, 33827, 33882, 33889, 33910, 33912, 33913, 33919, 33920,
+    33940, 33959, 33964, 33992, 34003, 34007, 34016, 34028, 34032, 34037, 34057, 34060, 34075, 34079, 34084, 34117, 34147,
+    34149, 34152, 34155, 34157, 34168, 34174, 34191, 34210, 34212, 34220, 34227, 34302, 34311, 34312, 34335, 34370, 34373,
+    34374, 34380, 34399, 34412, 34415, 34419, 34455, 34496, 34503, 34509, 34510, 34512, 34528, 34545, 34565, 34586, 34629,
+    34652, 34654, 34655, 34660, 34691, 34696, 34698, 34722, 34730, 34749, 34754, 34762, 34772, 34774, 34780, 34795, 34814,
+    34817, 34819, 34823, 34835, 34840, 34843, 34866, 34871, 34896, 34897, 34911, 34929, 34934, 34960, 34969, 34980, 34993,
+    34996, 35004, 35050, 35053, 35054, 35088, 35093, 35126, 35169, 35180, 35181, 35192, 35193, 35211, 35214, 35235, 35237,
+    35263, 35277, 35294, 35301, 35304, 35314, 35319, 35325, 35345, 35363, 35370, 35372, 35388, 35395, 35412, 35432, 35436,
+    35468, 35473, 35482, 35487, 35491, 35494, 35518, 35534, 35549, 35557, 35565, 35597, 35606, 35614, 35618, 35644, 35649,
+    35651, 35654, 35676, 35678, 35691, 35700, 35705, 35713, 35717, 35727, 35737, 35749, 35756, 35764, 35767, 35772, 35778,
+    35783, 35788, 35799,
+})
+# fmt: on
+"""Numbers of the Test pictures (``fer00NNNNN.png``) with an overlay: a stock-photo watermark, a caption, a subtitle, a logo
+or a warning sign. Found by viewing all 2,893 majority faces of Test that have no exact duplicate in Train."""
+
+# fmt: off
+DRAWINGS = frozenset({
+    32271, 32297, 32658, 32715, 32799, 33091, 33133, 33480, 33667, 33816, 33822, 33860, 33898, 34002, 34073, 34134, 34137,
+    34202, 34331, 34369, 34410, 34414, 34424, 34452, 34709, 34733, 34789, 34857, 34941, 34971, 34999, 35014, 35212, 35229,
+    35250, 35379, 35666, 35704, 35732,
+})
+# fmt: on
+"""Numbers of the Test pictures that are drawings or rendered figures: they show no person."""
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -50,10 +86,16 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Faces:
-    """Pictures (n, 48, 48), and for Test the cell of each: emotion, gender, race."""
+    """Pictures (n, 48, 48), with the file name and the cell (emotion, gender, race) of each."""
 
     pictures: Floats
+    names: list[str]
     cells: list[tuple[str, str, str]]
+
+    def __getitem__(self, chosen: NDArray[np.bool_]) -> Faces:
+        """Only the faces for which the mask is true."""
+        rows = np.flatnonzero(chosen)
+        return Faces(self.pictures[rows], [self.names[i] for i in rows], [self.cells[i] for i in rows])
 
 
 def read_split(root: Path, split: str) -> tuple[list[str], Floats, Ints]:
@@ -73,8 +115,15 @@ def read_test(root: Path) -> Faces:
     chosen = (2 * kept.max(1) > kept.sum(1)) & (label < len(EMOTIONS))
     with (root / "demographics.csv").open(newline="", encoding="utf-8") as file:
         people = {row["image"]: (row["gender"], row["race"]) for row in csv.DictReader(file)}
-    cells = [(EMOTIONS[label[i]], *people[names[i]]) for i in np.flatnonzero(chosen)]
-    return Faces(pictures[chosen], cells)
+    rows = np.flatnonzero(chosen)
+    cells = [(EMOTIONS[label[i]], *people[names[i]]) for i in rows]
+    return Faces(pictures[chosen], [names[i] for i in rows], cells)
+
+
+def listed(faces: Faces, numbers: frozenset[int]) -> NDArray[np.bool_]:
+    """Which faces have a file name with one of these numbers."""
+    names = {f"fer{number:07d}.png" for number in numbers}
+    return np.array([name in names for name in faces.names])
 
 
 def unit(values: Floats) -> Floats:
@@ -86,7 +135,7 @@ def unit(values: Floats) -> Floats:
 
 
 def band(pictures: Floats, fine: float, coarse: float) -> Floats:
-    """What lies between two scales: without the lighting, and for duplicates without noise."""
+    """Band-passed pictures: the detail between two Gaussian scales, without lighting and noise."""
     blurred = gaussian_filter(pictures, (0, coarse, coarse), mode="nearest")
     return np.asarray(gaussian_filter(pictures, (0, fine, fine), mode="nearest") - blurred, np.float32)
 
@@ -97,7 +146,7 @@ def halve(pictures: Floats) -> Floats:
     return np.asarray(pictures.reshape(n, height // 2, 2, width // 2, 2).mean((2, 4)), np.float32)
 
 
-def coarse_likeness(some: Floats, many: Floats) -> Floats:
+def coarse_similarity(some: Floats, many: Floats) -> Floats:
     """(len(some), len(many)) best correlation of band-passed faces over shifts of -2, 0, 2 pixels and both orientations."""
     whole = unit(halve(many[:, 2:46, 2:46])).T.copy()
     best = np.full((len(some), len(many)), -1, np.float32)
@@ -132,12 +181,12 @@ def views(picture: Floats) -> Floats:
     return unit(np.concatenate(cuts))
 
 
-def leave_out_duplicates(faces: Floats, train: Floats) -> tuple[NDArray[np.bool_], Floats, dict[str, int]]:
-    """Which Test faces may be used, how like they are to one another (coarsely), and how many went for which reason."""
+def exclude_duplicates(faces: Floats, train: Floats) -> tuple[NDArray[np.bool_], Floats, dict[str, int]]:
+    """Which Test faces are usable, their coarse similarity to one another, and the number excluded by reason."""
     in_train = {picture.tobytes() for picture in train}
     exact = np.array([picture.tobytes() in in_train for picture in faces])
     usable = ~exact
-    like = coarse_likeness(band(faces, 1.0, 6.0), band(faces, 1.0, 6.0))
+    like = coarse_similarity(band(faces, 1.0, 6.0), band(faces, 1.0, 6.0))
     like = np.maximum(like, like.T)
     centre = unit(band(faces, 0.6, 2.0)[:, 6:42, 6:42])
     within = 0
@@ -147,8 +196,7 @@ def leave_out_duplicates(faces: Floats, train: Floats) -> tuple[NDArray[np.bool_
             usable[i] = False
             within += 1
     counts = {
-        "majority faces": len(faces),
-        "exact twin in Train": int(exact.sum()),
+        "exact duplicate in Train": int(exact.sum()),
         "exact or near duplicate within Test": within,
         "usable": int(usable.sum()),
     }
@@ -156,14 +204,14 @@ def leave_out_duplicates(faces: Floats, train: Floats) -> tuple[NDArray[np.bool_
 
 
 def group_faces(members: Ints, like: Floats, generator: np.random.Generator) -> list[Ints]:
-    """Groups of K faces of one cell: a face and the unused ones most like it, none of them so alike as to be one person."""
+    """Groups of K faces of one cell: a face and the most similar unused ones, no two of which may show one person."""
     unused = [int(i) for i in generator.permutation(members)]
     groups = []
     while len(unused) >= K:
         first = unused.pop(0)
         group = [first]
         for candidate in sorted(unused, key=lambda i: (-like[first, i], i)):
-            if all(like[candidate, other] < MAY_BE_ONE_PERSON for other in group):
+            if all(like[candidate, other] < POSSIBLY_ONE_PERSON for other in group):
                 group.append(candidate)
             if len(group) == K:
                 break
@@ -174,8 +222,8 @@ def group_faces(members: Ints, like: Floats, generator: np.random.Generator) -> 
 
 
 def aligned(pictures: Floats) -> Floats:
-    """Each face mirrored and shifted by up to 3 pixels so as to lie best on the first; edges are repeated."""
-    laid = [pictures[0]]
+    """Each face mirrored and shifted by up to 3 pixels to match the first best; edges are repeated."""
+    result = [pictures[0]]
     centre = unit(band(pictures[:1], 1.0, 6.0)[:, 6:42, 6:42])[0]
     for picture in pictures[1:]:
         moves = [
@@ -185,8 +233,8 @@ def aligned(pictures: Floats) -> Floats:
             for across in range(7)
         ]
         scores = unit(band(np.stack(moves), 1.0, 6.0)[:, 6:42, 6:42]) @ centre
-        laid.append(moves[int(scores.argmax())])
-    return np.stack(laid)
+        result.append(moves[int(scores.argmax())])
+    return np.stack(result)
 
 
 def average(pictures: Floats) -> NDArray[np.uint8]:
@@ -198,17 +246,17 @@ def average(pictures: Floats) -> NDArray[np.uint8]:
     level = (pictures - means) / np.maximum(contrasts, 1)
     weights = np.full(len(pictures), 1 / len(pictures))
     for _ in range(20):
-        near = likeness_to_sources(np.tensordot(weights, level, 1), level)
+        near = similarity_to_sources(np.tensordot(weights, level, 1), level)
         weights = weights * np.exp(-2 * (near - near.mean()))
-        weights = np.clip(weights / weights.sum(), LEAST_WEIGHT, None)
+        weights = np.clip(weights / weights.sum(), MINIMUM_WEIGHT, None)
         weights /= weights.sum()
     mean = np.tensordot(weights, level, 1)
     picture = mean / max(float(mean.std()), 1e-6) * float(contrasts.mean()) + float(means.mean())
-    step = 256 // GREY_LEVELS
+    step = 256 // GRAY_LEVELS
     return np.asarray(np.clip(np.round(picture / step) * step, 0, 255), np.uint8)
 
 
-def likeness_to_sources(picture: NDArray[np.floating] | NDArray[np.uint8], sources: Floats) -> Floats:
+def similarity_to_sources(picture: NDArray[np.floating] | NDArray[np.uint8], sources: Floats) -> Floats:
     """Correlation of a picture with each of its sources, their lighting removed."""
     views = band(np.concatenate([picture[None].astype(np.float32), sources]), 0.6, 8.0)
     rows = unit(views)
@@ -216,16 +264,18 @@ def likeness_to_sources(picture: NDArray[np.floating] | NDArray[np.uint8], sourc
 
 
 def make(root: Path, out: Path, seed: int) -> dict[str, object]:
-    """Write the sample and return what its README states."""
-    faces = read_test(root)
-    train = read_split(root, "Train")[1]
-    usable, like, counts = leave_out_duplicates(faces.pictures, train)
+    """Write the sample and return the figures that its README states."""
+    majority = read_test(root)
+    overlay, drawing = listed(majority, OVERLAYS), listed(majority, DRAWINGS)
+    counts = {"majority faces": len(majority.names), "overlay": int(overlay.sum()), "drawing": int(drawing.sum())}
+    faces = majority[~(overlay | drawing)]
+    usable, like, duplicates = exclude_duplicates(faces.pictures, read_split(root, "Train")[1])
     generator = np.random.default_rng(seed)
     made: list[tuple[NDArray[np.uint8], tuple[str, str, str]]] = []
-    likest: list[float] = []
-    stands_out: list[float] = []
+    similarities: list[float] = []
+    excesses: list[float] = []
     sources: list[Ints] = []
-    refused = 0
+    rejected = 0
     too_few: dict[str, int] = {}
     for cell in sorted(set(faces.cells)):
         members = np.array([i for i, c in enumerate(faces.cells) if c == cell and usable[i]], dtype=np.int64)
@@ -233,47 +283,49 @@ def make(root: Path, out: Path, seed: int) -> dict[str, object]:
             too_few[" ".join(cell)] = len(members)
             continue
         for group in group_faces(members, like, generator):
-            laid = aligned(faces.pictures[group])
-            picture = average(laid)
-            near = likeness_to_sources(picture, laid)
+            stack = aligned(faces.pictures[group])
+            picture = average(stack)
+            near = similarity_to_sources(picture, stack)
             excess = float(near.max() - np.delete(near, near.argmax()).mean())
-            if near.max() > LIKEST or excess > STANDS_OUT:
-                refused += 1
+            if near.max() > MAXIMUM_SIMILARITY or excess > MAXIMUM_EXCESS:
+                rejected += 1
                 continue
             made.append((picture, cell))
             sources.append(group)
-            likest.append(float(near.max()))
-            stands_out.append(excess)
+            similarities.append(float(near.max()))
+            excesses.append(excess)
     write(out, made, generator)
     return {
-        "faces": counts,
+        "faces": counts | duplicates,
         "pictures": len(made),
-        "groups refused because one source stood out": refused,
+        "groups rejected because one source stood out": rejected,
         "cells with fewer than five usable faces": too_few,
-        "correlation with the likest source": quantiles(likest),
-        "by how much it stands out from the other four": quantiles(stands_out),
-        "likest of all Test faces is one of the five": round(found_again(made, faces.pictures, sources), 3),
+        "correlation with the most similar source": quantiles(similarities),
+        "excess over the mean of the other four": quantiles(excesses),
+        "share whose most similar Test face is a source": round(reidentification_rate(made, faces.pictures, sources), 3),
     }
 
 
-def found_again(made: list[tuple[NDArray[np.uint8], tuple[str, str, str]]], pictures: Floats, sources: list[Ints]) -> float:
-    """How often the Test face most like a picture is one of its sources; which of the five it is stays open."""
-    everyone = unit(band(pictures, 0.6, 8.0))
-    mine = unit(band(np.stack([p for p, _ in made]).astype(np.float32), 0.6, 8.0))
-    nearest = (mine @ everyone.T).argmax(1)
+def reidentification_rate(
+    made: list[tuple[NDArray[np.uint8], tuple[str, str, str]]], pictures: Floats, sources: list[Ints]
+) -> float:
+    """Share of averages whose most similar Test face is one of their five sources."""
+    candidates = unit(band(pictures, 0.6, 8.0))
+    averages = unit(band(np.stack([p for p, _ in made]).astype(np.float32), 0.6, 8.0))
+    nearest = (averages @ candidates.T).argmax(1)
     return float(np.mean([n in group for n, group in zip(nearest, sources, strict=True)]))
 
 
 def quantiles(values: list[float]) -> dict[str, float]:
-    """Least, median, 95 % and greatest."""
+    """Minimum, median, 95 % quantile and maximum."""
     return {
         name: round(float(np.quantile(values, q)), 3)
-        for name, q in (("least", 0), ("median", 0.5), ("95 %", 0.95), ("greatest", 1))
+        for name, q in (("minimum", 0), ("median", 0.5), ("95 %", 0.95), ("maximum", 1))
     }
 
 
 def write(out: Path, made: list[tuple[NDArray[np.uint8], tuple[str, str, str]]], generator: np.random.Generator) -> None:
-    """Pictures in a shuffled order, so that a number says nothing of the source, and ``metadata.csv``."""
+    """Write the pictures in shuffled order, so that a number does not reveal the sources, and ``metadata.csv``."""
     folder = out / "images"
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.png"):
@@ -291,7 +343,7 @@ def write(out: Path, made: list[tuple[NDArray[np.uint8], tuple[str, str, str]]],
 
 
 def main() -> None:
-    """Parse, make, and print what the README states."""
+    """Make the sample and print the figures that the README states."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="FER+ in its official layout, with demographics.csv")
     parser.add_argument("--out", type=Path, required=True)

@@ -122,7 +122,9 @@ def _plan(plan: AuditPlan | None, options: Mapping[str, Any]) -> AuditPlan:
 
 def _audit_dataset(dataset: Dataset, predictions: object, plan: AuditPlan, others: tuple[object, ...]) -> Audit:
     if not isinstance(predictions, Predictions):
-        message = f"with a Dataset, the second argument must be Predictions (see fairfer.predict), not {type(predictions).__name__}"
+        message = (
+            f"with a Dataset, the second argument must be Predictions (see fairfer.predict), not {type(predictions).__name__}"
+        )
         raise UsageError(message)
     if any(x is not None for x in others):
         message = "groups, scores, subjects and labels belong to arrays; a Dataset has its own"

@@ -18,13 +18,11 @@ from fairfer.audits.result import AttributeInfo, Audit, DataInfo, LabelInfo, Mod
 from fairfer.audits.stored_samples import SAMPLES, Invocation, read_samples, store_samples
 from fairfer.errors import UsageError
 from fairfer.metrics.confusions import compute_confusions
-from fairfer.metrics.counts import Counts
 from fairfer.metrics.dataset_bias import dataset_bias
 from fairfer.metrics.gaps import compute_gaps
 from fairfer.metrics.human_agreement import duplicate_consistency, human_agreement
 from fairfer.metrics.inferred_groups import annotation_sensitivity
 from fairfer.metrics.rates import compute_rates, group_counts, label_counts
-from fairfer.metrics.results import AnnotationSensitivity, Gap, HumanAgreement, Rate
 from fairfer.metrics.scores import compute_scores
 from fairfer.metrics.standardization import standardized_gaps
 from fairfer.metrics.subjects import SubjectEstimates
@@ -34,6 +32,8 @@ from fairfer.vocabulary import EVERYONE, Grouping, Task
 if TYPE_CHECKING:
     from fairfer.audits.plan import Design
     from fairfer.datasets.dataset import Dataset
+    from fairfer.metrics.counts import Counts
+    from fairfer.metrics.results import AnnotationSensitivity, DuplicateConsistency, Gap, HumanAgreement, Rate
     from fairfer.metrics.settings import MetricSettings
 
 _PACKAGES = ("fairfer", "deepface", "duckdb", "fairlearn", "numpy", "onnxruntime", "pandas", "pillow", "scikit-learn", "scipy")
@@ -166,7 +166,7 @@ def _human_agreement(samples: JoinedSamples) -> HumanAgreement | None:
     if votes is None or dataset.votes is None:
         return None
     duplicates, settings = samples.duplicates(), samples.design.plan.metrics
-    consistency: tuple[list, bool | None] = ([], None)
+    consistency: tuple[list[DuplicateConsistency], bool | None] = ([], None)
     if duplicates is not None and dataset.task == "single-label":
         consistency = duplicate_consistency(
             dataset.samples["label"], dataset.votes, duplicates, dataset.labels.labels, settings.confidence

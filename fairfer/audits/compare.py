@@ -16,22 +16,20 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 from scipy import special
 
 from fairfer.audits.comparison import Change, Comparison, Flip, GapChange, MissingSample
 from fairfer.audits.stored_run import StoredRun, check_comparable, inferred_attributes
 from fairfer.errors import RunError
-from fairfer.metrics.counts import ACCURACY, Counts, Source, count
+from fairfer.metrics.counts import ACCURACY, Counts, Integers, Numbers, Source, count
 from fairfer.metrics.gaps import FAVORABLE
-from fairfer.metrics.results import RateStatus
 from fairfer.stats import benjamini_hochberg, change_of_gap, mcnemar, paired_difference, variance_by_subjects
-from fairfer.vocabulary import ALL, EVERYONE, Group, Grouping, Task, is_annotated
+from fairfer.vocabulary import ALL, Group, Grouping, Task, is_annotated
 
 if TYPE_CHECKING:
     from fairfer.audits.plan import AuditPlan
+    from fairfer.metrics.results import RateStatus
 
-Integers = NDArray[np.int64]
 _SMALLEST_COMPARISON = 2
 _UNIT = "unit"
 
@@ -122,26 +120,25 @@ class _PairedCells:
     """(entries,) group, trials, hits of both, of the candidate only and of the base only, and subject."""
 
     group: Integers
-    trials: Integers
-    both: Integers
-    gained: Integers
-    lost: Integers
+    trials: Numbers
+    both: Numbers
+    gained: Numbers
+    lost: Numbers
     subject: Integers | None
 
     def of_group(self, group: int) -> _PairedCells:
         """The entries of one group that have trials."""
         used = (self.group == group) & (self.trials > 0)
         subject = None if self.subject is None else self.subject[used]
-        return _PairedCells(
-            self.group[used], self.trials[used], self.both[used], self.gained[used], self.lost[used], subject
-        )
+        return _PairedCells(self.group[used], self.trials[used], self.both[used], self.gained[used], self.lost[used], subject)
 
 
 def _pair(one: StoredRun, other: StoredRun) -> _Paired:
     labels = tuple(n for n in one.audit.labels.audited if n in other.audit.labels.audited)
     if not labels:
         message = (
-            f"{one.folder} and {other.folder} cannot be compared: they have no audited label in common; see --unsupported-labels"
+            f"{one.folder} and {other.folder} cannot be compared: they have no audited label in common; "
+            "see --unsupported-labels"
         )
         raise RunError(message)
     common, missing = _common_samples(one, other)
@@ -189,7 +186,8 @@ def _common_samples(one: StoredRun, other: StoredRun) -> tuple[pd.Index, list[Mi
         common = common[same]
     if common.empty:
         message = (
-            f"{one.folder} and {other.folder} cannot be compared: no sample has the same label in both; see --unsupported-labels"
+            f"{one.folder} and {other.folder} cannot be compared: no sample has the same label in both; "
+            "see --unsupported-labels"
         )
         raise RunError(message)
     return common, missing
@@ -201,9 +199,7 @@ def _restricted(run: StoredRun, samples: pd.Index, labels: Sequence[str]) -> pd.
     if "truth" in table:
         return table
     own = list(run.samples.design.labels.labels)
-    kept = {
-        f"{kind}:{own.index(label)}": f"{kind}:{i}" for i, label in enumerate(labels) for kind in ("truth", "predicted")
-    }
+    kept = {f"{kind}:{own.index(label)}": f"{kind}:{i}" for i, label in enumerate(labels) for kind in ("truth", "predicted")}
     return table[["status", *run.samples.columns.values(), *kept]].rename(columns=kept)
 
 
@@ -223,7 +219,9 @@ def _as_text(table: pd.DataFrame, kind: str, labels: Sequence[str], task: Task) 
         values = table[kind].astype("object")
     else:
         columns = table[[f"{kind}:{i}" for i in range(len(labels))]].to_numpy(object)
-        texts = ["+".join(n for n, x in zip(labels, row, strict=True) if x is not pd.NA and x == 1) or "none" for row in columns]
+        texts = [
+            "+".join(n for n, x in zip(labels, row, strict=True) if x is not pd.NA and x == 1) or "none" for row in columns
+        ]
         values = pd.Series(texts, index=table.index, dtype="object")
     if kind == "predicted":
         values = values.where(table["status"] == "ok", table["status"])
@@ -294,9 +292,7 @@ def _by_subject(cells: _PairedCells, p: float, confidence: float) -> tuple[float
     return low, high, max(p, by_subjects, as_effective)
 
 
-def _gap_changes(
-    paired: _Paired, grouping: Grouping, changes: Sequence[Change], plan: AuditPlan
-) -> Iterator[GapChange]:
+def _gap_changes(paired: _Paired, grouping: Grouping, changes: Sequence[Change], plan: AuditPlan) -> Iterator[GapChange]:
     """The change of each gap, between the groups that are large enough in the samples of both runs."""
     by_rate: dict[tuple[str, str], list[Change]] = {}
     for change in changes:
@@ -369,5 +365,12 @@ def _interval(paired: _Paired, usable: Sequence[Change], plan: AuditPlan) -> tup
     neither = cells.trials - cells.both - cells.gained - cells.lost
     rows = np.zeros((int(subject.max()) + 1, len(usable), 4))
     for kind, number_of in enumerate((cells.both, cells.gained, cells.lost, neither)):
-        np.add.at(rows, (subject, member[used], kind), number_of[used])
-    return change_of_gap(totals, generator=generator, confidence=plan.confidence, people=rows)
+        rows[:, :, kind] = _table(subject, member[used], number_of[used], rows.shape[:2])
+    return change_of_gap(totals, generator=generator, confidence=plan.confidence, subjects=rows)
+
+
+def _table(row: Integers, column: Integers, values: Numbers, shape: tuple[int, ...]) -> Numbers:
+    """Values summed by row and column."""
+    table = np.zeros(shape)
+    np.add.at(table, (row, column), values)
+    return table

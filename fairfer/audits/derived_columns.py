@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from fairfer.datasets.dataset import Attribute, as_groups
+from fairfer.datasets.attributes import Attribute, to_levels
 from fairfer.errors import UsageError, did_you_mean
 from fairfer.metrics.human_agreement import AGREEMENT_LEVELS, agreement_levels, vote_entropy
 from fairfer.vocabulary import UNANNOTATED
@@ -86,7 +86,7 @@ def _in_fifths(dataset: Dataset, name: str, values: pd.Series) -> Dataset:
     """A numeric column as five groups of about the same size, as an attribute."""
     numbers = pd.to_numeric(values, errors="coerce")
     if bool((numbers.isna() & values.notna()).any()):
-        groups, levels = as_groups(values, f"{dataset.name}, column {name!r}")
+        groups, levels = to_levels(values, f"{dataset.name}, column {name!r}")
     else:
         edges = np.unique(np.nanquantile(numbers, np.linspace(0, 1, _PARTS + 1)[1:-1]))
         code = np.searchsorted(edges, numbers.to_numpy(float), side="left")

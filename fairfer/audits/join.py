@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from fairfer.metrics.human_agreement import VoteCounts, VotePatterns
 from fairfer.metrics.inferred_groups import InferredAttributes, membership, membership_products
 from fairfer.metrics.standardization import Strata
 from fairfer.metrics.subjects import number_subjects
-from fairfer.vocabulary import UNANNOTATED, Group, Grouping
+from fairfer.vocabulary import UNANNOTATED, Grouping
 
 if TYPE_CHECKING:
     from fairfer.audits.plan import Design
@@ -44,8 +44,8 @@ class JoinedSamples:
     design
         What is audited.
     table
-        Indexed by sample id; columns as `fairfer.metrics.counts.Source` describes, and one per attribute called ``by0``, ``by1``, …,
-        as an attribute may have any name.
+        Indexed by sample id; columns as `fairfer.metrics.counts.Source` describes, and one per attribute called ``by0``,
+        ``by1``, …, as an attribute may have any name.
     columns
         Column of each attribute.
     scored
@@ -69,7 +69,7 @@ class JoinedSamples:
         table = pa.Table.from_pandas(self.table, preserve_index=False)
         return Source(table, self.design.task, self.design.labels.labels, self.columns, self.scored, self.scale)
 
-    def _by(self, unit: Integers) -> Source:
+    def _by(self, unit: NDArray[Any]) -> Source:
         """The samples with the number of each one's unit."""
         table: pa.Table = self.source.relation
         return replace(self.source, relation=table.append_column(_UNIT, pa.array(unit)))
@@ -103,7 +103,7 @@ class JoinedSamples:
         counts, stratum, subject = self._by_subject_and(stratum)
         return Strata(counts, stratum, subject)
 
-    def _by_subject_and(self, number: Integers) -> tuple[dict[Grouping, Counts], Integers, Integers]:
+    def _by_subject_and(self, number: NDArray[Any]) -> tuple[dict[Grouping, Counts], Integers, Integers]:
         """Counts by a numbered kind of sample and subject, and the kind and subject of each unit."""
         pairs, unit = np.unique(np.stack([number, self.subjects], axis=1), axis=0, return_inverse=True)
         counts = count(self._by(unit.ravel().astype(np.int64)), self.design.groups, unit=_UNIT)
@@ -141,7 +141,9 @@ class JoinedSamples:
 
     def weighted(self, attributes: InferredAttributes) -> dict[Grouping, tuple[Counts, Counts]]:
         """For each grouping with probabilities, sums of weights and of squared weights; by subject where samples share one."""
-        wanted = [g for g in self.design.groupings if attributes.probabilistic & set(g) and all(attributes.levels[n] for n in g)]
+        wanted = [
+            g for g in self.design.groupings if attributes.probabilistic & set(g) and all(attributes.levels[n] for n in g)
+        ]
         unit = _UNIT if self.design.plan.subject else ""
         source = self._by(self.subjects) if unit else self.source
         memberships = {n: self._weights(n, attributes) for g in wanted for n in g}
@@ -159,7 +161,8 @@ class JoinedSamples:
         if name in attributes.probabilistic:
             return self._membership(name)[0]
         levels = np.array(attributes.levels[name], dtype=object)
-        return (self.table[self.columns[name]].to_numpy(object)[:, None] == levels).astype(float)
+        weights: NDArray[np.float64] = (self.table[self.columns[name]].to_numpy(object)[:, None] == levels).astype(np.float64)
+        return weights
 
 
 def join(design: Design, predictions: Predictions) -> JoinedSamples:
@@ -197,18 +200,9 @@ def join(design: Design, predictions: Predictions) -> JoinedSamples:
 
 
 def _truth(design: Design) -> pd.DataFrame:
-    """``truth:0``, … of the labels audited. A label that others are merged into is true when any of them is."""
-    dataset, labels = design.dataset, design.labels
-    columns = {}
-    for i, label in enumerate(labels.labels):
-        sources = [name for name, audited in labels.truth.items() if audited == label]
-        if dataset.task == "single-label":
-            columns[f"truth:{i}"] = dataset.samples["label"].isin(sources).astype("Int8")
-        else:
-            parts = dataset.samples[[f"truth:{name}" for name in sources]]
-            true = (parts == 1).fillna(value=False).any(axis=1)
-            columns[f"truth:{i}"] = parts.max(axis=1, skipna=False).astype("Int8").mask(true, 1)
-    return pd.DataFrame(columns, index=dataset.samples.index)
+    """``truth:0``, … of the labels audited."""
+    truth = design.dataset.truth_for(design.labels)
+    return truth.set_axis([f"truth:{i}" for i in range(truth.shape[1])], axis=1)
 
 
 def _decisions(design: Design, predictions: Predictions, answers: pd.DataFrame) -> pd.DataFrame:
@@ -224,7 +218,7 @@ def _decisions(design: Design, predictions: Predictions, answers: pd.DataFrame) 
             message = f"--threshold {label}={threshold}: {predictions.model} recorded no scores, only decisions; leave it out"
             raise RunError(message)
         if label not in predictions.labels:
-            decision = pd.Series(0, index=answers.index)
+            decision = pd.Series(data=False, index=answers.index)
         elif threshold is None and recorded in answers:
             decision = answers[recorded]
         elif threshold is None and predictions.task == "single-label":
@@ -237,9 +231,7 @@ def _decisions(design: Design, predictions: Predictions, answers: pd.DataFrame) 
 
 def _scores(labels: tuple[str, ...], answers: pd.DataFrame) -> tuple[pd.DataFrame, tuple[int, ...], ScoreScale]:
     scored = tuple(i for i, label in enumerate(labels) if f"score:{label}" in answers)
-    scores = pd.DataFrame(
-        {f"score:{i}": answers[f"score:{labels[i]}"].astype("float32") for i in scored}, index=answers.index
-    )
+    scores = pd.DataFrame({f"score:{i}": answers[f"score:{labels[i]}"].astype("float32") for i in scored}, index=answers.index)
     values = scores.to_numpy()
     scale: ScoreScale = "unbounded" if bool(((values < 0) | (values > 1)).any()) else "probability"
     return scores, scored, scale

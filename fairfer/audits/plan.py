@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from fairfer.schema import Strict
 from fairfer.vocabulary import EVERYONE, Group, Grouping, Task, grouping_name
 
 if TYPE_CHECKING:
-    from fairfer.datasets.dataset import Attribute
+    from fairfer.datasets.attributes import Attribute
     from fairfer.datasets.dataset import Dataset
     from fairfer.labels import LabelSpace
 
@@ -36,12 +37,13 @@ class AuditPlan(Strict):
     Attributes
     ----------
     by
-        Groupings: ``"gender"``, or ``"gender,race"`` for an intersection. Every attribute of the data set, one by one, when empty.
+        Groupings: ``"gender"``, or ``"gender,race"`` for an intersection. Every attribute of the data set, one by one, when
+        empty.
     thresholds
         Decision threshold by label, for models whose scores are independent per label; 0.5 for labels without one.
     unsupported_labels
-        What becomes of samples whose label is not among the model's output classes: ``drop``, ``keep`` or ``merge=FROM:TO`` (see
-        `fairfer.labels.reconcile`).
+        What becomes of samples whose label is not among the model's output classes: ``drop``, ``keep`` or ``merge=FROM:TO``
+        (see `fairfer.labels.reconcile`).
     minimum
         A rate with a smaller denominator is marked small and takes part in no comparison.
     confidence
@@ -68,7 +70,7 @@ class AuditPlan(Strict):
     @field_validator("by", mode="before")
     @classmethod
     def _groupings(cls, value: object) -> object:
-        return parse_groupings(value) if isinstance(value, str | Iterable) else value
+        return parse_groupings(value)
 
     @field_validator("standardize", mode="before")
     @classmethod
@@ -103,7 +105,7 @@ class AuditPlan(Strict):
     @classmethod
     def _thresholds(cls, value: dict[str, float]) -> dict[str, float]:
         for label, threshold in value.items():
-            if threshold != threshold or threshold in (float("inf"), float("-inf")):
+            if not math.isfinite(threshold):
                 message = f"--threshold {label}={threshold}: give a finite number"
                 raise UsageError(message)
         return value

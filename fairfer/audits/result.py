@@ -9,7 +9,6 @@ A value that is not estimable is ``null`` with a status that says why, never 0 a
 from __future__ import annotations
 
 import hashlib
-import html
 import json
 import os
 from collections.abc import Sequence
@@ -18,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from fairfer.audits.plan import AuditPlan
 from fairfer.errors import RunError, UsageError, did_you_mean
 from fairfer.files import write_text
-from fairfer.audits.plan import AuditPlan
 from fairfer.metrics.results import (
     AnnotationSensitivity,
     Confusion,
@@ -278,7 +277,9 @@ class Audit(Strict):
             raise RunError(message) from error
         version = value.get("schema_version") if isinstance(value, dict) else None
         if version != SCHEMA_VERSION:
-            message = f"{where} has schema version {version!r}, this version of fairfer reads {SCHEMA_VERSION}; make the audit again"
+            message = (
+                f"{where} has schema version {version!r}, this version of fairfer reads {SCHEMA_VERSION}; make the audit again"
+            )
             raise RunError(message)
         try:
             found = cls.model_validate_json(text)

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from fairfer.audits.audit import rebuild
 from fairfer.audits.comparison import Side
 from fairfer.audits.join import JoinedSamples, join
@@ -19,6 +17,8 @@ from fairfer.predictions.predictions import Predictions
 from fairfer.vocabulary import grouping_name
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fairfer.datasets.dataset import Dataset
 
 _SHOWN = 3
@@ -97,17 +97,22 @@ def check_comparable(one: StoredRun, other: StoredRun) -> None:
     """
     for field, first, second in _fields(one.audit, other.audit):
         if first != second:
-            message = f"{one.folder} and {other.folder} cannot be compared: {field} is {first!r} in one and {second!r} in the other"
+            message = (
+                f"{one.folder} and {other.folder} cannot be compared: {field} is {first!r} in one and {second!r} in the other"
+            )
             message += "; if it is the same data, audit both with the same --name" if field == "data set" else ""
             raise RunError(message)
     common = one.images.index.intersection(other.images.index)
     if common.empty:
         message = f"{one.folder} and {other.folder} cannot be compared: they have no sample in common; use runs of one data set"
         raise RunError(message)
-    columns = [("label", one.truth.loc[common], other.truth.loc[common]), ("image", one.images.loc[common], other.images.loc[common])]
+    columns: list[tuple[str, pd.DataFrame | pd.Series, pd.DataFrame | pd.Series]] = [
+        ("label", one.truth.loc[common], other.truth.loc[common]),
+        ("image", one.images.loc[common], other.images.loc[common]),
+    ]
     names = [*one.samples.columns, *([one.audit.plan.subject] if one.audit.plan.subject else [])]
     prepared = (one.samples.design.dataset.samples, other.samples.design.dataset.samples)
-    columns += [(n, *(samples.loc[common, n].astype("str") for samples in prepared)) for n in names]
+    columns += [(n, prepared[0].loc[common, n].astype("str"), prepared[1].loc[common, n].astype("str")) for n in names]
     for what, first, second in columns:
         differs = (first.to_numpy() != second.to_numpy()).reshape(len(common), -1).any(axis=1)
         if differs.any():

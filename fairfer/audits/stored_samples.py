@@ -1,8 +1,8 @@
 """Truth and groups as audited, stored in a run beside the predictions.
 
-With ``samples.parquet`` a run can be audited again, and its report rebuilt, without the data set and its images. It holds labels,
-the attributes grouped by, and votes where there are any, per sample: rows about people. A run folder is shared with the same care
-as the data set. ``report.html``, ``audit.json`` and the tables hold counts only.
+With ``samples.parquet`` a run can be audited again, and its report rebuilt, without the data set and its images. It holds
+labels, the attributes grouped by, and votes where there are any, per sample: rows about people. A run folder is shared with the
+same care as the data set. ``report.html``, ``audit.json`` and the tables hold counts only.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fairfer.audits.plan import AuditPlan
-from fairfer.datasets.dataset import DUPLICATE_GROUP, Attribute, Dataset, Step
+from fairfer.datasets.attributes import Attribute
+from fairfer.datasets.dataset import DUPLICATE_GROUP, Dataset, Step
 from fairfer.errors import RunError
 from fairfer.files import write_into_place
 from fairfer.labels import LabelSpace
@@ -120,7 +121,9 @@ def read_samples(run: Path) -> StoredSamples:
         message = f"{path} is damaged ({type(error).__name__}); run fairfer audit again"
         raise RunError(message) from error
     if metadata.get("format") != FORMAT:
-        message = f"{path} has format {metadata.get('format')!r}, this version of fairfer reads {FORMAT}; run fairfer audit again"
+        message = (
+            f"{path} has format {metadata.get('format')!r}, this version of fairfer reads {FORMAT}; run fairfer audit again"
+        )
         raise RunError(message)
     labels = metadata["labels"]
     rows = table.replace_schema_metadata().to_pandas().set_index("sample_id")

@@ -53,8 +53,8 @@ def audit(
     from fairfer.audits.audit import audit_predictions
     from fairfer.audits.plan import check_plan
     from fairfer.audits.stored_samples import Invocation
-    from fairfer.report import write_report
-    from fairfer.report.text.findings import summary
+    from fairfer.report.summary import summary
+    from fairfer.report.write import write_report
 
     if config.config is not None:
         typer.echo(f"settings from {config.config}", err=True)
@@ -98,7 +98,7 @@ def _suggest_subject(dataset: Dataset, subject: str) -> None:
     if not subject and (column := likely_subject_column(dataset.samples)):
         name, number = column
         typer.echo(
-            f"column {name!r} names {number:,} subjects in {len(dataset):,} images: with --subject {name} intervals and tests are "
-            "by subject; without it every image counts as a subject of its own",
+            f"column {name!r} names {number:,} subjects in {len(dataset):,} images: with --subject {name}, intervals and tests "
+            "are by subject; without it, every image counts as a subject of its own",
             err=True,
         )

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from fairfer.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    import click
+    import typer
 
 FILES = ("fairfer.toml", "pyproject.toml")
 _NOT_IN_A_FILE = frozenset({"config", "help"})
 
 
-def load_config(context: click.Context, path: Path | None) -> Path | None:
+def load_config(context: typer.Context, path: Path | None) -> Path | None:
     """Take the defaults of a command's options from a file.
 
     Parameters
@@ -39,8 +39,8 @@ def load_config(context: click.Context, path: Path | None) -> Path | None:
     Raises
     ------
     UsageError
-        When the file cannot be read, has no such table although it was named, two files have one, or an option is unknown or has
-        a value of the wrong type.
+        When the file cannot be read, has no such table although it was named, two files have one, or an option is unknown or
+        has a value of the wrong type.
     """
     tables = {p: t for p in ([path] if path else [Path(n) for n in FILES]) if (t := _table(p, required=path is not None))}
     if len(tables) > 1:
@@ -77,7 +77,7 @@ def _table(path: Path, *, required: bool) -> dict[str, Any] | None:
     return table
 
 
-def _checked(context: click.Context, path: Path, table: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(context: typer.Context, path: Path, table: Mapping[str, Any]) -> dict[str, Any]:
     options = {p.name: p for p in context.command.params if p.name and p.name not in _NOT_IN_A_FILE}
     names = {name.replace("_", "-"): name for name in options}
     values = {}

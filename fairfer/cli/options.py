@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,7 +41,9 @@ class LoadOptions:
     ] = False
     truth: Annotated[
         str | None,
-        typer.Option("--truth", metavar="COLUMN", help="Column of the true label; 'truth_*' names one column per label (multi-label)."),
+        typer.Option(
+            "--truth", metavar="COLUMN", help="Column of the true label; 'truth_*' names one column per label (multi-label)."
+        ),
     ] = None
     labels: Annotated[
         str | None, typer.Option("--labels", help="Label space: ferplus, fer2013, affectnet, or labels separated by commas.")
@@ -54,7 +56,9 @@ class TableOptions:
 
     demographics: Annotated[
         str | None,
-        typer.Option("--demographics", metavar="TABLE", help="Table of attributes by image name; provenance in a .toml beside it."),
+        typer.Option(
+            "--demographics", metavar="TABLE", help="Table of attributes by image name; provenance in a .toml beside it."
+        ),
     ] = None
     bands: Annotated[
         list[str] | None,
@@ -109,12 +113,15 @@ class PlanOptions:
     ] = None
     threshold: Annotated[
         list[str] | None,
-        typer.Option("--threshold", metavar="LABEL=VALUE", help="Decision threshold of a multi-label model; 0.5 when not given."),
+        typer.Option(
+            "--threshold", metavar="LABEL=VALUE", help="Decision threshold of a multi-label model; 0.5 when not given."
+        ),
     ] = None
     unsupported_labels: Annotated[
         str,
         typer.Option(
-            "--unsupported-labels", help="Samples whose label is not among the model's output classes: drop, keep or merge=FROM:TO."
+            "--unsupported-labels",
+            help="Samples whose label is not among the model's output classes: drop, keep or merge=FROM:TO.",
         ),
     ] = "drop"
     minimum: Annotated[int, typer.Option("--minimum", help="Smallest denominator of a rate that is compared.")] = 20
@@ -124,7 +131,9 @@ class PlanOptions:
     standardize: Annotated[
         list[str] | None,
         typer.Option(
-            "--standardize", metavar="COLUMN", help="Compare at the same mix of labels and of this column (vote_entropy, age, …)."
+            "--standardize",
+            metavar="COLUMN",
+            help="Compare at the same mix of labels and of this column (vote_entropy, age, …).",
         ),
     ] = None
     subject: Annotated[

@@ -1,245 +1,278 @@
-"""Attributes of people joined from a table, each with its provenance.
+"""Attributes of people from the columns of a table, with the provenance of each.
 
-Provenance is a TOML file beside the table, of the same name (``demographics.csv`` and ``demographics.toml``) or called
+Provenance is a TOML file beside the table, either of the same name (``demographics.csv`` and ``demographics.toml``) or called
 ``attributes.toml``, with one section per attribute::
 
     [gender]
     source = "self-reported"            # or "annotated" or "inferred"
     by = "participants' questionnaire"  # who, or which model and version
     levels = ["female", "male"]         # display order; any other value is an error
-    note = "What a reader must know."
+    note = "What a reader has to know."
     probabilities = { female = "p_female" }   # inferred only: the column with the probability of each level
 
-A column without a section is an attribute all the same, of source "unstated", and reports say so.
+A column without a section is an attribute with the source "unstated".
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from fairfer.datasets.dataset import SOURCES, UNANNOTATED, Attribute, Dataset, Step, as_groups, cut_bands
-from fairfer.datasets.table_files import read_table, read_toml, show
+from fairfer.datasets.attributes import SOURCES, Attribute, Source, cut_bands, to_levels
+from fairfer.datasets.dataset import Dataset, Step
+from fairfer.datasets.tables import Table, list_some, read_table, read_toml
 from fairfer.errors import DataError, UsageError, did_you_mean
+from fairfer.vocabulary import ALL, TRUTH_PREFIX, UNANNOTATED
 
 KEYS = ("image", "file_name", "filename", "file", "sample_id", "image_name", "image name", "name", "path", "id")
-_FIELDS = ("source", "by", "levels", "note", "probabilities")
-_RESERVED = ("*", "label", "sample_id")  # the first is everyone together, the others are columns of every data set
+"""Names of the column of sample ids that are tried, in any case."""
+
+_RESERVED = (ALL, "label", "sample_id")  # everyone together, and columns of every data set
 
 
-def annotate(dataset: Dataset, table: Path) -> Dataset:
-    """Join attributes to the samples by picture name.
+@dataclass(frozen=True)
+class Provenance:
+    """One section of a provenance file; see `Attribute`."""
+
+    source: Source = "unstated"
+    by: str = ""
+    note: str = ""
+    levels: tuple[str, ...] = ()
+    probabilities: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AttributeColumns:
+    """Columns of a table as attributes.
+
+    Attributes
+    ----------
+    attributes
+        The attributes.
+    refused
+        Columns that cannot be attributes (too many values, or a reserved name), with the reason.
+    frame
+        The table, with the columns of the attributes converted to levels.
+    """
+
+    attributes: tuple[Attribute, ...]
+    refused: Mapping[str, tuple[Attribute, str]]
+    frame: pd.DataFrame
+
+
+def annotate(dataset: Dataset, path: Path) -> Dataset:
+    """Join a table of attributes to the samples by image name.
 
     Parameters
     ----------
     dataset
-        Its sample ids (or their last path component) are looked up in the table.
-    table
-        CSV, Parquet or JSON Lines; one of its columns is called ``image``, ``file_name``, ``sample_id`` or the like.
+        Its sample ids (or the last part of their paths) are looked up in the table.
+    path
+        CSV, Parquet or JSON Lines. One column is called ``image``, ``file_name``, ``sample_id`` or the like (see `KEYS`).
 
     Returns
     -------
     Dataset
-        With the table's columns beside its own; a sample that the table lacks is in the group `UNANNOTATED`.
+        With the table's columns added. A sample that is not in the table has the level `UNANNOTATED`.
 
     Raises
     ------
     DataError
-        When no row matches, a picture has two different rows, or the provenance is not as described.
+        If no row matches, an image has two different rows, or the provenance file is invalid.
     """
-    frame = read_table(table, text=KEYS)
-    folded = {str(c).casefold(): str(c) for c in frame.columns}
-    key = next((folded[k] for k in KEYS if k in folded), None)
-    if key is None:
-        message = f"{table} names no pictures; call the column with their names one of {show(KEYS[:5])}"
+    frame, key = _read_by_name(path)
+    shared = [c for c in frame.columns if c in dataset.samples.columns]
+    if shared:
+        message = f"{path} and {dataset.name} both have a column {shared[0]!r}; rename one"
         raise DataError(message)
-    nameless = frame[key].isna()
-    if nameless.any():
-        message = f"{table}, row {int(nameless.to_numpy().argmax()) + 2}: no {key}; name the picture or remove the row"
-        raise DataError(message)
-    frame = frame.drop_duplicates()
-    names = frame[key].astype("str").str.strip()
-    if names.duplicated().any():
-        message = f"{table} has different rows for the same picture ({show(names[names.duplicated()].unique(), 3)}); keep one"
-        raise DataError(message)
-    frame = frame.drop(columns=key).set_index(names.to_numpy())
-    clash = [c for c in frame.columns if c in dataset.samples.columns]
-    if clash:
-        message = f"{table} and {dataset.name} both have a column {clash[0]!r}; rename one"
-        raise DataError(message)
-    wanted = _names_in(frame.index, dataset.samples.index, table)
-    found = wanted.isin(frame.index)
-    if not found.any():
+    names = _names_in(frame.index, dataset.samples.index, path)
+    annotated = names.isin(frame.index)
+    if not annotated.any():
         message = (
-            f"{table} annotates none of the pictures of {dataset.name}: its {key!r} holds names like {frame.index[0]!r}, "
-            f"the data set's are like {dataset.samples.index[0]!r}; use the same names"
+            f"{path} has no image of {dataset.name}: its column {key!r} has names such as {frame.index[0]!r}, the data set has "
+            f"{dataset.samples.index[0]!r}; use the same names"
         )
         raise DataError(message)
-    joined = frame.reindex(wanted).set_index(dataset.samples.index)
-    attributes, refused, joined = read_attributes(joined, list(frame.columns), table)
-    missing = int((~found).sum())
-    step = Step(f"not in {table.name}, so {UNANNOTATED} in all of its attributes: {missing:,}")
+    joined = frame.reindex(names).set_index(dataset.samples.index)
+    columns = read_attributes(Table(joined, path), list(map(str, frame.columns)))
+    missing = int((~annotated).sum())
+    step = Step(f"not in {path.name}, therefore {UNANNOTATED} in all of its attributes: {missing:,}")
     return dataset.replace(
-        samples=dataset.samples.join(joined),
-        attributes=(*dataset.attributes, *attributes),
-        refused={**dataset.refused, **refused},
+        samples=dataset.samples.join(columns.frame),
+        attributes=(*dataset.attributes, *columns.attributes),
+        refused={**dataset.refused, **columns.refused},
         steps=(*dataset.steps, *([step] if missing else [])),
-        card={**dataset.card, "demographics": table.name},
+        card={**dataset.card, "demographics": path.name},
     )
 
 
-def _names_in(names: pd.Index, sample_ids: pd.Index, table: Path) -> pd.Index:
-    """For each sample the name under which the table may know it: its id, without ``#2``, or its last path component."""
-    whole = [str(i) for i in sample_ids]
-    wanted = pd.Index([i if i in names else i.partition("#")[0] for i in whole])
-    if wanted.isin(names).any():
-        return wanted
-    short = pd.Index([i.rpartition("/")[2] for i in whole])
-    several = short[short.duplicated() & short.isin(names)]
-    if len(several):
-        message = f"{table} has one row {several[0]!r} for several pictures of that name; give paths as in {whole[0]!r}"
+def _read_by_name(path: Path) -> tuple[pd.DataFrame, str]:
+    """The table indexed by image name, and the name of that column."""
+    table = read_table(path, text=KEYS)
+    folded = {c.casefold(): c for c in table.columns}
+    key = next((folded[k] for k in KEYS if k in folded), None)
+    if key is None:
+        message = f"{path} has no column of image names; call it one of {list_some(KEYS)}"
+        raise DataError(message)
+    nameless = table.frame[key].isna().to_numpy()
+    if nameless.any():
+        message = f"{path}, row {table.row(int(nameless.argmax()))}: {key} is empty; name the image or remove the row"
+        raise DataError(message)
+    frame = table.frame.drop_duplicates()
+    names = frame[key].astype("str").str.strip()
+    if names.duplicated().any():
+        repeated = list_some(names[names.duplicated()].unique(), 3)
+        message = f"{path} has several different rows for one image ({repeated}); keep one row per image"
+        raise DataError(message)
+    return frame.drop(columns=key).set_index(names.to_numpy()), key
+
+
+def _names_in(names: pd.Index, sample_ids: pd.Index, path: Path) -> pd.Index:
+    """For each sample the name it may have in the table: its id, the id without ``#2``, or the last part of its path."""
+    ids = [str(i) for i in sample_ids]
+    candidates = pd.Index([i if i in names else i.partition("#")[0] for i in ids])
+    if candidates.isin(names).any():
+        return candidates
+    short = pd.Index([i.rpartition("/")[2] for i in ids])
+    ambiguous = short[short.duplicated() & short.isin(names)]
+    if len(ambiguous):
+        message = f"{path}: several images are called {ambiguous[0]!r}; give paths as in {ids[0]!r}"
         raise DataError(message)
     return short
 
 
-def read_attributes(
-    frame: pd.DataFrame, columns: Sequence[str], table: Path
-) -> tuple[tuple[Attribute, ...], dict[str, tuple[Attribute, str]], pd.DataFrame]:
-    """Make attributes of a table's columns, by its provenance file.
+def read_attributes(table: Table, columns: Sequence[str]) -> AttributeColumns:
+    """Convert columns of a table to attributes, with the provenance file beside it.
 
     Parameters
     ----------
-    frame
-        Holds `columns`.
-    columns
-        Those that may be attributes.
     table
-        File that they came from; the provenance is looked for beside it.
+        Its provenance file is looked for beside its path; a data frame has none.
+    columns
+        Columns that may be attributes.
 
-    Returns
-    -------
-    attributes, refused, frame
-        The attributes; columns that cannot group people (too many values) with the reason, by name; and `frame` with the
-        attributes' columns as named groups.
+    Raises
+    ------
+    DataError
+        If the provenance file is invalid, or a value is not one of its levels.
     """
-    provenance = _provenance(table, columns)
-    spoken_for = {c for about in provenance.values() for c in about.get("probabilities", {}).values()}
-    frame = frame.copy()
+    provenance = {} if table.path is None else _read_provenance(table.path, columns)
+    probabilities = {c for p in provenance.values() for c in p.probabilities.values()}
+    frame = table.frame.copy()
     attributes: list[Attribute] = []
     refused: dict[str, tuple[Attribute, str]] = {}
     for column in columns:
-        about = provenance.get(column, {})
-        if column in spoken_for:
+        if column in probabilities:
             continue
-        if column in _RESERVED or "," in column:
-            reason = f"{table.name}, column {column!r}: nothing can be grouped by a column of that name; rename it"
-            refused[column] = (_attribute(column, (), about, table), reason)
+        origin = provenance.get(column, Provenance())
+        where = f"{table.name}, column {column!r}"
+        if column in _RESERVED or "," in column or column.startswith(TRUTH_PREFIX):
+            reason = f"{where}: the name is reserved or has a comma, so it cannot group faces; rename the column"
+            refused[column] = (_attribute(column, (), origin, table), reason)
             continue
         try:
-            groups, levels = as_groups(frame[column], f"{table.name}, column {column!r}")
+            frame[column], levels = to_levels(frame[column], where)
         except DataError as error:
-            refused[column] = (_attribute(column, (), about, table), str(error))
-            continue
-        attribute = _attribute(column, levels, about, table)
-        frame[column] = groups
-        attributes.append(attribute)
-    return tuple(attributes), refused, frame
+            refused[column] = (_attribute(column, (), origin, table), str(error))
+        else:
+            attributes.append(_attribute(column, levels, origin, table))
+    return AttributeColumns(tuple(attributes), refused, frame)
 
 
-def _attribute(column: str, levels: tuple[str, ...], about: Mapping[str, Any], table: Path) -> Attribute:
-    stated = tuple(str(n) for n in about.get("levels", ()))
-    if stated:
-        strange = [n for n in levels if n not in stated and n != UNANNOTATED]
-        if strange:
+def _attribute(column: str, levels: tuple[str, ...], origin: Provenance, table: Table) -> Attribute:
+    if origin.levels:
+        unexpected = [n for n in levels if n not in origin.levels and n != UNANNOTATED]
+        if unexpected:
             message = (
-                f"{table}, column {column!r} holds {show(strange)}, but its levels are stated as {show(stated, 12)}; "
-                "mend the table or its .toml"
+                f"{table.column(column)} has {list_some(unexpected)}, but its levels are {list_some(origin.levels, 12)}; "
+                "correct the table or its .toml file"
             )
             raise DataError(message)
-        # A stated level that nobody has stays: an audit lists it as empty instead of forgetting that it was asked about.
-        levels = (*(n for n in stated if n != UNANNOTATED), *(n for n in levels if n == UNANNOTATED))
-    return Attribute(
-        column,
-        levels,
-        about.get("source", "unstated"),
-        str(about.get("by", "")),
-        str(about.get("note", "")),
-        dict(about.get("probabilities", {})),
-    )
+        # A level without samples is kept: the audit reports it as empty.
+        levels = (*(n for n in origin.levels if n != UNANNOTATED), *(n for n in levels if n == UNANNOTATED))
+    return Attribute(column, levels, origin.source, origin.by, origin.note, origin.probabilities)
 
 
-def _provenance(table: Path, columns: Sequence[str]) -> dict[str, dict[str, Any]]:
-    for place in (table.with_suffix(".toml"), table.parent / "attributes.toml"):
-        if place.is_file():
-            break
-    else:
+def _read_provenance(table: Path, columns: Sequence[str]) -> dict[str, Provenance]:
+    path = next((p for p in (table.with_suffix(".toml"), table.parent / "attributes.toml") if p.is_file()), None)
+    if path is None:
         return {}
-    sections = read_toml(place)
-    for name, about in sections.items():
-        if not isinstance(about, dict):
-            message = f"{place}: {name!r} stands outside of any section; write [ATTRIBUTE] above it"
+    provenance = {}
+    for name, section in read_toml(path).items():
+        if not isinstance(section, dict):
+            message = f"{path}: {name!r} is outside of any section; write [ATTRIBUTE] above it"
             raise DataError(message)
         if name not in columns:
-            message = f"{place} speaks of {name!r}, which is no column of {table.name}; {did_you_mean(name, columns)}"
+            message = f"{path} has a section [{name}], but {table.name} has no such column; {did_you_mean(name, columns)}"
             raise DataError(message)
-        _check_section(f"{place} [{name}]", about, columns)
-    return sections
+        provenance[name] = _parse_section(f"{path} [{name}]", section, columns)
+    return provenance
 
 
-def _check_section(where: str, about: Mapping[str, Any], columns: Sequence[str]) -> None:
-    for field in about:
-        if field not in _FIELDS:
-            message = f"{where}: unknown key {field!r}; {did_you_mean(field, _FIELDS)}"
+def _parse_section(where: str, section: Mapping[str, object], columns: Sequence[str]) -> Provenance:
+    fields = [f.name for f in dataclasses.fields(Provenance)]
+    for key in section:
+        if key not in fields:
+            message = f"{where}: unknown key {key!r}; {did_you_mean(key, fields)}"
             raise DataError(message)
-    if about.get("source") not in SOURCES:
-        message = f"{where}: source is {about.get('source')!r}; write one of {show(SOURCES)}"
+    source = next((s for s in SOURCES if s == section.get("source")), None)
+    if source is None:
+        message = f"{where}: source is {section.get('source')!r}; write one of {list_some(SOURCES)}"
         raise DataError(message)
-    levels = about.get("levels", [])
+    levels = section.get("levels", [])
     if not isinstance(levels, list) or len({str(n) for n in levels}) != len(levels):
-        message = f'{where}: levels must be a list that names each once, as in ["female", "male"], not {levels!r}'
+        message = f'{where}: levels must be a list without repetition, as in ["female", "male"], not {levels!r}'
         raise DataError(message)
-    if not isinstance(about.get("probabilities", {}), dict):
+    probabilities = section.get("probabilities", {})
+    if not isinstance(probabilities, dict):
         message = f'{where}: probabilities must name a column for each level, as in {{ female = "p_female" }}'
         raise DataError(message)
-    for level, column in about.get("probabilities", {}).items():
+    names = tuple(str(n) for n in levels)
+    for level, column in probabilities.items():
         if column not in columns:
             message = f"{where}: no column {column!r} for {level!r}; {did_you_mean(str(column), columns)}"
             raise DataError(message)
-        if levels and level not in map(str, levels):
-            message = f"{where}: probabilities name {level!r}; {did_you_mean(level, map(str, levels))}"
+        if names and level not in names:
+            message = f"{where}: probabilities of the unknown level {level!r}; {did_you_mean(level, names)}"
             raise DataError(message)
+    return Provenance(source, str(section.get("by", "")), str(section.get("note", "")), names, probabilities)
 
 
 def apply_bands(dataset: Dataset, bands: Mapping[str, Sequence[float]]) -> Dataset:
-    """Cut numeric columns into bands, so that they can be grouped by.
+    """Cut numeric columns into bands, which become the levels of the attribute.
+
+    Parameters
+    ----------
+    bands
+        For each column the lowest value of each band except the first.
 
     Raises
     ------
     UsageError
-        When there is no such column.
+        If there is no such column.
     DataError
-        When the column is not numeric.
+        If the column is not numeric.
     """
     for column, edges in bands.items():
-        about = dataset.refused[column][0] if column in dataset.refused else None
-        about = about or next((a for a in dataset.attributes if a.name == column), None)
-        if about is None:
-            known = [*(a.name for a in dataset.attributes), *dataset.refused]
-            message = f"--bands {column}: {dataset.name} has no such column; {did_you_mean(column, known)}"
+        attribute = dataset.refused[column][0] if column in dataset.refused else None
+        attribute = attribute or next((a for a in dataset.attributes if a.name == column), None)
+        if attribute is None:
+            names = [*(a.name for a in dataset.attributes), *dataset.refused]
+            message = f"--bands {column}: {dataset.name} has no such column; {did_you_mean(column, names)}"
             raise UsageError(message)
         values = dataset.samples[column]
         if not pd.api.types.is_numeric_dtype(values):
             numbers = pd.to_numeric(values, errors="coerce")
             if not bool((numbers.isna() & (values != UNANNOTATED)).any()):
                 values = numbers
-        groups, levels = cut_bands(values, edges, f"{dataset.name}, column {column!r}")
-        banded = dataclasses.replace(about, levels=levels, probabilities={})
+        text, levels = cut_bands(values, edges, f"{dataset.name}, column {column!r}")
+        banded = dataclasses.replace(attribute, levels=levels, probabilities={})
         dataset = dataset.replace(
-            samples=dataset.samples.assign(**{column: groups}),
+            samples=dataset.samples.assign(**{column: text}),
             attributes=(*(a for a in dataset.attributes if a.name != column), banded),
             refused={k: v for k, v in dataset.refused.items() if k != column},
         )

@@ -1,7 +1,7 @@
-"""Pictures that occur more than once: exact pixel twins within a data set and in its other splits.
+"""Exact duplicates: images with the same pixels, within a data set and in its other splits.
 
-FER2013 holds some 1,500 groups of such twins, many of them across Train and Test: a model that was trained on one has seen the
-other.
+FER2013 has about 1,500 groups of exact duplicates, many of them across Train and Test. A model that was trained on one image of
+a group has seen the others.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -16,8 +17,25 @@ from fairfer.datasets.dataset import DUPLICATE_GROUP, Dataset, Step
 from fairfer.datasets.images import Images, UnreadableImageError
 
 
+@dataclass(frozen=True)
+class OtherImages:
+    """Images that are not in the data set, such as those of its other splits.
+
+    Attributes
+    ----------
+    images, sample_ids
+        The images, and which of them to compare with.
+    where
+        Name for the report, such as ``train, valid``.
+    """
+
+    images: Images
+    sample_ids: Sequence[str]
+    where: str
+
+
 def pixel_digests(images: Images, sample_ids: Sequence[str]) -> list[bytes]:
-    """A digest of each picture's shape and pixels; empty where it cannot be read."""
+    """Digest of the shape and pixels of each image; empty if it cannot be read."""
 
     def digest(sample_id: str) -> bytes:
         try:
@@ -26,12 +44,12 @@ def pixel_digests(images: Images, sample_ids: Sequence[str]) -> list[bytes]:
             return b""
         return hashlib.blake2b(picture.tobytes(), digest_size=16, key=repr(picture.shape).encode()).digest()
 
-    with ThreadPoolExecutor() as pool:  # decoding happens outside of Python's lock
+    with ThreadPoolExecutor() as pool:  # Pillow decodes without holding the interpreter lock
         return list(pool.map(digest, sample_ids, chunksize=64) if len(sample_ids) > 1 else map(digest, sample_ids))
 
 
 def file_digests(images: Images, sample_ids: Sequence[str]) -> list[bytes]:
-    """A digest of each picture's stored bytes; empty where there are none. Much cheaper than decoding."""
+    """Digest of the stored bytes of each image; empty if it cannot be read. Much faster than decoding."""
 
     def digest(sample_id: str) -> bytes:
         try:
@@ -42,55 +60,65 @@ def file_digests(images: Images, sample_ids: Sequence[str]) -> list[bytes]:
     return [digest(name) for name in sample_ids]
 
 
-def report_twins(dataset: Dataset, elsewhere: Images | None, other_ids: Sequence[str], where: str, *, dedupe: bool) -> Dataset:
-    """State how many pictures have exact twins, and leave them out when asked.
+def check_duplicates(dataset: Dataset, other: OtherImages | None = None, *, dedupe: bool) -> Dataset:
+    """Count exact duplicates, and exclude them if asked to.
 
     Parameters
     ----------
     dataset
-        Its pictures are compared with one another, pixel for pixel.
-    elsewhere, other_ids, where
-        Pictures that the data set does not hold (its other splits) and what to call them. They are compared pixel for pixel
-        when twins are to be left out; a mere remark compares stored bytes, as decoding a whole training split takes longer than
-        many an audit.
+        Its images are compared with each other by their pixels.
+    other
+        Images of other splits. They are compared by their pixels if duplicates are excluded. If they are only counted, they are
+        compared by their stored bytes, because decoding a training split takes longer than many audits.
     dedupe
-        Keep the first of each group of twins, and none that also occurs elsewhere.
+        Keep the first image of each group of exact duplicates, and no image that is also in `other`.
 
     Returns
     -------
     Dataset
-        With steps that say what was found or left out.
+        With steps that say how many duplicates there are, or how many were excluded. A data set with votes gets the column
+        `DUPLICATE_GROUP` if it keeps duplicates.
     """
     if dataset.images is None:
         return dataset
-    images = dataset.images
-    ids = [str(i) for i in dataset.samples.index]
-    own = pd.Series(pixel_digests(images, ids), index=dataset.samples.index)
-    readable = own != b""
-    later = own.duplicated() & readable
-    if dedupe:
-        others = set(pixel_digests(elsewhere, other_ids)) - {b""} if elsewhere is not None else set()
-        outside = own.isin(others)
-        keep = ~later & ~outside
-        steps = [Step("exact pixel twins of an earlier picture (--dedupe)", int(later.sum()))]
-        if elsewhere is not None:
-            steps.append(Step(f"with an exact pixel twin in {where} (--dedupe)", int((outside & ~later).sum())))
-        return dataset.replace(
-            samples=dataset.samples[keep],
-            votes=None if dataset.votes is None else dataset.votes[keep],
-            steps=(*dataset.steps, *steps),
-        )
+    digests = pd.Series(pixel_digests(dataset.images, _ids(dataset)), index=dataset.samples.index)
+    return _exclude(dataset, digests, other) if dedupe else _count(dataset, digests, other)
+
+
+def _ids(dataset: Dataset) -> list[str]:
+    return [str(i) for i in dataset.samples.index]
+
+
+def _exclude(dataset: Dataset, digests: pd.Series, other: OtherImages | None) -> Dataset:
+    repeated = digests.duplicated() & (digests != b"")
+    steps = [Step("exact duplicates of an earlier image (--dedupe)", int(repeated.sum()))]
+    keep = ~repeated
+    if other is not None:
+        elsewhere = digests.isin(set(pixel_digests(other.images, other.sample_ids)) - {b""})
+        steps.append(Step(f"exact duplicates of an image in {other.where} (--dedupe)", int((elsewhere & keep).sum())))
+        keep &= ~elsewhere
+    return dataset.replace(
+        samples=dataset.samples[keep],
+        votes=None if dataset.votes is None else dataset.votes[keep],
+        steps=(*dataset.steps, *steps),
+    )
+
+
+def _count(dataset: Dataset, digests: pd.Series, other: OtherImages | None) -> Dataset:
+    repeated = digests.duplicated() & (digests != b"")
+    in_group = digests.duplicated(keep=False) & (digests != b"")
     remarks = []
-    if dataset.votes is not None and later.any():
-        # Twins that were rated apart tell how far ratings repeat.
-        twin = own.map(bytes.hex).where(own.duplicated(keep=False) & readable, "").astype("str")
-        dataset = dataset.replace(samples=dataset.samples.assign(**{DUPLICATE_GROUP: twin}))
-    if later.any():
-        groups = own[own.duplicated(keep=False) & readable].nunique()
-        remarks.append(Step(f"pictures that repeat an earlier one pixel for pixel: {int(later.sum()):,} in {groups:,} groups"))
-    if elsewhere is not None:
-        others = set(file_digests(elsewhere, other_ids)) - {b""}
-        outside = pd.Series(file_digests(images, ids)).isin(others)
-        if outside.any():
-            remarks.append(Step(f"pictures whose very file also lies in {where}: {int(outside.sum()):,}"))
+    if repeated.any():
+        groups = digests[in_group].nunique()
+        remarks.append(
+            Step(f"images that are exact duplicates of an earlier one: {int(repeated.sum()):,} in {groups:,} groups")
+        )
+        if dataset.votes is not None:  # label consistency is measured on duplicates that were rated separately
+            group = digests.map(bytes.hex).where(in_group, "").astype("str")
+            dataset = dataset.replace(samples=dataset.samples.assign(**{DUPLICATE_GROUP: group}))
+    if other is not None and dataset.images is not None:
+        files = set(file_digests(other.images, other.sample_ids)) - {b""}
+        elsewhere = sum(d in files for d in file_digests(dataset.images, _ids(dataset)))
+        if elsewhere:
+            remarks.append(Step(f"images whose file is also in {other.where}: {elsewhere:,}"))
     return dataset.replace(steps=(*dataset.steps, *remarks))

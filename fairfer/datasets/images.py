@@ -1,7 +1,7 @@
-"""Where the pictures of a data set come from, and how bytes become pixels.
+"""Images of a data set: where they are stored, and how they are decoded.
 
-A picture that cannot be read raises `UnreadableImageError`; whoever asked turns it into a row with a
-status. It never ends a run.
+An image that cannot be read raises `UnreadableImageError`. The caller turns it into a row with the status ``unreadable``,
+so that one damaged file does not end a run.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
-"""(height, width, 3) RGB, 0..255."""
+"""Pixels of an image: (height, width, 3) RGB, 0 to 255."""
 
 
 class UnreadableImageError(Exception):
-    """One picture could not be read or decoded; the text says which file and why."""
+    """An image cannot be read or decoded; the text names the file and the reason."""
 
 
 class Images(Protocol):
-    """Pictures by sample id."""
+    """Images by sample id."""
 
     def raw(self, sample_id: str) -> bytes:
-        """The stored bytes of one picture, as they are hashed."""
+        """Return the stored bytes of one image. Digests are computed from them."""
         ...
 
     def decode(self, raw: bytes, sample_id: str) -> Picture:
-        """Pixels from those bytes."""
+        """Decode these bytes."""
         ...
 
 
 class FileImages:
-    """Pictures in files under one folder.
+    """Image files below one folder.
 
     Parameters
     ----------
     root
         The folder.
     files
-        For each sample id the file, relative to `root`.
+        For each sample id its file, relative to `root`.
     """
 
     def __init__(self, root: Path, files: Mapping[str, str]) -> None:
@@ -51,26 +51,26 @@ class FileImages:
         self.files = files
 
     def path(self, sample_id: str) -> Path:
-        """The file of one sample."""
+        """Return the file of one sample."""
         return self.root / self.files[sample_id]
 
     def raw(self, sample_id: str) -> bytes:
-        """Bytes of the file."""
+        """Return the content of the file."""
         try:
-            with open(f"{self.root}/{self.files[sample_id]}", "rb", buffering=0) as file:  # noqa: PTH123 - a Path costs more
-                return file.read()  # than reading a small face does
+            with open(f"{self.root}/{self.files[sample_id]}", "rb", buffering=0) as file:  # noqa: PTH123 - making a Path takes
+                return file.read()  # longer than reading a small face
         except OSError as error:
             reason = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be opened ({error.strerror})"
-            message = f"{self.files[sample_id]} {reason}"  # below the root: what is stored must not depend on where it lies
+            message = f"{self.files[sample_id]} {reason}"  # relative, because stored text must not depend on the folder
             raise UnreadableImageError(message) from error
 
     def decode(self, raw: bytes, sample_id: str) -> Picture:
-        """Decode any format Pillow knows; the orientation noted by a camera is applied, transparency is dropped."""
+        """Decode any format that Pillow reads; see `decode_picture`."""
         return decode_picture(raw, self.files[sample_id])
 
 
 class PixelImages:
-    """Grey pictures held in one array, such as the rows of ``fer2013.csv``.
+    """Grayscale images in one array, such as the rows of ``fer2013.csv``.
 
     Parameters
     ----------
@@ -85,50 +85,59 @@ class PixelImages:
         self.pixels = pixels
 
     def raw(self, sample_id: str) -> bytes:
-        """The grey levels, row by row."""
+        """Return the gray levels, row by row."""
         row: NDArray[np.uint8] = self.pixels[self.row[sample_id]]
         return row.tobytes()
 
     def decode(self, raw: bytes, sample_id: str) -> Picture:
-        """The same grey level in red, green and blue."""
+        """Repeat the gray level in red, green and blue."""
         del sample_id
-        grey = np.frombuffer(raw, np.uint8).reshape(self.pixels.shape[1:])
-        return np.repeat(grey[:, :, None], 3, axis=2)
+        return _gray_to_rgb(np.frombuffer(raw, np.uint8).reshape(self.pixels.shape[1:]))
 
 
 def decode_picture(raw: bytes, where: str) -> Picture:
-    """RGB pixels of an encoded picture.
+    """Decode an image file. The orientation stored by a camera is applied; transparency is dropped.
+
+    Parameters
+    ----------
+    raw
+        Content of the file, in any format that Pillow reads.
+    where
+        Name of the file, for the error message.
 
     Raises
     ------
     UnreadableImageError
-        When the bytes are no picture, are cut short, or describe an absurdly large one.
+        If the bytes are not an image, are truncated, or describe an image above Pillow's size limit.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError  # noqa: PLC0415 - Pillow is not needed to audit stored predictions
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     if not raw:
         message = f"{where} is empty"
         raise UnreadableImageError(message)
     try:
-        with Image.open(io.BytesIO(raw)) as picture:
-            if picture.mode == "L" and picture.format == "PNG":
-                grey = np.asarray(picture)  # the common case of FER sets, without Pillow's slower conversion
-                if "exif" not in picture.info:  # known only once the picture was read
-                    return np.repeat(grey[:, :, None], 3, axis=2)
-            upright = ImageOps.exif_transpose(picture)
+        with Image.open(io.BytesIO(raw)) as image:
+            if image.mode == "L" and image.format == "PNG":
+                gray = np.asarray(image)  # the most common case in FER data sets; faster than Pillow's conversion
+                if "exif" not in image.info:  # Pillow reads it with the pixels
+                    return _gray_to_rgb(gray)
+            upright = ImageOps.exif_transpose(image)
             if upright.mode.startswith("I;16"):
-                deep = np.asarray(upright).astype(np.uint32)
-                grey = (deep >> 8).astype(np.uint8)  # Pillow would clip 16-bit grey to 255 instead of scaling it
-                return np.repeat(grey[:, :, None], 3, axis=2)
+                levels = np.asarray(upright).astype(np.uint32)
+                return _gray_to_rgb((levels >> 8).astype(np.uint8))  # Pillow clips 16-bit levels to 255 instead of scaling them
             return np.asarray(upright.convert("RGB"))
-    except UnidentifiedImageError as error:  # Pillow's own words hold a memory address, which no two runs share
-        message = f"{where} cannot be decoded (it is no kind of picture that is known)"
+    except UnidentifiedImageError as error:  # Pillow's message holds a memory address, which differs between runs
+        message = f"{where} cannot be decoded (not an image format that Pillow reads)"
         raise UnreadableImageError(message) from error
-    except Exception as error:  # decoders of damaged files raise nearly anything, and a bad photo is a row
+    except Exception as error:  # decoders of damaged files raise nearly any exception
         message = f"{where} cannot be decoded ({error})"
         raise UnreadableImageError(message) from error
 
 
 def digest_bytes(raw: bytes) -> str:
-    """SHA-256 of a picture's stored bytes, as hexadecimal."""
+    """SHA-256 of bytes, as hexadecimal."""
     return hashlib.sha256(raw).hexdigest()
+
+
+def _gray_to_rgb(gray: NDArray[np.uint8]) -> Picture:
+    return np.repeat(gray[:, :, None], 3, axis=2)

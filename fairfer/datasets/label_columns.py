@@ -1,76 +1,199 @@
-"""Which label space a column of labels speaks, shared by the table and the folder loader."""
+"""True labels in a table: one column of labels, or one column per label."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
-from fairfer.datasets.table_files import show
+from fairfer.datasets.tables import list_some
 from fairfer.errors import DataError, LabelError, UsageError, did_you_mean
 from fairfer.labels import SPACES, LabelSpace, canonical, order_labels
+from fairfer.vocabulary import TRUTH_PREFIX, Task
 
 TRUTH = ("label", "emotion", "expression", "truth", "y_true", "target")
-"""Column names tried for the true label when none is named."""
+"""Names of the column of true labels that are tried if none is given."""
+
+_MOST_LABELS = 50  # no coding of expressions has more: such a column holds something else
+_BINARY = {"1": 1, "1.0": 1, "true": 1, "0": 0, "0.0": 0, "false": 0}
+_UNKNOWN = frozenset({"9", "9.0", "na", "nan", "unknown"})
 
 
-def label_space(asked: str | None, values: pd.Series, where: str) -> LabelSpace:
-    """The label space of a column.
+@dataclass(frozen=True)
+class Truth:
+    """True labels of a table.
+
+    Attributes
+    ----------
+    task
+        One label per row, or any number.
+    labels
+        The label space.
+    columns
+        Indexed like the table, without the rows that have no true label: the columns of `Dataset.samples` for this task.
+    """
+
+    task: Task
+    labels: LabelSpace
+    columns: pd.DataFrame
+
+
+def single_label_truth(values: pd.Series, space: str | None, where: str) -> Truth:
+    """Read one column of labels.
 
     Parameters
     ----------
-    asked
-        A known space (``ferplus``, ``fer2013``, ``affectnet``, ``deepface``), a list of labels with commas, or ``None`` to go
-        by the values: all of them emotions, or none.
     values
-        The column, missing values dropped.
+        The column.
+    space
+        Name or list of labels, see `label_space`.
     where
-        File and column, for the error message.
+        File and column, for error messages.
+
+    Raises
+    ------
+    DataError, UsageError
+        See `label_space` and `to_labels`.
+    """
+    present = values.dropna()
+    labels = label_space(space, present, where)
+    return Truth("single-label", labels, pd.DataFrame({"label": to_labels(present, labels, where)}))
+
+
+def multi_label_truth(frame: pd.DataFrame, columns: Mapping[str, str], space: str | None, source: str) -> Truth:
+    """Read one column per label: 1 or true, 0 or false, and 9, NA or empty for unknown.
+
+    Parameters
+    ----------
+    frame
+        The table.
+    columns
+        For each label, as it is spelled in the column's name, the column (see `fairfer.datasets.tables.match_columns`).
+    space
+        Name or list of labels, see `label_space`. There must be a column for each of its labels and for no other. By default
+        the labels are those of the columns.
+    source
+        The file, for error messages.
 
     Raises
     ------
     DataError
-        When some values are emotions and others are not, or there are far too many different ones.
+        If a value is none of these, or every value is unknown.
+    LabelError
+        If two columns have the same label.
     UsageError
-        When `asked` is neither a known space nor a list.
+        If the columns are not those of `space`.
     """
-    if asked is not None:
-        if asked in SPACES:
-            return SPACES[asked]
-        if "," in asked:
-            return LabelSpace.of("own labels", [s for s in asked.split(",") if s.strip()])
-        message = f"--labels {asked!r} is no label space; {did_you_mean(asked, SPACES)} or list the labels with commas"
+    if space is None:
+        name = "emotions" if all(canonical(s) for s in columns) else "own labels"
+        labels = LabelSpace.of(name, columns)
+        names = dict(zip(labels.labels, columns.values(), strict=True))
+    else:
+        labels = label_space(space, pd.Series(dtype="str"), source)
+        names = _columns_in(labels, columns, source)
+    truth = {f"{TRUTH_PREFIX}{n}": to_binary(frame[names[n]], f"{source}, column {names[n]!r}") for n in labels.labels}
+    values = pd.DataFrame(truth, index=frame.index)
+    values = values[values.notna().any(axis=1)]
+    if values.empty:
+        message = (
+            f"{source}: every true label is unknown ({list_some(columns.values(), 3)}); fill in the columns or name others"
+        )
+        raise DataError(message)
+    return Truth("multi-label", labels, values)
+
+
+def to_binary(values: pd.Series, where: str, *, unknown: bool = True) -> pd.Series:
+    """Convert a column to nullable Int8: 1 or true, 0 or false; missing values are missing.
+
+    Parameters
+    ----------
+    values
+        Numbers, booleans or text in any case.
+    where
+        File and column, for the error message.
+    unknown
+        Whether 9, NA and ``unknown`` are missing too.
+
+    Raises
+    ------
+    DataError
+        If there is another value; the message names its row.
+    """
+    codes, distinct = pd.factorize(values)  # -1 where missing; only the few distinct values are parsed
+    text = [str(v).strip().casefold() for v in distinct]
+    invalid = [i for i, t in enumerate(text) if t and t not in _BINARY and not (unknown and t in _UNKNOWN)]
+    if invalid:
+        position = int(np.isin(codes, invalid).argmax())
+        value = as_text(values.iloc[[position]]).iloc[0]
+        advice = "leave it empty (9 and NA too) if unknown" if unknown else "leave the row empty if there is no prediction"
+        message = f"{where}, row {values.index[position]!r}: {value!r} is neither 1 nor 0; write 1 or 0, or {advice}"
+        raise DataError(message)
+    binary = pd.array([*(_BINARY.get(t) for t in text), None], dtype="Int8")
+    return pd.Series(binary[codes], index=values.index)
+
+
+def label_space(requested: str | None, values: pd.Series, where: str) -> LabelSpace:
+    """Determine the label space of a column.
+
+    Parameters
+    ----------
+    requested
+        A known space (``ferplus``, ``fer2013``, ``affectnet``, ``deepface``), a list of labels separated by commas, or ``None``
+        to use the values: either all of them are emotions, or none is.
+    values
+        The column without missing values.
+    where
+        File and column, for error messages.
+
+    Raises
+    ------
+    DataError
+        If some values are emotions and others are not, or there are too many different ones.
+    UsageError
+        If `requested` is neither a known space nor a list.
+    """
+    if requested is not None:
+        if requested in SPACES:
+            return SPACES[requested]
+        if "," in requested:
+            return LabelSpace.of("own labels", [s for s in requested.split(",") if s.strip()])
+        message = f"--labels {requested!r} is not a label space; {did_you_mean(requested, SPACES)}, or list labels with commas"
         raise UsageError(message)
-    spoken = sorted(set(as_text(values).str.strip()))
-    if not spoken:
-        message = f"{where} has no value in any row; name the column of the true label with --truth"
+    spellings = sorted(set(as_text(values).str.strip()))
+    if not spellings:
+        message = f"{where} is empty; name the column of true labels with --truth"
         raise DataError(message)
-    strange = [v for v in spoken if canonical(v) is None]
-    if not strange:
-        return LabelSpace("emotions", order_labels(str(canonical(v)) for v in spoken))
-    if len(strange) < len(spoken):
-        message = f"{where} mixes emotions with {show(strange)}; mend it, or list its labels with --labels a,b,c"
+    others = [v for v in spellings if canonical(v) is None]
+    if not others:
+        return LabelSpace("emotions", order_labels(str(canonical(v)) for v in spellings))
+    if len(others) < len(spellings):
+        message = f"{where} mixes emotions with {list_some(others)}; correct the values, or list all labels with --labels a,b,c"
         raise DataError(message)
-    if len(spoken) > 50:  # noqa: PLR2004 - more than any expression coding has
-        message = f"{where} has {len(spoken):,} different values, too many for labels (such as {show(spoken, 3)}); name another"
+    if len(spellings) > _MOST_LABELS:
+        message = (
+            f"{where} has {len(spellings):,} different values (such as {list_some(spellings, 3)}), too many for labels; "
+            "name another column"
+        )
         raise DataError(message)
-    return LabelSpace("own labels", tuple(spoken))
+    return LabelSpace("own labels", tuple(spellings))
 
 
 def as_text(values: pd.Series) -> pd.Series:
-    """A column as text, whole numbers without the ``.0`` that a missing value beside them gives; missing stays missing."""
+    """Convert a column to text, whole numbers without ``.0``; missing values stay missing."""
     if pd.api.types.is_float_dtype(values) and bool((values.dropna() % 1 == 0).all()):
         values = values.astype("Int64")
     return values.astype("str").where(values.notna().to_numpy())
 
 
 def to_labels(values: pd.Series, space: LabelSpace, where: str) -> pd.Series:
-    """A column as canonical names; whole numbers are the codes of a known space. Missing stays missing.
+    """Convert a column to canonical names. Numbers are codes if the space is a known one; missing values stay missing.
 
     Raises
     ------
     DataError
-        When a value is outside of the space; the message names its row.
+        If a value is not in the space; the message names its row.
     """
     codes = pd.api.types.is_numeric_dtype(values) and space in SPACES.values()
     values = values if codes else as_text(values)
@@ -89,10 +212,19 @@ def to_labels(values: pd.Series, space: LabelSpace, where: str) -> pd.Series:
 def _code(value: float, space: LabelSpace) -> str:
     if float(value).is_integer() and 0 <= value < len(space):
         return space.labels[int(value)]
-    message = f"code {value:g} is none of {space.name}'s 0 to {len(space) - 1}"
+    message = f"code {value:g} is not one of the codes 0 to {len(space) - 1} of {space.name}"
     raise LabelError(message)
 
 
-def whereabouts(path: Path, column: str) -> str:
-    """File and column, as error messages say it."""
-    return f"{path}, column {column!r}"
+def _columns_in(space: LabelSpace, columns: Mapping[str, str], source: str) -> dict[str, str]:
+    """Columns by the canonical name of their label in a given space."""
+    try:
+        names = {space.canonical(s): c for s, c in columns.items()}
+    except LabelError as error:
+        message = f"{source}: {error}; change --labels or --truth"
+        raise UsageError(message) from error
+    missing = [n for n in space.labels if n not in names]
+    if missing:
+        message = f"{source} has no column of true labels for {list_some(missing)} (--labels); change --labels or --truth"
+        raise UsageError(message)
+    return names

@@ -1,104 +1,85 @@
-"""Data sets by their layout on disk: one module per layout, found through the entry points ``fairfer.loaders``."""
+"""`load_dataset`: read a data set by path or from a data frame, with the loader for its layout; the bundled sample."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import entry_points
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fairfer import plugins
 from fairfer.errors import DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from narwhals.typing import IntoDataFrame
+
     from fairfer.datasets.dataset import Dataset
+    from fairfer.datasets.loaders import Loader
 
 GROUP = "fairfer.loaders"
+"""Entry-point group of loaders."""
 SAMPLE = "sample"
-"""The name of the bundled, de-identified sample."""
-
-
-@dataclass(frozen=True)
-class Loader:
-    """One layout on disk.
-
-    Attributes
-    ----------
-    name
-        What the layout is called (``--loader``).
-    layout
-        What it looks like, in a line, for error messages and ``fairfer datasets``.
-    matches
-        Whether a path has this layout; must be cheap and must not raise.
-    load
-        Read it; its keyword arguments are the loader's options.
-    """
-
-    name: str
-    layout: str
-    matches: Callable[[Path], bool]
-    load: Callable[..., Dataset]
-
-    @property
-    def options(self) -> tuple[str, ...]:
-        """Names of the options that this loader takes."""
-        return tuple(n for n, p in inspect.signature(self.load).parameters.items() if p.kind is p.KEYWORD_ONLY)
+"""Name of the bundled, de-identified sample."""
+TABLE = "table"
+"""Name of the loader that also reads data frames."""
 
 
 def loaders() -> dict[str, Loader]:
-    """Every installed loader by name, in the order in which layouts are tried: ``folder`` last, as it takes any pictures.
+    """Return the installed loaders by name, in the order in which they are tried: ``folder`` last, as it takes any images.
+
+    Raises
+    ------
+    PluginError
+        If an installed package registers a loader that cannot be imported, or two packages register the same name.
+    """
+    installed: dict[str, Loader] = {n: plugins.load(point, "loader") for n, point in plugins.registered(GROUP).items()}
+    return dict(sorted(installed.items(), key=lambda item: (item[0] == "folder", item[0])))
+
+
+def sample_path() -> Path:
+    """Return the folder of the bundled sample: in the installed package, or in the project if installed for development.
 
     Raises
     ------
     DataError
-        When an installed package registers a loader that cannot be imported.
+        If it is missing.
     """
-    found: dict[str, Loader] = {}
-    for point in entry_points(group=GROUP):
-        try:
-            found[point.name] = point.load()
-        except (ImportError, AttributeError) as error:
-            message = f"loader {point.name!r} ({point.value}) cannot be imported: {error}; mend or remove its package"
-            raise DataError(message) from error
-    return dict(sorted(found.items(), key=lambda item: (item[0] == "folder", item[0])))
-
-
-def sample_path() -> Path:
-    """The folder of the bundled sample: inside an installed package, or in the project when installed for development."""
     package = Path(__file__).resolve().parents[1]
-    for place in (package / "_sample", package.parent / "datasets" / "sample"):
-        if (place / "metadata.csv").is_file():
-            return place
+    for folder in (package / "_sample", package.parent / "datasets" / "sample"):
+        if (folder / "metadata.csv").is_file():
+            return folder
     message = f"the bundled sample is missing from {package}; install fairfer again"
     raise DataError(message)
 
 
 def load_dataset(
-    path: str | Path = SAMPLE,
+    source: str | os.PathLike[str] | IntoDataFrame = SAMPLE,
     *,
     loader: str | None = None,
     name: str | None = None,
-    demographics: str | Path | None = None,
+    demographics: str | os.PathLike[str] | None = None,
     bands: Mapping[str, Sequence[float]] | None = None,
-    **options: Any,  # noqa: ANN401 - each loader states its own
+    **options: object,
 ) -> Dataset:
     """Read a data set.
 
     Parameters
     ----------
-    path
-        A folder or file in a layout that a loader knows, or ``"sample"`` for the bundled sample.
+    source
+        A folder or file in the layout of a loader; ``"sample"`` for the bundled sample; or a data frame with true labels and
+        predictions (pandas, polars, or another library that narwhals supports), which is read like a table file.
     loader
-        Which loader to use, instead of the first whose layout matches.
+        Name of the loader; by default the first whose layout matches.
     name
-        What to call the data set; by default what its loader calls it.
+        Name of the data set; by default chosen by the loader.
     demographics
-        A table of attributes by picture name to join, with its provenance in a ``.toml`` of the same name beside it.
+        A table of attributes by image name, with their provenance in a ``.toml`` file of the same name beside it.
     bands
-        For each numeric column to group by, the lowest value of each band but the first: ``{"age": [20, 40, 60]}``.
+        For each numeric column to group by, the lowest value of each band except the first: ``{"age": [20, 40, 60]}``.
     **options
-        The loader's own, such as ``split="test"`` and ``rule="majority"`` for FER+.
+        Options of the loader, such as ``split="test"`` and ``rule="majority"`` for FER+, or ``truth``, ``predicted``,
+        ``scores``, ``sample_id``, ``labels`` and ``model_labels`` for a table or data frame. An option that is ``None`` is
+        ignored.
 
     Returns
     -------
@@ -107,38 +88,38 @@ def load_dataset(
     Raises
     ------
     DataError
-        When there is nothing at `path`, no layout matches, or the content is not what the layout promises.
+        If there is nothing at `source`, no layout matches, or the content is invalid.
     UsageError
-        When the loader or an option does not exist.
+        If the loader or an option does not exist.
 
     Examples
     --------
     >>> import fairfer
     >>> fairfer.load_dataset("sample").labels.labels[:3]
     ('neutral', 'happiness', 'surprise')
-    """
-    from fairfer.datasets.annotations import annotate, apply_bands  # noqa: PLC0415 - pandas stays out of `fairfer --help`
 
-    place = sample_path() if str(path) == SAMPLE and not Path(path).exists() else Path(path).expanduser()
-    if str(path) == SAMPLE and place != Path(path):
-        loader, options = loader or "folder", {"name": "sample", **options}
-    if not place.exists():
-        beside = [p.name for p in place.parent.iterdir()] if place.parent.is_dir() else []
-        known = [*beside, SAMPLE] if place.parent == Path() else beside
-        message = f"{place} does not exist; {did_you_mean(place.name, known)}"
-        raise DataError(message)
-    chosen = _choose(place, loader)
-    given = {k: v for k, v in options.items() if v is not None}
-    if name is not None and "name" in chosen.options:
-        given["name"] = name
-    for option in given:
-        if option not in chosen.options:
-            flag = "--" + option.replace("_", "-")
-            where = [n for n, other in loaders().items() if option in other.options]
-            hint = f"it belongs to {', '.join(where)}" if where else did_you_mean(option, chosen.options)
-            message = f"{flag} means nothing for a {chosen.name} data set ({place}); {hint}"
+    >>> import pandas as pd
+    >>> df = pd.DataFrame({"label": ["happy", "sad"], "predicted": ["happy", "happy"], "gender": ["f", "m"]})
+    >>> fairfer.load_dataset(df).attribute("gender").levels
+    ('f', 'm')
+    """
+    from fairfer.datasets.annotations import annotate, apply_bands
+
+    settings = {k: v for k, v in options.items() if v is not None}
+    if isinstance(source, str | os.PathLike):
+        path, loader, settings = _locate(source, loader, settings)
+        chosen = _choose(path, loader)
+        if name is not None and "name" in chosen.options:
+            settings["name"] = name
+        _check_options(chosen, settings, str(path))
+        dataset = chosen.load(path, **settings)
+    else:
+        if loader not in (None, TABLE):
+            message = f"--loader {loader} reads files, not a data frame; remove it"
             raise UsageError(message)
-    dataset = chosen.load(place, **given)
+        chosen = loaders()[TABLE]
+        _check_options(chosen, settings, "data frame")
+        dataset = chosen.load(source, **settings)
     if name is not None:
         dataset = dataset.replace(name=name)
     if demographics is not None:
@@ -146,16 +127,41 @@ def load_dataset(
     return apply_bands(dataset, bands or {})
 
 
-def _choose(path: Path, name: str | None) -> Loader:
-    known = loaders()
-    if name is not None:
-        if name not in known:
-            message = f"no loader {name!r}; {did_you_mean(name, known)}"
+def _locate(
+    source: str | os.PathLike[str], loader: str | None, options: Mapping[str, object]
+) -> tuple[Path, str | None, dict[str, object]]:
+    """Path of the data set, with the loader and options that the bundled sample needs."""
+    path = Path(source).expanduser()
+    if os.fspath(source) == SAMPLE and not path.exists():
+        return sample_path(), loader or "folder", {"name": SAMPLE, **options}
+    if not path.exists():
+        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        choices = [*beside, SAMPLE] if path.parent == Path() else beside
+        message = f"{path} does not exist; {did_you_mean(path.name, choices)}"
+        raise DataError(message)
+    return path, loader, dict(options)
+
+
+def _check_options(loader: Loader, options: Mapping[str, object], source: str) -> None:
+    for option in options:
+        if option not in loader.options:
+            flag = "--" + option.replace("_", "-")
+            owners = [n for n, other in loaders().items() if option in other.options]
+            advice = f"it is an option of {', '.join(owners)}" if owners else did_you_mean(option, loader.options)
+            message = f"{flag} is not an option of a {loader.name} data set ({source}); {advice}"
             raise UsageError(message)
-        return known[name]
-    for loader in known.values():
+
+
+def _choose(path: Path, name: str | None) -> Loader:
+    installed = loaders()
+    if name is not None:
+        if name not in installed:
+            message = f"--loader {name!r} does not exist; {did_you_mean(name, installed)}"
+            raise UsageError(message)
+        return installed[name]
+    for loader in installed.values():
         if loader.matches(path):
             return loader
-    layouts = "; ".join(f"{n}: {other.layout}" for n, other in known.items())
-    message = f"{path} has none of the known layouts ({layouts}); name one with --loader"
+    layouts = "; ".join(f"{n}: {other.layout}" for n, other in installed.items())
+    message = f"{path} has none of the layouts that fairfer reads ({layouts}); name one with --loader"
     raise DataError(message)

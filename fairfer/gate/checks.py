@@ -1,6 +1,6 @@
-"""What a rule limits, seen in an audit: the quantity, its ends, and bounds of it at any error.
+"""Checks: what a rule limits, measured in an audit for one label and grouping, with confidence bounds.
 
-A check is one rule on one label and attribute. It decides nothing; `fairfer.gate.judge` does.
+A check decides nothing; `fairfer.gate.judge` does.
 """
 
 from __future__ import annotations
@@ -8,283 +8,390 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from fairfer.errors import RunError, UsageError
+from fairfer.errors import RunError
 from fairfer.gate.policy import LOWER_IS_BETTER, Rule
-from fairfer.metrics.results import UNANNOTATED, ExcludedGroup, ExclusionReason, Rate
+from fairfer.gate.verdict import GroupExclusion
 from fairfer.stats.bounds import gap_bounds
-from fairfer.stats.intervals import Estimates, difference_limits, normal_quantile
+from fairfer.stats.intervals import Estimates, difference_limits, normal_quantile, ratio_limits
 from fairfer.stats.paired import paired_limits
-from fairfer.stats.ratios import ratio_limits
+from fairfer.vocabulary import ALL, Group, Grouping, group_name, grouping_name, is_annotated
 
 if TYPE_CHECKING:
     from fairfer.audits.comparison import Change, Comparison
     from fairfer.audits.result import Audit
+    from fairfer.metrics.results import ExclusionReason, Rate
+    from fairfer.stats.intervals import Floats
 
-_MIRROR = {"TNR": "FPR", "FNR": "TPR"}
-_PAIRED = ("TPR", "FPR", "TNR", "FNR", "accuracy", "coverage")
+REGRESSION_RATES = ("TPR", "FPR", "TNR", "FNR", "accuracy", "subset accuracy", "coverage")
+"""Rates that ``max_regression`` may limit: those whose denominator does not depend on the model."""
+
+_COMPLEMENTS = {"TNR": "FPR", "FNR": "TPR"}
+"""Rates that a comparison does not store, as 1 minus one that it does."""
 
 Bounds = Callable[[float, float, float], tuple[float, float]]
-"""Lower bound at one error, upper bound at another, with this many times the samples."""
+"""Lower and upper confidence bound, for the error of the lower, the error of the upper, and a factor of the sample size."""
+
+
+class _Limits(Protocol):
+    """One-sided limits of each group's change, for an error, a factor of the sample size, and whether a pass rests on them."""
+
+    def __call__(self, error: float, factor: float, *, passing: bool) -> tuple[Floats, Floats]: ...
+
+
+@dataclass(frozen=True)
+class Target:
+    """One label and grouping of a rule."""
+
+    rule: Rule
+    label: str
+    grouping: Grouping
+
+    @property
+    def attribute(self) -> str:
+        """The grouping as policy files spell it."""
+        return grouping_name(self.grouping)
+
+    @property
+    def rate_name(self) -> str:
+        """``happiness TPR``; only the rate where it is over all labels."""
+        return self.rule.rate if self.label == ALL else f"{self.label} {self.rule.rate}"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Observed value of what a rule limits.
+
+    Attributes
+    ----------
+    observed
+        The gap, ratio, rate of the worst group, or loss.
+    worst, best
+        Names of the groups with the least and the most favorable value.
+    bounds
+        Its confidence bounds.
+    """
+
+    observed: float
+    worst: str
+    best: str
+    bounds: Bounds
 
 
 @dataclass(frozen=True)
 class Check:
-    """A limit, and bounds of what it limits; none where nothing can be said, for a reason."""
+    """A rule applied to one label and grouping.
 
-    about: dict[str, Any]
-    limit: float
-    at_least: bool
-    """Whether the limit is a least value, and not a most."""
-    bounds: Bounds | None
+    Attributes
+    ----------
+    target
+        What is checked.
+    sizes
+        Denominator of each group that is judged, by its name.
+    excluded
+        The other groups.
+    measurement
+        The observed value; ``None`` where the check cannot be decided.
+    reason
+        Why it cannot be decided.
+    """
+
+    target: Target
+    sizes: dict[str, int]
+    excluded: tuple[GroupExclusion, ...]
+    measurement: Measurement | None = None
     reason: str = ""
-    trials: Sequence[tuple[str, int]] = ()
 
-    def sides(self, passing: float, failing: float, times: float = 1.0) -> tuple[float, float]:
-        """Lower and upper bound: the one to pass by at one error, the one to fail by at another."""
-        below, above = (passing, failing) if self.at_least else (failing, passing)
-        return (self.bounds or _nothing)(below, above, times)
+    def bounds(self, passing_error: float, failing_error: float, factor: float = 1.0) -> tuple[float, float]:
+        """Lower and upper confidence bound of the observed value; NaN without one.
 
-    def within(self, tail: float, times: float = 1.0) -> bool:
-        """Whether it surely keeps the limit, with error `tail`, with so many times the faces."""
-        low, high = self.sides(tail, tail, times)
-        return low >= self.limit if self.at_least else high <= self.limit
+        Parameters
+        ----------
+        passing_error
+            Error probability of the bound on which a pass rests.
+        failing_error
+            The same for a failure.
+        factor
+            Multiplies the sample size.
+        """
+        if self.measurement is None:
+            return float("nan"), float("nan")
+        errors = (passing_error, failing_error) if self.target.rule.is_minimum else (failing_error, passing_error)
+        return self.measurement.bounds(*errors, factor)
 
-    def beyond(self, tail: float, times: float = 1.0) -> bool:
-        """Whether it surely breaks the limit, likewise."""
-        low, high = self.sides(tail, tail, times)
-        return high < self.limit if self.at_least else low > self.limit
+    def passes(self, error: float, factor: float = 1.0) -> bool:
+        """Whether the confidence bound with this error satisfies the limit."""
+        low, high = self.bounds(error, error, factor)
+        rule = self.target.rule
+        return low >= rule.limit if rule.is_minimum else high <= rule.limit
+
+    def fails(self, error: float, factor: float = 1.0) -> bool:
+        """Whether the confidence bound with this error violates the limit."""
+        low, high = self.bounds(error, error, factor)
+        rule = self.target.rule
+        return high < rule.limit if rule.is_minimum else low > rule.limit
 
 
-def _nothing(*_: float) -> tuple[float, float]:
-    return float("nan"), float("nan")
-
-
-def check(rule: Rule, label: str, attribute: str, audit: Audit, baseline: Audit | None, comparison: Comparison | None) -> Check:
-    """Look at one label and attribute of a rule.
+def create_check(target: Target, audit: Audit, baseline: Audit | None = None, comparison: Comparison | None = None) -> Check:
+    """Measure what a rule limits, for one label and grouping.
 
     Parameters
     ----------
-    rule
-        What is limited.
-    label, attribute
-        Of those that the rule names.
+    target
+        Rule, label and grouping, all of which the audit (or, for a regression, the baseline) has.
     audit, baseline, comparison
-        As for `fairfer.gate.judge.judge`.
+        As for `fairfer.gate.judge.judge`; a regression needs a baseline.
 
     Raises
     ------
-    UsageError
-        When a regression is limited and there is no baseline, or it is one that cannot be judged.
     RunError
-        When the audit or the baseline lacks the rate.
+        When the audit or the baseline lacks the rate for this label and grouping.
     """
-    least = rule.minimum or audit.plan.minimum
-    lost = _lost(rule, label, audit, baseline)
-    members = [] if label not in ("*", *audit.labels.audited) else _members(rule.rate, label, attribute, audit)
-    usable = [
-        m for m in members if m.value is not None and (m.denominator or 0) >= least and UNANNOTATED not in m.group.split(",")
-    ]
-    known = _estimates(usable)
-    about: dict[str, Any] = {
-        "rule": rule.name,
-        "kind": rule.kind,
-        "limit": rule.limit,
-        "rate": rule.rate,
-        "label": label,
-        "attribute": attribute,
-        "groups": [m.group for m in usable],
-        "excluded": [_left_out(m, least) for m in members if m not in usable],
-        "observed": None,
-        "worst": None,
-        "best": None,
+    rule = target.rule
+    minimum = rule.minimum or audit.plan.minimum
+    rates: dict[Group, Rate] = {}
+    if target.label == ALL or target.label in audit.labels.audited:
+        rates = _rates_by_group(target, audit, "audit")
+    judged = {g: r for g, r in rates.items() if r.value is not None and (r.denominator or 0) >= minimum and is_annotated(g)}
+    check = Check(
+        target,
+        {group_name(g): r.denominator or 0 for g, r in judged.items()},
+        tuple(_exclusion(g, r, minimum) for g, r in rates.items() if g not in judged),
+    )
+    reason = (
+        _label_difference(target, audit, baseline)
+        or _rarely_predicted(target, audit, rates, judged, minimum)
+        or _missing_groups(target, rates, judged, minimum)
+    )
+    if not reason:
+        outcome = (
+            _regression(target, judged, baseline, comparison, minimum)
+            if rule.kind == "max_regression" and baseline is not None
+            else _level(rule, judged)
+        )
+        if isinstance(outcome, Measurement):
+            return Check(check.target, check.sizes, check.excluded, outcome)
+        reason = outcome
+    return Check(check.target, check.sizes, check.excluded, reason=reason)
+
+
+def _rates_by_group(target: Target, audit: Audit, role: str) -> dict[Group, Rate]:
+    rates = {
+        r.group: r
+        for r in audit.rates
+        if (r.rate, r.label) == (target.rule.rate, target.label) and r.attribute == target.grouping
     }
-    at_least = rule.kind in ("min_ratio", "min_worst")
-    if lost:
-        return Check(about, rule.limit, at_least, None, lost)
-    silent = [m.group for m in members if m not in usable and rule.rate == "PPV" and audit.size(attribute, m.group) >= least]
-    silent = [g for g in silent if UNANNOTATED not in g.split(",")]
-    if silent:
-        reason = f"{named(about)}: the model says {label} too seldom of {', '.join(silent)} to judge it there"
-        return Check(about, rule.limit, at_least, None, reason)
-    lacking = [g for g in rule.require if g not in about["groups"]]
-    if lacking:
-        some = "; ".join(f"{g} has {next(m.denominator or 0 for m in members if m.group == g)}" for g in lacking)
-        reason = f"required groups have fewer than {least} faces behind {named(about)}: {some}"
-        return Check(about, rule.limit, at_least, None, reason)
-    if len(usable) < (2 if rule.kind in ("max_gap", "min_ratio") else 1):
-        reason = f"too few groups have {least} or more faces behind {named(about)} to judge it"
-        return Check(about, rule.limit, at_least, None, reason)
-    trials = [(m.group, m.denominator or 0) for m in usable]
-    observed: float | str
-    bounds: Bounds | None
-    if rule.kind == "max_regression":
-        observed, ends, bounds = _regression(rule, about, usable, baseline, comparison, least)
-    else:
-        observed, ends, bounds = _level(rule, known, about["groups"])
-    if isinstance(observed, str):
-        return Check(about, rule.limit, at_least, None, observed)
-    return Check({**about, "observed": observed, **ends}, rule.limit, at_least, bounds, "", trials)
+    if not rates:
+        message = (
+            f"the {role} has no {target.rate_name} by {target.attribute}; repeat the {role} run with --by {target.attribute}"
+        )
+        raise RunError(message)
+    return rates
 
 
-def _lost(rule: Rule, label: str, audit: Audit, baseline: Audit | None) -> str:
-    """Why a regression cannot be judged: the two models were not audited in the same labels, so not over the same faces."""
-    if rule.kind != "max_regression" or baseline is None:
+def _exclusion(group: Group, rate: Rate, minimum: int) -> GroupExclusion:
+    reason: ExclusionReason = "small"
+    if not is_annotated(group):
+        reason = "unannotated"
+    elif rate.status in ("empty", "not_estimable"):
+        reason = rate.status
+    elif (rate.denominator or 0) >= minimum:
+        reason = "not_estimable"
+    return GroupExclusion(group=group_name(group), reason=reason, denominator=rate.denominator or 0)
+
+
+def _label_difference(target: Target, audit: Audit, baseline: Audit | None) -> str:
+    """Why a regression cannot be judged: audit and baseline have different labels, and so different samples; else empty."""
+    if target.rule.kind != "max_regression" or baseline is None:
         return ""
-    ours, theirs = audit.labels.audited, baseline.labels.audited
-    if label not in ours and label != "*":
-        return f"{label} {rule.rate}: the baseline was audited in {label}, this model was not (--unsupported-labels), and may have lost it"
-    if label not in theirs and label != "*":
-        return f"{label} {rule.rate}: the baseline was not audited in {label}, so there is nothing to compare with"
-    differing = sorted(set(ours) ^ set(theirs))
-    if differing and rule.rate not in ("TPR", "FNR"):
-        only = ", ".join(differing)
-        return f"{rule.rate}: the two were audited over different faces, as only one can say {only}; use --unsupported-labels keep for both"
+    labels, baseline_labels = audit.labels.audited, baseline.labels.audited
+    if target.label not in (ALL, *labels):
+        return (
+            f"{target.rate_name}: the baseline was audited with label {target.label}, this model was not "
+            "(see --unsupported-labels); it may have lost the label"
+        )
+    if target.label not in (ALL, *baseline_labels):
+        return (
+            f"{target.rate_name}: the baseline was not audited with label {target.label}, so there is nothing to compare with"
+        )
+    different = sorted(set(labels) ^ set(baseline_labels))
+    if different and target.rule.rate not in ("TPR", "FNR"):
+        return (
+            f"{target.rate_name}: audit and baseline contain different faces, because only one has "
+            f"{', '.join(different)}; audit both with --unsupported-labels keep"
+        )
     return ""
 
 
-def _members(rate: str, label: str, attribute: str, audit: Audit, whose: str = "audit") -> list[Rate]:
-    found = [r for r in audit.rates if (r.rate, r.label, r.attribute) == (rate, label, attribute)]
-    if not found:
-        message = f"the {whose} has no {rate} of {label!r} by {attribute}; make it again, with --by {attribute}"
-        raise RunError(message)
-    return found
+def _rarely_predicted(target: Target, audit: Audit, rates: dict[Group, Rate], judged: dict[Group, Rate], minimum: int) -> str:
+    """Why a precision cannot be judged: a group is large enough, but the label is rarely predicted for it; else empty."""
+    if target.rule.rate != "PPV":
+        return ""
+    groups = [
+        group_name(g)
+        for g, r in rates.items()
+        if g not in judged and is_annotated(g) and audit.size(r.attribute, r.group) >= minimum
+    ]
+    if not groups:
+        return ""
+    return f"{target.rate_name}: the model predicts {target.label} too rarely for {', '.join(groups)} to judge it"
 
 
-def _left_out(member: Rate, least: int) -> ExcludedGroup:
-    reason: ExclusionReason = "small"
-    if UNANNOTATED in member.group.split(","):
-        reason = "unannotated"
-    elif member.status in ("empty", "not_estimable"):
-        reason = member.status
-    elif (member.denominator or 0) >= least:
-        reason = "not_estimable"
-    return ExcludedGroup(group=member.group, reason=reason, denominator=member.denominator or 0)
+def _missing_groups(target: Target, rates: dict[Group, Rate], judged: dict[Group, Rate], minimum: int) -> str:
+    """Why a check cannot be decided: groups are too small; else empty."""
+    rule = target.rule
+    sizes = {group_name(g): r.denominator or 0 for g, r in rates.items()}
+    names = {group_name(g) for g in judged}
+    small = [f"{g} has {sizes[g]}" for g in rule.require if g not in names]
+    if small:
+        return f"{target.rate_name}: required groups have fewer than {minimum} faces: {'; '.join(small)}"
+    if len(judged) < (2 if rule.kind in ("max_gap", "min_ratio") else 1):
+        return f"{target.rate_name}: too few groups with at least {minimum} faces to judge"
+    return ""
 
 
-def _estimates(members: Sequence[Rate]) -> Estimates:
-    sizes = [float(m.denominator or 0) if m.effective_size is None else m.effective_size for m in members]
+def _estimates(rates: Sequence[Rate]) -> Estimates:
+    sizes = [float(r.denominator or 0) if r.effective_size is None else r.effective_size for r in rates]
     return Estimates(
-        np.array([(m.numerator or 0) / (m.denominator or 1) for m in members], np.float64),
+        np.array([(r.numerator or 0) / (r.denominator or 1) for r in rates], np.float64),
         np.array(sizes, np.float64),
-        np.array([np.inf if m.degrees_of_freedom is None else m.degrees_of_freedom for m in members], np.float64),
+        np.array([np.inf if r.degrees_of_freedom is None else r.degrees_of_freedom for r in rates], np.float64),
     )
 
 
-def _times(known: Estimates, times: float) -> Estimates:
-    return Estimates(known.rate, known.size * times, known.degrees_of_freedom)
+def _scaled(estimates: Estimates, factor: float) -> Estimates:
+    return Estimates(estimates.rate, estimates.size * factor, estimates.degrees_of_freedom)
 
 
-def _level(rule: Rule, known: Estimates, groups: Sequence[str]) -> tuple[float, dict[str, str], Bounds]:
-    """What a limit on the groups' own rates is about, its ends, and its bounds."""
-    rate = known.rate
+def _level(rule: Rule, judged: dict[Group, Rate]) -> Measurement:
+    """Gap, ratio or worst rate of the groups."""
+    estimates = _estimates(list(judged.values()))
+    names = [group_name(g) for g in judged]
+    rate = estimates.rate
     sign = -1 if rule.rate in LOWER_IS_BETTER else 1
-    ends = {"worst": groups[int(np.argmin(sign * rate))], "best": groups[int(np.argmax(sign * rate))]}
+    worst, best = names[int(np.argmin(sign * rate))], names[int(np.argmax(sign * rate))]
     if rule.kind == "max_gap":
-
-        def gap(low: float, high: float, times: float) -> tuple[float, float]:
-            found = _times(known, times)
-            return float(gap_bounds(found, 1 - low)[0]), float(gap_bounds(found, 1 - high)[1])
-
-        return float(np.ptp(rate)), ends, gap
+        return Measurement(float(np.ptp(rate)), worst, best, _gap_bounds(estimates))
     if rule.kind == "min_ratio":
-        i, j = (np.array(x) for x in zip(*itertools.permutations(range(len(rate)), 2), strict=True))
+        observed = float(rate.min() / rate.max()) if rate.max() > 0 else 1.0
+        return Measurement(observed, worst, best, _ratio_bounds(estimates))
+    return Measurement(float(rate.min()), worst, best, _worst_bounds(estimates))
 
-        def ratio(low: float, high: float, times: float) -> tuple[float, float]:
-            found = _times(known, times)
-            one, other = found.of_groups(i), found.of_groups(j)
-            # To be within, every pair must be; to be beyond, one suffices, and the error is shared among the pairs.
-            return float(ratio_limits(one, other, low)[0].min()), float(ratio_limits(one, other, high / len(i))[1].min())
 
-        return float(rate.min() / rate.max()) if rate.max() > 0 else 1.0, ends, ratio
+def _gap_bounds(estimates: Estimates) -> Bounds:
+    def bounds(lower_error: float, upper_error: float, factor: float) -> tuple[float, float]:
+        groups = _scaled(estimates, factor)
+        return float(gap_bounds(groups, 1 - lower_error)[0]), float(gap_bounds(groups, 1 - upper_error)[1])
 
-    def worst(low: float, high: float, times: float) -> tuple[float, float]:
-        found = _times(known, times)
-        return (
-            float(found.limits(low, continuity=True)[0].min()),
-            float(found.limits(high / len(rate), continuity=True)[1].min()),
-        )
+    return bounds
 
-    return float(rate.min()), {**ends, "worst": groups[int(np.argmin(rate))], "best": groups[int(np.argmax(rate))]}, worst
+
+def _ratio_bounds(estimates: Estimates) -> Bounds:
+    one, other = (np.array(x) for x in zip(*itertools.permutations(range(len(estimates.rate)), 2), strict=True))
+
+    def bounds(lower_error: float, upper_error: float, factor: float) -> tuple[float, float]:
+        groups = _scaled(estimates, factor)
+        numerator, denominator = groups.of_groups(one), groups.of_groups(other)
+        # A pass needs every pair (intersection-union, no correction); a failure needs one (Bonferroni over the pairs).
+        low, _ = ratio_limits(numerator, denominator, lower_error)
+        _, high = ratio_limits(numerator, denominator, upper_error / len(one))
+        return float(low.min()), float(high.min())
+
+    return bounds
+
+
+def _worst_bounds(estimates: Estimates) -> Bounds:
+    def bounds(lower_error: float, upper_error: float, factor: float) -> tuple[float, float]:
+        groups = _scaled(estimates, factor)
+        # As for ratios: a pass needs every group, a failure needs one.
+        low, _ = groups.limits(lower_error, continuity=True)
+        _, high = groups.limits(upper_error / len(estimates.rate), continuity=True)
+        return float(low.min()), float(high.min())
+
+    return bounds
 
 
 def _regression(
-    rule: Rule,
-    about: dict[str, Any],
-    usable: Sequence[Rate],
-    baseline: Audit | None,
-    comparison: Comparison | None,
-    least: int,
-) -> tuple[float | str, dict[str, str], Bounds | None]:
-    """How much worse the rate of any group became, its ends and bounds; or why it cannot be said."""
-    if baseline is None:
-        message = f"rule {rule.name!r} limits a regression, which needs the run to compare with; give it with --baseline"
-        raise UsageError(message)
-    if rule.rate not in _PAIRED:
-        message = f"rule {rule.name!r}: max_regression of {rule.rate} cannot be judged; limit one of {', '.join(_PAIRED)}"
-        raise UsageError(message)
-    groups = [m.group for m in usable]
-    sign = -1 if rule.rate in LOWER_IS_BETTER else 1
-    if comparison is None:
-        theirs = {m.group: m for m in _members(rule.rate, about["label"], about["attribute"], baseline, "baseline")}
-        lacking = [g for g in groups if g not in theirs or (theirs[g].denominator or 0) < least]
-        if lacking:
-            reason = f"{named(about)}: the baseline has fewer than {least} faces behind it in {', '.join(lacking)}"
-            return reason, {}, None
-        before, after = _estimates([theirs[g] for g in groups]), _estimates(usable)
-        change = after.rate - before.rate
+    target: Target, judged: dict[Group, Rate], baseline: Audit, comparison: Comparison | None, minimum: int
+) -> Measurement | str:
+    """The largest loss of any group relative to the baseline; or why it cannot be measured."""
+    changes = (
+        _unpaired_changes(target, judged, baseline, minimum)
+        if comparison is None
+        else _paired_changes(target, judged, comparison, minimum)
+    )
+    if isinstance(changes, str):
+        return changes
+    change, limits = changes
+    lower_is_better = target.rule.rate in LOWER_IS_BETTER
+    loss = change if lower_is_better else -change
+    names = [group_name(g) for g in judged]
 
-        def limits(tail: float, times: float, *, passing: bool) -> tuple[np.ndarray, np.ndarray]:
-            del passing  # either way
-            return difference_limits(_times(after, times), _times(before, times), tail, continuity=True)
-    else:
-        mirrored = _MIRROR.get(rule.rate, rule.rate)
-        turned = -1 if rule.rate in _MIRROR else 1
-        mine = {
-            c.group: c
-            for c in comparison.changes
-            if (c.rate, c.label, c.attribute) == (mirrored, about["label"], about["attribute"])
-        }
-        lacking = [g for g in groups if g not in mine or mine[g].trials < least]
-        if lacking:
-            reason = f"{named(about)}: the two runs have fewer than {least} faces behind it in common in {', '.join(lacking)}"
-            return reason, {}, None
-        rows = [mine[g] for g in groups]
-        change = np.array([turned * (c.change or 0.0) for c in rows])
+    def bounds(lower_error: float, upper_error: float, factor: float) -> tuple[float, float]:
+        # A failure needs one group (Bonferroni over the groups); a pass needs every group.
+        failing = limits(lower_error / len(names), factor, passing=False)
+        passing = limits(upper_error, factor, passing=True)
+        low, high = (failing[0], passing[1]) if lower_is_better else (-failing[1], -passing[0])
+        return float(low.max()), float(high.max())
 
-        def limits(tail: float, times: float, *, passing: bool) -> tuple[np.ndarray, np.ndarray]:
-            low, high = _paired(rows, tail, times, comparison, passing=passing)
-            return (low, high) if turned == 1 else (-high, -low)
-
-    worse = -sign * change
-
-    def bounds(low: float, high: float, times: float) -> tuple[float, float]:
-        # Beyond: one group suffices, and the error is shared among them; within: every group must be.
-        surely, at_most = limits(low / len(groups), times, passing=False), limits(high, times, passing=True)
-        lost, kept = (-surely[1], -at_most[0]) if sign == 1 else (surely[0], at_most[1])
-        return float(lost.max()), float(kept.max())
-
-    ends = {"worst": groups[int(np.argmax(worse))], "best": groups[int(np.argmin(worse))]}
-    return float(worse.max()) + 0.0, ends, bounds
+    # Adding 0.0 turns a loss of -0.0 into 0.0.
+    return Measurement(float(loss.max()) + 0.0, names[int(np.argmax(loss))], names[int(np.argmin(loss))], bounds)
 
 
-def _paired(
-    rows: Sequence[Change], tail: float, times: float, comparison: Comparison, *, passing: bool
-) -> tuple[np.ndarray, np.ndarray]:
+def _unpaired_changes(target: Target, judged: dict[Group, Rate], baseline: Audit, minimum: int) -> tuple[Floats, _Limits] | str:
+    """Change of each group's rate and its limits, as if the two runs had different samples."""
+    rates = _rates_by_group(target, baseline, "baseline")
+    small = [group_name(g) for g in judged if g not in rates or (rates[g].denominator or 0) < minimum]
+    if small:
+        return f"{target.rate_name}: the baseline has fewer than {minimum} faces in {', '.join(small)}"
+    before, after = _estimates([rates[g] for g in judged]), _estimates(list(judged.values()))
+
+    def limits(error: float, factor: float, *, passing: bool) -> tuple[Floats, Floats]:
+        del passing  # the same limits serve both
+        return difference_limits(_scaled(after, factor), _scaled(before, factor), error, continuity=True)
+
+    return after.rate - before.rate, limits
+
+
+def _paired_changes(
+    target: Target, judged: dict[Group, Rate], comparison: Comparison, minimum: int
+) -> tuple[Floats, _Limits] | str:
+    """Change of each group's rate and its limits, on the samples of both runs."""
+    stored_rate = _COMPLEMENTS.get(target.rule.rate, target.rule.rate)
+    is_complement = target.rule.rate in _COMPLEMENTS
+    changes = {
+        c.group: c
+        for c in comparison.changes
+        if (c.rate, c.label) == (stored_rate, target.label) and c.attribute == target.grouping
+    }
+    small = [group_name(g) for g in judged if g not in changes or changes[g].trials < minimum]
+    if small:
+        return f"{target.rate_name}: the two runs have fewer than {minimum} faces in common in {', '.join(small)}"
+    rows = [changes[g] for g in judged]
+    change = np.array([c.change or 0.0 for c in rows])
+
+    def limits(error: float, factor: float, *, passing: bool) -> tuple[Floats, Floats]:
+        low, high = _paired_limits(rows, error, factor, comparison, passing=passing)
+        return (-high, -low) if is_complement else (low, high)
+
+    return -change if is_complement else change, limits
+
+
+def _paired_limits(
+    rows: Sequence[Change], error: float, factor: float, comparison: Comparison, *, passing: bool
+) -> tuple[Floats, Floats]:
     if not comparison.subject:
-        more, less, trials = (times * np.array([getattr(c, n) for c in rows], float) for n in ("gained", "lost", "trials"))
-        # Only towards more of a loss are limits without correction too narrow.
-        return paired_limits(more, less, trials, tail, continuity=passing)
-    # Where people have several pictures, the interval of the comparison tells the error.
-    seen = np.array([c.change or 0.0 for c in rows])
-    width = np.array([(c.high or 0.0) - (c.low or 0.0) for c in rows]) / 2 / normal_quantile((1 + comparison.confidence) / 2)
-    half = normal_quantile(1 - tail) * width / np.sqrt(times)
-    return seen - half, seen + half
-
-
-def named(about: dict[str, Any]) -> str:
-    """``happiness TPR``; the rate alone where it is over all labels."""
-    return about["rate"] if about["label"] == "*" else f"{about['label']} {about['rate']}"
+        gained, lost, trials = (
+            factor * np.array(counts, float) for counts in zip(*((c.gained, c.lost, c.trials) for c in rows), strict=True)
+        )
+        # Without the correction only limits towards a larger loss are too narrow, and only a pass rests on those.
+        return paired_limits(gained, lost, trials, error, continuity=passing)
+    # Where subjects have several images, the standard error is that of the comparison's interval.
+    change = np.array([c.change or 0.0 for c in rows])
+    width = np.array([(c.high or 0.0) - (c.low or 0.0) for c in rows])
+    standard_error = width / 2 / normal_quantile((1 + comparison.confidence) / 2)
+    half = normal_quantile(1 - error) * standard_error / np.sqrt(factor)
+    return change - half, change + half

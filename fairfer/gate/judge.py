@@ -1,45 +1,47 @@
-"""Judge an audit by a policy: pass, fail, or not to be judged from these data.
+"""Judge an audit by a policy: pass, fail or inconclusive.
 
-================================  ==========  ============  =================================================================
-what the data say                 outcome     exit code     when
-================================  ==========  ============  =================================================================
-surely within the limit           pass        0             every pair (group) is within it, each claim wrong in at most 5 %
-surely beyond the limit           fail        1             some pair (group) is beyond it, any wrong failure in at most 5 %
-neither                           inconclusive  3           too few faces to say; the finding says how many more would do
-a required group is too small     inconclusive  3           or empty, or without a face of the label
-fewer than two groups to compare  inconclusive  3           one, for a limit on each group
-a label is gone, or never said    inconclusive  3           of the baseline's labels, or by the model of a whole group (PPV)
-waived                            as it is    0             the finding stands, its reason beside it; until its day
-there is no such group, label     -           2             or attribute, baseline, readable audit, or rule
-================================  ==========  ============  =================================================================
+====================================  ============  =========  ==========================================================
+situation                             outcome       exit code  condition
+====================================  ============  =========  ==========================================================
+limit satisfied                       pass          0          by every group's (pair's) confidence bound
+limit violated                        fail          1          by some group's (pair's) confidence bound, Holm-adjusted
+neither                               inconclusive  3          too few faces to judge; the result says how many more
+required group too small              inconclusive  3          or empty, or without a face of the label
+fewer than two groups to compare      inconclusive  3          one for a limit on each group
+label missing or rarely predicted     inconclusive  3          a label of the baseline; for PPV, a prediction
+waived                                as it is      0          reported with the reason, until the waiver expires
+unknown group, label or rate          none          2          or attribute; or an unreadable audit, policy or baseline
+====================================  ============  =========  ==========================================================
 
-With ``--allow-inconclusive`` what cannot be judged does not stop anyone; it is shown all the same. Numbers come from
-``audit.json`` alone; nothing slow is imported.
+Each wrong pass, and any wrong failure in the whole policy, has a probability of at most ``1 - confidence``. With
+``--allow-inconclusive`` an inconclusive verdict exits with 0.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import itertools
-from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fairfer.errors import RunError, UsageError, did_you_mean
-from fairfer.gate.checks import Check, check, named
-from fairfer.gate.policy import OVER_LABELS, Policy, Rule
-from fairfer.gate.verdict import EXIT_CODES, Finding, Outcome, Verdict
+from fairfer.gate.checks import REGRESSION_RATES, Check, Measurement, Target, create_check
+from fairfer.gate.policy import JUDGED_RATES, LOWER_IS_BETTER, OVERALL_RATES, Policy, Rule
+from fairfer.gate.verdict import EXIT_CODES, CheckResult, GroupSampleSize, Outcome, Verdict
 from fairfer.labels import canonical
-from fairfer.metrics.results import AdditionalSamples
+from fairfer.vocabulary import ALL, EVERYONE, Group, Grouping, group_name, grouping_name
 
 if TYPE_CHECKING:
     from fairfer.audits.comparison import Comparison
     from fairfer.audits.result import Audit
 
-MOST = 100
-"""More than so many times the faces are no plan to settle anything by."""
+MAX_SAMPLE_FACTOR = 100
+"""Additional sample sizes are stated up to this multiple of the present sample size."""
+
+_PRECISION = 1.02
+"""Ratio to which additional sample sizes are computed; they are figures for planning."""
 
 
 def judge(
@@ -58,48 +60,45 @@ def judge(
     policy
         The rules.
     audit
-        What is judged.
+        The audit to judge.
     baseline
-        The audit that ``max_regression`` compares with.
+        The audit that ``max_regression`` refers to.
     comparison
-        The same face by face, from `fairfer.compare`, which sees far smaller changes; without it the two audits are compared as
-        if of different faces, which is never too sure.
+        The paired comparison of the two runs (`fairfer.compare`), which detects smaller changes. Without it the audits are
+        compared as if they had different samples, which is conservative.
     allow_inconclusive
-        Whether a verdict of *inconclusive* exits with 0.
+        Whether an inconclusive verdict has exit code 0.
     today
-        For waivers; the real day when not given.
+        Date for the expiry of waivers; the current date by default.
+
+    Returns
+    -------
+    Verdict
 
     Raises
     ------
     UsageError
-        When the policy names what the audit does not have, a rule needs a baseline, or a waiver has expired.
+        When the policy names something that the audit does not have, a rule needs a baseline, or a waiver has expired.
     RunError
-        When the baseline is of other data.
+        When the baseline or comparison has other data.
     """
     policy.check_waivers(today or dt.datetime.now(dt.UTC).date())
     if baseline is not None:
-        _same_data(audit, baseline)
+        _check_same_data(audit, baseline)
     if comparison is not None:
-        sides = [comparison.candidate.predictions_digest, comparison.base.predictions_digest]
-        if baseline is None or sides != [audit.model.predictions_digest, baseline.model.predictions_digest]:
-            message = "the comparison is of other predictions than this audit and its baseline; compare again"
-            raise RunError(message)
-    checks = [
-        check(rule, label, attribute, audit, baseline, comparison)
-        for rule in policy.rules
-        for label, attribute in _expanded(rule, audit, baseline)
-    ]
-    _check_waivers(policy, checks)
-    findings = [f.model_copy(update={"waived": _waiver(policy, f)}) for f in _decide(checks, 1 - policy.confidence)]
-    standing = [f.outcome for f in findings if f.waived is None]
-    outcome: Outcome = "fail" if "fail" in standing else "inconclusive" if "inconclusive" in standing else "pass"
-    code = 0 if outcome == "inconclusive" and allow_inconclusive else EXIT_CODES[outcome]
+        _check_comparison(comparison, audit, baseline)
+    targets = [t for rule in policy.rules for t in _targets(rule, audit, baseline)]
+    _check_waivers(policy, targets)
+    checks = [create_check(t, audit, baseline, comparison) for t in targets]
+    decisions = decide(checks, 1 - policy.confidence)
+    results = [_result(check, decision, policy) for check, decision in zip(checks, decisions, strict=True)]
+    outcome = _overall([r.outcome for r in results if r.waived is None])
     return Verdict(
         outcome=outcome,
-        exit_code=code,
+        exit_code=0 if outcome == "inconclusive" and allow_inconclusive else EXIT_CODES[outcome],
         allow_inconclusive=allow_inconclusive,
-        findings=findings,
-        policy=policy.model_dump(mode="json", exclude_none=True),
+        checks=results,
+        policy=policy,
         data=audit.data.name,
         model=audit.model.name,
         model_version=audit.model.version,
@@ -111,166 +110,250 @@ def judge(
     )
 
 
-def _same_data(audit: Audit, baseline: Audit) -> None:
-    fields: list[tuple[str, Any, Any]] = [
+def _overall(outcomes: Sequence[Outcome]) -> Outcome:
+    order: tuple[Outcome, ...] = ("fail", "inconclusive")
+    return next((o for o in order if o in outcomes), "pass")
+
+
+def _check_same_data(audit: Audit, baseline: Audit) -> None:
+    fields: list[tuple[str, object, object]] = [
         ("data set", audit.data.name, baseline.data.name),
         ("labels of the data", audit.data.labels, baseline.data.labels),
         ("--unsupported-labels", audit.plan.unsupported_labels, baseline.plan.unsupported_labels),
         ("--subject", audit.plan.subject, baseline.plan.subject),
     ]
-    if audit.data.digest != baseline.data.digest:
-        # Of tables of predictions the digest covers the answers too, so what the audits counted is compared instead.
-        fields.append(("number of faces by label and group", _faces(audit, baseline), _faces(baseline, audit)))
-    for what, here, there in fields:
-        if here != there:
-            shown = "" if isinstance(here, dict) else f" is {there!r}, the audit's {here!r}"
-            message = f"the baseline cannot be compared with: its {what}{shown or ' differs'}; audit both alike"
+    for field, value, baseline_value in fields:
+        if value != baseline_value:
+            message = f"the baseline has a different {field}: {baseline_value!r}, not {value!r}; make both audits alike"
             raise RunError(message)
+    # The digest of a table covers its predictions, so two tables of the same samples are recognized by their label counts.
+    if audit.data.digest != baseline.data.digest and _support(audit, baseline) != _support(baseline, audit):
+        message = "the baseline has a different number of faces by label and group; audit both models on the same data"
+        raise RunError(message)
 
 
-def _faces(audit: Audit, other: Audit) -> dict[tuple[str, str, str], int]:
-    """Faces by group and true label, over what both audits have."""
-    labels, groupings = set(other.labels.audited), {"*", *other.groupings}
-    found: Counter[tuple[str, str, str]] = Counter()
-    for c in audit.counts:
-        if c.truth in labels and c.attribute in groupings:
-            found[c.attribute, c.group, c.truth] += c.n
-    return dict(found)
+def _support(audit: Audit, other: Audit) -> dict[tuple[Grouping, Group, str], int]:
+    """Samples by group and true label, for the groupings and labels of both audits."""
+    groupings = {EVERYONE, *other.groupings}
+    support = {}
+    for rate in audit.rates:
+        grouping = rate.attribute
+        # The denominator of the TPR is the number of samples with the label.
+        if rate.rate == "TPR" and rate.label in other.labels.audited and grouping in groupings and rate.denominator:
+            support[grouping, rate.group, rate.label] = rate.denominator
+    return support
 
 
-def _check_waivers(policy: Policy, checks: Sequence[Check]) -> None:
-    """Refuse a waiver that waives nothing: its label or attribute is misspelt, or gone."""
+def _check_comparison(comparison: Comparison, audit: Audit, baseline: Audit | None) -> None:
+    digests = (comparison.candidate.predictions_digest, comparison.base.predictions_digest)
+    if baseline is None or digests != (audit.model.predictions_digest, baseline.model.predictions_digest):
+        message = "the comparison has other predictions than the audit and its baseline; run fairfer compare again"
+        raise RunError(message)
+
+
+def _targets(rule: Rule, audit: Audit, baseline: Audit | None) -> list[Target]:
+    """Labels and groupings of a rule, all of which must exist, without repetitions.
+
+    For ``max_regression`` the labels of the baseline count too: a model that lost a label got worse.
+
+    Raises
+    ------
+    UsageError
+        When rate, grouping, group, label or baseline do not exist.
+    """
+    _check_rate(rule, audit, baseline)
+    for grouping in rule.groupings:
+        _check_grouping(rule, grouping, audit)
+    if rule.rate in OVERALL_RATES:
+        labels = [ALL]
+    else:
+        existing = list(audit.labels.audited)
+        if rule.kind == "max_regression" and baseline is not None:
+            existing += [n for n in baseline.labels.audited if n not in existing]
+        labels = existing if rule.label == [ALL] else [_existing_label(rule, n, existing) for n in rule.label]
+    return [Target(rule, label, grouping) for label in dict.fromkeys(labels) for grouping in rule.groupings]
+
+
+def _check_rate(rule: Rule, audit: Audit, baseline: Audit | None) -> None:
+    rates = {r.rate for r in audit.rates}
+    if rule.rate not in rates:
+        present = ", ".join(r for r in JUDGED_RATES if r in rates)
+        message = f"rule {rule.name!r}: the audit has no {rule.rate}; a rule can limit its {present}"
+        raise UsageError(message)
+    if rule.kind != "max_regression":
+        return
+    if baseline is None:
+        message = f"rule {rule.name!r}: max_regression needs a baseline; name its run with --baseline"
+        raise UsageError(message)
+    if rule.rate not in REGRESSION_RATES:
+        message = (
+            f"rule {rule.name!r}: max_regression of {rule.rate} cannot be judged; limit one of {', '.join(REGRESSION_RATES)}"
+        )
+        raise UsageError(message)
+
+
+def _check_grouping(rule: Rule, grouping: Grouping, audit: Audit) -> None:
+    groupings = audit.groupings
+    name = grouping_name(grouping)
+    if grouping not in groupings:
+        message = (
+            f"rule {rule.name!r}: the audit does not group by {name!r}; {did_you_mean(name, map(grouping_name, groupings))}"
+        )
+        raise UsageError(message)
+    groups = dict.fromkeys(group_name(r.group) for r in audit.rates if r.attribute == grouping)
+    for group in rule.require:
+        if group not in groups:
+            message = f"rule {rule.name!r}: {name} has no group {group!r}; {did_you_mean(group, groups)}"
+            raise UsageError(message)
+
+
+def _existing_label(rule: Rule, label: str, existing: Sequence[str]) -> str:
+    """The audit's name of a label, which may have any common spelling."""
+    name = label if label in existing else canonical(label) or label
+    if name not in existing:
+        message = f"rule {rule.name!r}: the audit has no label {name!r}; {did_you_mean(name, existing)}"
+        raise UsageError(message)
+    return name
+
+
+def _check_waivers(policy: Policy, targets: Sequence[Target]) -> None:
+    """Refuse a waiver that applies to no check: its label or attribute is misspelled, or no longer exists."""
     for waiver in policy.waivers:
-        mine = [c.about for c in checks if c.about["rule"] == waiver.rule]
-        if not any(waiver.covers(a["rule"], a["label"], a["attribute"]) for a in mine):
-            known = sorted({f"{a['label']} by {a['attribute']}" for a in mine})
-            message = f"the waiver of rule {waiver.rule!r} covers no check of it; its checks are: {', '.join(known)}"
+        of_rule = [t for t in targets if t.rule.name == waiver.rule]
+        if not any(waiver.covers(t.rule.name, t.label, t.attribute) for t in of_rule):
+            existing = ", ".join(sorted({f"{t.label} by {t.attribute}" for t in of_rule}))
+            message = f"the waiver of rule {waiver.rule!r} applies to none of its checks; they are: {existing}"
             raise UsageError(message)
 
 
-def _expanded(rule: Rule, audit: Audit, baseline: Audit | None) -> list[tuple[str, str]]:
-    """Labels and attributes of a rule, each of which must exist; each once, however it was spelled.
+@dataclass(frozen=True)
+class Decision:
+    """The outcome of a check, with the errors of the bounds that it rests on."""
 
-    A label that only the baseline was audited in counts for ``max_regression``: a model that lost a label got worse in it.
+    outcome: Outcome
+    passing_error: float
+    failing_error: float
+
+
+def decide(checks: Sequence[Check], error: float) -> list[Decision]:
+    """Decide all checks of a policy.
+
+    A policy passes only if every check does, so each check may pass with the full error (intersection-union test). One failed
+    check fails the policy, so the error of failures is shared among the checks (Holm 1979, Scand. J. Stat. 6).
+
+    Parameters
+    ----------
+    checks
+        All checks of the policy.
+    error
+        ``1 - confidence``.
     """
-    known_labels = list(audit.labels.audited)
-    if rule.kind == "max_regression" and baseline is not None:
-        known_labels += [n for n in baseline.labels.audited if n not in known_labels]
-    # Any usual spelling of an emotion will do; names that are none are taken as they are.
-    labels = list(dict.fromkeys(n if n in known_labels else canonical(n) or n for n in rule.label))
-    if labels == ["*"] and rule.rate not in OVER_LABELS:
-        labels = known_labels
-    for attribute in rule.attribute:
-        if attribute not in audit.groupings:
-            message = (
-                f"rule {rule.name!r}: the audit does not group by {attribute!r}; {did_you_mean(attribute, audit.groupings)}"
-            )
-            raise UsageError(message)
-        known = audit.groups(attribute)
-        for group in rule.require:
-            if group not in known:
-                message = f"rule {rule.name!r}: {attribute} has no group {group!r}; {did_you_mean(group, known)}"
-                raise UsageError(message)
-    if rule.rate not in OVER_LABELS:
-        for label in labels:
-            if label not in known_labels:
-                hint = did_you_mean(label, known_labels)
-                message = f"rule {rule.name!r}: the audit has no label {label!r}; {hint}"
-                raise UsageError(message)
-    return list(itertools.product(labels, dict.fromkeys(rule.attribute)))
-
-
-def _waiver(policy: Policy, finding: Finding) -> str | None:
-    """Why a finding that would stop someone does not."""
-    if finding.outcome == "pass":
-        return None
-    covering = [w for w in policy.waivers if w.covers(finding.rule, finding.label, finding.attribute)]
-    return f"{covering[0].reason} (until {covering[0].expires.isoformat()})" if covering else None
-
-
-def _decide(checks: Sequence[Check], tail: float) -> list[Finding]:
-    """Pass by each check at the full error, fail by Holm's step-down over all of them.
-
-    A policy passes only if every check does, so nothing need be corrected for that (intersection-union); any one that fails
-    stops it, so the chance of a wrong failure is shared (Holm 1979).
-    """
-    open_checks = [i for i, c in enumerate(checks) if c.bounds is not None]
-    family = len(checks)
     failed: set[int] = set()
-    while True:
-        new = {i for i in open_checks if i not in failed and checks[i].beyond(tail / (family - len(failed)))}
+    while len(failed) < len(checks):
+        share = error / (len(checks) - len(failed))
+        new = {i for i, c in enumerate(checks) if c.measurement is not None and i not in failed and c.fails(share)}
         if not new:
             break
         failed |= new
-        if len(failed) == family:
-            break
-    share = tail / max(family - len(failed), 1)
-    return [_finding(c, tail, share, failed=i in failed) for i, c in enumerate(checks)]
+    share = error / max(len(checks) - len(failed), 1)
+    return [Decision(_outcome(c, error, failed=i in failed), error, share) for i, c in enumerate(checks)]
 
 
-def _finding(check: Check, tail: float, share: float, *, failed: bool) -> Finding:
-    """With the bounds that decided: to pass by at the full error, to fail by at this check's share of it."""
-    about = dict(check.about)
-    if check.bounds is None:
-        return Finding(**about, outcome="inconclusive", why=check.reason, low=None, high=None, additional_samples=None)
-    low, high = (x if np.isfinite(x) else None for x in check.sides(tail, share))
-    outcome: Outcome = "fail" if failed else "pass" if check.within(tail) else "inconclusive"
-    additional_samples = _settle(check, tail, share) if outcome == "inconclusive" else None
-    return Finding(
-        **about,
-        outcome=outcome,
-        why=_why(about, outcome, (low, high), additional_samples),
+def _outcome(check: Check, error: float, *, failed: bool) -> Outcome:
+    if failed:
+        return "fail"
+    return "pass" if check.measurement is not None and check.passes(error) else "inconclusive"
+
+
+def _result(check: Check, decision: Decision, policy: Policy) -> CheckResult:
+    target, measurement = check.target, check.measurement
+    low, high = (b if np.isfinite(b) else None for b in check.bounds(decision.passing_error, decision.failing_error))
+    additional = None
+    if measurement is not None and decision.outcome == "inconclusive":
+        additional = _additional_samples(check, decision)
+    return CheckResult(
+        rule=target.rule.name,
+        kind=target.rule.kind,
+        limit=target.rule.limit,
+        rate=target.rule.rate,
+        label=target.label,
+        attribute=target.attribute,
+        outcome=decision.outcome,
+        reason=check.reason
+        if measurement is None
+        else _reason(target, measurement, decision.outcome, (low, high), policy.confidence) + _needed(decision, additional),
+        observed=None if measurement is None else measurement.observed,
         low=low,
         high=high,
-        additional_samples=additional_samples,
+        worst=None if measurement is None else measurement.worst,
+        best=None if measurement is None else measurement.best,
+        groups=list(check.sizes),
+        excluded=list(check.excluded),
+        additional_samples=additional,
+        waived=_waiver(policy, target) if decision.outcome != "pass" else None,
     )
 
 
-def _settle(check: Check, tail: float, share: float) -> list[AdditionalSamples] | None:
-    """How many more faces of each group would decide, were the rates what they seem to be."""
+def _waiver(policy: Policy, target: Target) -> str | None:
+    """Reason and expiry date of the first waiver that applies."""
+    for waiver in policy.waivers:
+        if waiver.covers(target.rule.name, target.label, target.attribute):
+            return f"{waiver.reason} (until {waiver.expires.isoformat()})"
+    return None
 
-    def decided(times: float) -> bool:
-        return check.within(tail, times) or check.beyond(share, times)
 
-    if not decided(MOST):
+def _additional_samples(check: Check, decision: Decision) -> list[GroupSampleSize] | None:
+    """Additional sample size per group that decides the check, if the observed rates are the true ones."""
+
+    def is_decided(factor: float) -> bool:
+        return check.passes(decision.passing_error, factor) or check.fails(decision.failing_error, factor)
+
+    low, high = 1.0, float(MAX_SAMPLE_FACTOR)
+    if not is_decided(high):
         return None
-    low, high = 1.0, float(MOST)
-    while high / low > 1.02:  # noqa: PLR2004 - a figure to plan by
+    while high / low > _PRECISION:
         middle = (low * high) ** 0.5
-        low, high = (low, middle) if decided(middle) else (middle, high)
-    return [AdditionalSamples(group=g, images=int(np.ceil((high - 1) * n))) for g, n in check.trials]
+        low, high = (low, middle) if is_decided(middle) else (middle, high)
+    return [GroupSampleSize(group=g, samples=int(np.ceil((high - 1) * n))) for g, n in check.sizes.items()]
 
 
-def _why(
-    about: dict[str, Any],
-    outcome: Outcome,
-    bounds: tuple[float | None, float | None],
-    additional_samples: list[AdditionalSamples] | None,
+def _reason(
+    target: Target, measurement: Measurement, outcome: Outcome, bounds: tuple[float | None, float | None], confidence: float
 ) -> str:
-    """One sentence."""
-    kind, limit, seen = about["kind"], about["limit"], about["observed"]
-    low, high = ("any size" if b is None else f"{b:.3f}" for b in bounds)
-    what = {
-        "max_gap": f"the gap between {about['worst']} and {about['best']}",
-        "min_ratio": f"the ratio of {about['worst']} to {about['best']}",
-        "min_worst": f"the worst group, {about['worst']},",
-        "max_regression": f"the loss of {about['worst']}",
-    }[kind]
-    head = f"{named(about)}: {what} is {seen:.3f}"
-    if kind == "max_gap" and about["worst"] == about["best"]:
-        head = f"{named(about)}: the groups do not differ"
-    if kind == "max_regression" and seen <= 0:
-        head = f"{named(about)}: no group lost anything"
-    least = kind in ("min_ratio", "min_worst")
-    sure = {
-        "pass": f"surely {'at least' if least else 'at most'} {low if least else high}",
-        "fail": f"surely {'at most' if least else 'at least'} {high if least else low}",
-        "inconclusive": f"somewhere from {low} to {high}",
+    """The outcome explained: observed value, confidence bound and limit."""
+    rule = target.rule
+    worst, best = measurement.worst, measurement.best
+    rate = target.rate_name
+    quantity = {
+        "max_gap": f"{rate} gap between {worst} and {best}",
+        "min_ratio": f"{rate} ratio of {worst} to {best}",
+        "min_worst": f"{rate} of the worst group, {worst},",
+        "max_regression": f"{rate} loss of {worst}",
+    }[rule.kind]
+    observed = f"{quantity} is {measurement.observed:.3f}"
+    if rule.kind == "max_gap" and worst == best:
+        observed = f"{rate} does not differ between groups"
+    elif rule.kind == "max_regression" and measurement.observed <= 0:
+        observed = f"{rate} decreased in no group"
+        if rule.rate in LOWER_IS_BETTER:
+            observed = f"{rate} increased in no group"
+    low, high = ("not estimable" if b is None else f"{b:.3f}" for b in bounds)
+    level = f"{100 * confidence:g} %"
+    # A pass rests on the bound on the far side of the limit, a failure on the other.
+    side, bound = ("lower", low) if rule.is_minimum == (outcome == "pass") else ("upper", high)
+    interval = {
+        "pass": f"{level} {side} confidence bound {bound}",
+        "fail": f"{level} {side} confidence bound {bound} (Holm-adjusted)",
+        "inconclusive": f"{level} confidence bounds {low} and {high}",
     }[outcome]
-    text = f"{head}, {sure}; the limit is {limit:g}"
-    if outcome == "inconclusive":
-        if additional_samples is None:
-            text += f"; even {MOST} times the faces would not settle it"
-        else:
-            text += f"; about {sum(m.images for m in additional_samples):,} more faces would settle it"
-    return text
+    return f"{observed} ({interval}, limit {rule.limit:g})"
+
+
+def _needed(decision: Decision, additional: Sequence[GroupSampleSize] | None) -> str:
+    """End of the reason of an inconclusive check."""
+    if decision.outcome != "inconclusive":
+        return ""
+    if additional is None:
+        return f"; too few faces to judge, additional sample size needed: more than {MAX_SAMPLE_FACTOR} times the present one"
+    number = sum(g.samples for g in additional)
+    return f"; too few faces to judge, additional sample size needed: about {number:,} faces"

@@ -1,68 +1,101 @@
-"""Rules that an audit must keep: read from ``fairfer.toml``, every word of them checked.
+"""Policies: limits that an audit must satisfy, read from ``fairfer.toml`` and fully validated.
 
 ::
 
     confidence = 0.95
 
     [[rules]]
-    name = "smiles"              # how findings and waivers call it
-    rate = "TPR"                 # any proportion that an audit has
-    label = "happiness"          # or a list, or "*" for every label; left out for accuracy and coverage
+    name = "smiles"              # referred to by results and waivers
+    rate = "TPR"                 # one of JUDGED_RATES
+    label = "happiness"          # or a list; "*" or nothing: every label; omit for accuracy, subset accuracy and coverage
     attribute = "gender"         # or a list; "gender,race" is the intersection
     max_gap = 0.10               # one of max_gap, min_ratio, min_worst, max_regression
-    require = ["female", "male"] # groups that must be measurable
-    minimum = 50                 # fewest faces behind a rate that is judged; the audit's own when left out
+    require = ["female", "male"] # groups that must be large enough to judge
+    minimum = 50                 # smallest denominator that is judged; the audit's minimum when omitted
 
     [[waivers]]
     rule = "smiles"
-    attribute = "gender"         # of the rule's checks, those with this attribute and label; all when left out
-    reason = "new data is on its way, ticket 123"
+    attribute = "gender"         # only the checks with this attribute (or label); all checks of the rule when omitted
+    reason = "new data is being collected, ticket 123"
     expires = 2027-03-01
 
-In ``pyproject.toml`` the same stands under ``[tool.fairfer]``.
+In ``pyproject.toml`` the same tables are under ``[tool.fairfer]``.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import math
+import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from fairfer.errors import UsageError, did_you_mean
 from fairfer.labels import canonical
+from fairfer.vocabulary import ALL, Grouping, grouping_name, parse_grouping
+
+_AUDIT = "audit"
+"""Table of the same file that has the settings of ``fairfer audit``; it is no part of the policy."""
 
 POLICY_FILES = ("fairfer.toml", "pyproject.toml")
 Kind = Literal["max_gap", "min_ratio", "min_worst", "max_regression"]
 KINDS: tuple[Kind, ...] = ("max_gap", "min_ratio", "min_worst", "max_regression")
 LOWER_IS_BETTER = frozenset({"FPR", "FNR"})
-"""Rates of which less is better; of all other proportions more is, or neither."""
+"""Rates for which a lower value is better. For all others a higher value is better, or neither."""
 
-PROPORTIONS = ("TPR", "FPR", "TNR", "FNR", "PPV", "selection rate", "accuracy", "coverage")
-OVER_LABELS = ("accuracy", "coverage")
+OVERALL_RATES = ("accuracy", "subset accuracy", "coverage")
+"""Rates over all labels that a rule may limit. Single-label audits have accuracy, multi-label audits subset accuracy."""
+
+JUDGED_RATES = ("TPR", "FPR", "TNR", "FNR", "PPV", "selection rate", *OVERALL_RATES)
+"""Rates that a rule may limit: proportions of independent trials, for which confidence bounds are known."""
 
 
-def _listed(value: object) -> object:
+def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-Names = Annotated[list[str], BeforeValidator(_listed)]
+def _canonical_grouping(value: object) -> object:
+    return grouping_name(parse_grouping(value)) if isinstance(value, str) else value
 
 
-class _Checked(BaseModel):
+Names = Annotated[list[str], BeforeValidator(_as_list)]
+GroupingName = Annotated[str, BeforeValidator(_canonical_grouping)]
+GroupingNames = Annotated[list[GroupingName], BeforeValidator(_as_list)]
+
+
+class _PolicyTable(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
 
-class Rule(_Checked):
-    """One limit on one rate of some labels between the groups of some attributes."""
+class Rule(_PolicyTable):
+    """One limit on one rate, for some labels and groupings.
+
+    Attributes
+    ----------
+    name
+        Unique in the policy.
+    rate
+        One of `JUDGED_RATES`.
+    label
+        Labels; ``["*"]`` for every label, or for a rate over all labels.
+    attribute
+        Groupings as ``--by`` spells them, such as ``gender,race``.
+    max_gap, min_ratio, min_worst, max_regression
+        The limit; exactly one is set.
+    require
+        Names of groups that must be large enough to judge.
+    minimum
+        Smallest denominator that is judged; the audit's minimum when ``None``.
+    """
 
     name: str = Field(min_length=1)
     rate: str
-    label: Names = Field(default_factory=lambda: ["*"], min_length=1)
-    attribute: Names = Field(min_length=1)
+    label: Names = Field(default_factory=lambda: [ALL], min_length=1)
+    attribute: GroupingNames = Field(min_length=1)
     max_gap: float | None = Field(default=None, ge=0, le=1)
     min_ratio: float | None = Field(default=None, ge=0, le=1)
     min_worst: float | None = Field(default=None, ge=0, le=1)
@@ -71,26 +104,26 @@ class Rule(_Checked):
     minimum: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
-    def _one_limit(self) -> Rule:
-        given = [k for k in KINDS if getattr(self, k) is not None]
-        if len(given) != 1:
-            message = f"needs exactly one of {', '.join(KINDS)}, not {len(given)}"
+    def _validate_limit(self) -> Rule:
+        number = sum(getattr(self, k) is not None for k in KINDS)
+        if number != 1:
+            message = f"needs exactly one of {', '.join(KINDS)}, not {number}"
             raise ValueError(message)
-        if self.rate not in PROPORTIONS:
-            message = f"rate {self.rate!r} cannot be judged; {did_you_mean(self.rate, PROPORTIONS)}"
+        if self.rate not in JUDGED_RATES:
+            message = f"rate {self.rate!r} cannot be judged; {did_you_mean(self.rate, JUDGED_RATES)}"
             raise ValueError(message)
         if self.kind == "min_worst" and self.rate in LOWER_IS_BETTER:
-            other = "TNR" if self.rate == "FPR" else "TPR"
-            message = f"min_worst of {self.rate} would ask for errors; limit {other} instead"
+            complement = "TNR" if self.rate == "FPR" else "TPR"
+            message = f"min_worst of {self.rate} would require errors; limit {complement} instead"
             raise ValueError(message)
-        if self.rate in OVER_LABELS and self.label != ["*"]:
-            message = f"{self.rate} is over all labels; leave label out"
+        if self.rate in OVERALL_RATES and self.label != [ALL]:
+            message = f"{self.rate} is over all labels; omit label"
             raise ValueError(message)
         return self
 
     @property
     def kind(self) -> Kind:
-        """Which limit it sets."""
+        """Which limit is set."""
         return next(k for k in KINDS if getattr(self, k) is not None)
 
     @property
@@ -98,31 +131,44 @@ class Rule(_Checked):
         """The limit."""
         return float(getattr(self, self.kind))
 
+    @property
+    def is_minimum(self) -> bool:
+        """Whether values below the limit violate it, not values above."""
+        return self.kind in ("min_ratio", "min_worst")
 
-class Waiver(_Checked):
-    """A rule, or some checks of it, that may fail until a day, for a reason."""
+    @property
+    def groupings(self) -> list[Grouping]:
+        """The groupings that `attribute` names, without repetitions."""
+        return list(dict.fromkeys(parse_grouping(a) for a in self.attribute))
+
+
+class Waiver(_PolicyTable):
+    """A rule, or some of its checks, that may fail until a date, for a reason."""
 
     rule: str
     label: str | None = None
-    attribute: str | None = None
+    attribute: GroupingName | None = None
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
     expires: dt.date
 
     def covers(self, rule: str, label: str, attribute: str) -> bool:
-        """Whether a check is waived by this."""
+        """Whether this waiver applies to a check."""
         labels = (label,) if self.label is None else (self.label, canonical(self.label))
         return self.rule == rule and label in labels and self.attribute in (None, attribute)
 
 
-class Policy(_Checked):
-    """All rules and waivers.
+class Policy(_PolicyTable):
+    """Rules and waivers.
 
     Attributes
     ----------
     confidence
-        Of every claim: a wrong pass, and any wrong failure in the whole policy, happens in at most ``1 - confidence``.
-    rules, waivers
-        At least one rule, each with a name of its own.
+        Confidence level. The probability of a wrong pass of a check, and of any wrong failure in the whole policy, is at most
+        ``1 - confidence``.
+    rules
+        At least one rule, each with a unique name.
+    waivers
+        Exceptions.
     """
 
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
@@ -130,111 +176,124 @@ class Policy(_Checked):
     waivers: list[Waiver] = Field(default_factory=list)
 
     @model_validator(mode="after")
-    def _names(self) -> Policy:
+    def _validate_names(self) -> Policy:
         names = [r.name for r in self.rules]
-        twice = next((n for n in names if names.count(n) > 1), None)
-        if twice is not None:
-            message = f"two rules are called {twice!r}; give each a name of its own"
+        duplicate = next((n for n in names if names.count(n) > 1), None)
+        if duplicate is not None:
+            message = f"two rules have the name {duplicate!r}; rename one"
             raise ValueError(message)
         for waiver in self.waivers:
             if waiver.rule not in names:
-                message = f"a waiver is for rule {waiver.rule!r}, which there is not; {did_you_mean(waiver.rule, names)}"
+                message = f"a waiver names rule {waiver.rule!r}, which does not exist; {did_you_mean(waiver.rule, names)}"
                 raise ValueError(message)
         return self
 
     def check_waivers(self, today: dt.date) -> None:
-        """Refuse waivers whose day has passed: someone must decide anew, and an old one must not linger.
+        """Refuse expired waivers.
 
         Raises
         ------
         UsageError
-            Naming the rule.
+            When a waiver expired before `today`; the message names the rule.
         """
         for waiver in self.waivers:
             if waiver.expires < today:
                 message = (
-                    f"the waiver of rule {waiver.rule!r} expired on {waiver.expires.isoformat()} ({waiver.reason}); remove it, "
-                    "or give it a new day and reason"
+                    f"the waiver of rule {waiver.rule!r} expired on {waiver.expires.isoformat()} ({waiver.reason}); remove "
+                    "it, or renew it with a new date and reason"
                 )
                 raise UsageError(message)
 
 
-def read_policy(path: Path | None = None, folder: Path | None = None) -> Policy:
+def read_policy(path: str | os.PathLike[str] | None = None, folder: str | os.PathLike[str] | None = None) -> Policy:
     """Read a policy.
 
     Parameters
     ----------
     path
-        A TOML file; looked for when not given: ``fairfer.toml``, then ``[tool.fairfer]`` in ``pyproject.toml``.
+        A TOML file. By default ``fairfer.toml`` in `folder`, else ``[tool.fairfer]`` in its ``pyproject.toml``.
     folder
-        Where to look; the working directory when not given.
+        Where to look; the working directory by default.
+
+    Returns
+    -------
+    Policy
 
     Raises
     ------
     UsageError
-        When there is none, it is empty, or anything in it is unknown or makes no sense; the message names the key.
+        When there is no policy, it has no rule, or a key or value is invalid; the message names the key.
     """
-    if path is None:
-        path = _found(folder or Path())
+    file = _default_file(Path(folder or "")) if path is None else Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-        value: Any = tomllib.loads(text)
-        if path.name == "pyproject.toml":
-            tool = value.get("tool")
-            value = tool.get("fairfer") if isinstance(tool, dict) else None
+        content: object = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeError) as error:
-        message = f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); name a policy with --policy"
+        message = f"{file} cannot be read ({getattr(error, 'strerror', None) or error}); name a policy file with --policy"
         raise UsageError(message) from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        message = f"{path} is no TOML: {error}"
+        message = f"{file} is not valid TOML: {error}"
         raise UsageError(message) from error
-    if not isinstance(value, dict) or not value:
-        message = f"{path} holds no rule, so nothing would be judged; write at least one [[rules]]"
+    if file.name == "pyproject.toml":
+        content = _tool_table(content)
+    if not isinstance(content, dict) or not content.keys() - {_AUDIT}:
+        message = f"{file} has no rule; write at least one [[rules]] table"
         raise UsageError(message)
+    content = {key: value for key, value in content.items() if key != _AUDIT}
     try:
-        return Policy.model_validate(value)
+        return Policy.model_validate(content)
     except ValidationError as error:
-        raise UsageError(f"{path}: {_said(error, value)}") from error  # noqa: EM102, TRY003 - made of what pydantic found
+        message = f"{file}: {_first_problem(error, content)}"
+        raise UsageError(message) from error
 
 
-def _found(folder: Path) -> Path:
-    for name in POLICY_FILES:
-        path = folder / name
-        if not path.is_file():
-            continue
-        if name == "fairfer.toml":
-            return path
-        try:
-            tool = tomllib.loads(path.read_text(encoding="utf-8")).get("tool")
-            if isinstance(tool, dict) and "fairfer" in tool:
-                return path
-        except (OSError, UnicodeError, tomllib.TOMLDecodeError, RecursionError):
-            continue
-    message = "there is no fairfer.toml here, nor [tool.fairfer] in pyproject.toml; name a policy with --policy"
+def _default_file(folder: Path) -> Path:
+    policy_file, project_file = (folder / name for name in POLICY_FILES)
+    if policy_file.is_file():
+        return policy_file
+    try:
+        if _tool_table(tomllib.loads(project_file.read_text(encoding="utf-8"))) is not None:
+            return project_file
+    except (OSError, UnicodeError, tomllib.TOMLDecodeError, RecursionError):
+        pass  # a project file that is missing or damaged holds no policy
+    message = "no fairfer.toml here and no [tool.fairfer] in pyproject.toml; name a policy file with --policy"
     raise UsageError(message)
 
 
-def _said(error: ValidationError, value: Any) -> str:  # noqa: ANN401 - whatever TOML holds
-    """The first thing that is wrong, by the name of the rule and the key."""
+def _tool_table(content: object) -> object:
+    """``[tool.fairfer]`` of a project file; ``None`` where there is none."""
+    tool = content.get("tool") if isinstance(content, dict) else None
+    return tool.get("fairfer") if isinstance(tool, dict) else None
+
+
+def _first_problem(error: ValidationError, content: Mapping[str, object]) -> str:
+    """The first validation error, with the name of the rule and the key."""
     first = error.errors()[0]
-    where, parts = "", list(first["loc"])
-    if len(parts) > 1 and parts[0] in ("rules", "waivers") and isinstance(parts[1], int):
-        entry = value[parts[0]][parts[1]]
-        name = entry.get("name" if parts[0] == "rules" else "rule") if isinstance(entry, dict) else None
-        where = f"{str(parts[0])[:-1]} {name!r}: " if name else f"{str(parts[0])[:-1]} number {parts[1] + 1}: "
-        parts = parts[2:]
-    key = ".".join(map(str, parts))
+    location = list(first["loc"])
+    where, fields = "", Policy.model_fields
+    if len(location) > 1 and location[0] in ("rules", "waivers") and isinstance(location[1], int):
+        table, number = str(location[0]), location[1]
+        where = f"{_table_name(table, number, content)}: "
+        fields = Rule.model_fields if table == "rules" else Waiver.model_fields
+        location = location[2:]
+    key = ".".join(map(str, location))
     if first["type"] == "extra_forbidden":
-        known = {"rule": Rule.model_fields, "waiver": Waiver.model_fields}.get(where.partition(" ")[0], Policy.model_fields)
-        return f"{where}unknown key {key!r}; {did_you_mean(key, known)}"
+        return f"{where}unknown key {key!r}; {did_you_mean(key, fields)}"
     if first["type"] == "missing":
         return f"{where}{key!r} is missing"
     text = first["msg"].removeprefix("Value error, ")
-    given = first.get("input")
-    shown = f" (it is {given!r})" if key and isinstance(given, str | int | float) and not _nan(given) else ""
-    shown = " (it is nan)" if _nan(given) else shown
-    return f"{where}{key + ': ' if key else ''}{text[:1].lower()}{text[1:]}{shown}"
+    return f"{where}{key + ': ' if key else ''}{text[:1].lower()}{text[1:]}{_value_note(key, first.get('input'))}"
 
 
-def _nan(value: object) -> bool:
-    return isinstance(value, float) and math.isnan(value)
+def _table_name(table: str, number: int, content: Mapping[str, object]) -> str:
+    """``rule 'smiles'``, or ``rule number 1`` where it has no name."""
+    kind, name_key = ("rule", "name") if table == "rules" else ("waiver", "rule")
+    entries = content[table]
+    entry = entries[number] if isinstance(entries, list) else None
+    name = entry.get(name_key) if isinstance(entry, dict) else None
+    return f"{kind} {name!r}" if name else f"{kind} number {number + 1}"
+
+
+def _value_note(key: str, value: object) -> str:
+    if isinstance(value, float) and math.isnan(value):
+        return " (it is nan)"
+    return f" (it is {value!r})" if key and isinstance(value, str | int | float) else ""

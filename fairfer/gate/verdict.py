@@ -1,26 +1,72 @@
-"""What a policy says of an audit: the one verdict that every face of the gate shows."""
+"""The result of a gate: `Verdict`, with one `CheckResult` per check, stored as ``verdict.json``.
+
+Attributes and groups are text here, spelled as in policy files. The JSON schema is ``gate/schemas/verdict.json``.
+"""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_serializer
 
-from fairfer.gate.policy import Kind  # noqa: TC001 - pydantic needs it at run time
-from fairfer.metrics.results import AdditionalSamples, ExcludedGroup
+from fairfer.gate.policy import Kind, Policy
+from fairfer.metrics.results import ExclusionReason
 from fairfer.schema import Stored, Strict
 
 Outcome = Literal["pass", "fail", "inconclusive"]
 SCHEMA_VERSION: Literal[1] = 1
 EXIT_CODES: dict[Outcome, int] = {"pass": 0, "fail": 1, "inconclusive": 3}
 VERDICT = "verdict.json"
+"""Name of the file in a run folder."""
 
 
-class Finding(Strict):
-    """One limit checked on one rate, label and attribute.
+class GroupExclusion(Strict):
+    """A group that was not judged, and why; ``denominator`` is that of its rate."""
 
-    ``observed`` is what was seen, between ``low`` and ``high``, one-sided bounds of which each is wrong in at most
-    ``1 - confidence``. ``worst`` and ``best`` are the groups at the ends. ``waived`` is the reason of a waiver that covers it.
+    group: str
+    reason: ExclusionReason
+    denominator: int
+
+    def __str__(self) -> str:
+        return f"{self.group} ({self.reason}, {self.denominator})"
+
+
+class GroupSampleSize(Strict):
+    """A number of samples of one group."""
+
+    group: str
+    samples: int
+
+
+class CheckResult(Strict):
+    """The result of one check: a rule applied to one label and attribute.
+
+    Attributes
+    ----------
+    rule, kind, limit, rate
+        The rule's name, kind of limit, limit and rate.
+    label
+        ``*`` for a rate over all labels.
+    attribute
+        The grouping, as ``--by`` spells it.
+    outcome
+        ``pass``, ``fail`` or ``inconclusive``.
+    reason
+        The outcome explained in one sentence.
+    observed
+        The observed gap, ratio, rate of the worst group, or loss; ``None`` where it could not be computed.
+    low, high
+        One-sided confidence bounds of the same. The bound for a pass has the policy's confidence; the bound for a failure is
+        adjusted for the number of checks (Holm).
+    worst, best
+        Groups with the least and the most favorable value.
+    groups, excluded
+        Groups that were judged, and the others.
+    additional_samples
+        Samples to add per group until the check is expected to be decided, if the observed rates are the true ones; ``None``
+        where it is decided, or would not be with 100 times the samples.
+    waived
+        Reason and expiry date of the waiver that applies; ``None`` where none does.
     """
 
     rule: str
@@ -30,29 +76,51 @@ class Finding(Strict):
     label: str
     attribute: str
     outcome: Outcome
-    why: str
+    reason: str
     observed: float | None
     low: float | None
     high: float | None
     worst: str | None
     best: str | None
     groups: list[str]
-    excluded: list[ExcludedGroup]
-    additional_samples: list[AdditionalSamples] | None
+    excluded: list[GroupExclusion]
+    additional_samples: list[GroupSampleSize] | None
     waived: str | None = None
 
 
 class Verdict(Stored):
-    """The outcome of a policy, with everything it rests on."""
+    """The result of a policy.
 
-    again: ClassVar[str] = "run fairfer gate again"
+    Attributes
+    ----------
+    outcome
+        ``fail`` if any check fails, else ``inconclusive`` if any is inconclusive, else ``pass``; waived checks do not count.
+    exit_code
+        0 pass, 1 fail, 3 inconclusive (0 with `allow_inconclusive`).
+    allow_inconclusive
+        Whether an inconclusive verdict exits with 0.
+    checks
+        One result per check.
+    policy
+        What was checked.
+    data, model, model_version, date, audit_checksum
+        The audit.
+    inferred
+        Attributes inferred by a model.
+    baseline
+        Model and version that regressions refer to; ``None`` without a baseline.
+    paired
+        Whether the baseline was compared on the same samples; ``None`` without a baseline.
+    """
+
+    remedy: ClassVar[str] = "run fairfer gate again"
 
     schema_version: Literal[1] = SCHEMA_VERSION
     outcome: Outcome
     exit_code: int
     allow_inconclusive: bool
-    findings: list[Finding] = Field(min_length=1)
-    policy: dict[str, Any]
+    checks: list[CheckResult] = Field(min_length=1)
+    policy: Policy
     data: str
     model: str
     model_version: str
@@ -61,3 +129,8 @@ class Verdict(Stored):
     inferred: list[str]
     baseline: str | None
     paired: bool | None
+
+    @field_serializer("policy")
+    def _policy_as_written(self, policy: Policy) -> dict[str, Any]:
+        """Only the keys that are set, as in the policy file."""
+        return policy.model_dump(mode="json", exclude_none=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -24,7 +24,8 @@ from fairfer.metrics.score_bins import ScoreScale, bin_sql
 from fairfer.vocabulary import EVERYONE, STATUSES, Group, Grouping, Task
 
 Integers = NDArray[np.int64]
-Numbers = NDArray[np.int64] | NDArray[np.float64]
+Numbers = NDArray[Any]
+"""Whole numbers where samples are counted, floats where weights are summed."""
 
 
 LABEL_RATES: Mapping[str, tuple[Mapping[str, int], Mapping[str, int]]] = {
@@ -46,7 +47,7 @@ LABEL_PROPORTIONS = ("TPR", "FNR", "FPR", "TNR", "PPV", "selection rate", "preva
 ACCURACY: Mapping[Task, str] = {"single-label": "accuracy", "multi-label": "subset accuracy"}
 """The share of samples classified correctly; of multi-label samples, those with every known label correct."""
 
-_CELLS = ("tp", "fn", "fp", "tn")
+_SUMMED = ("tp", "fn", "fp", "tn", "correct", "judged", "total", "statuses")
 _BILLION = 10**9
 
 
@@ -76,7 +77,7 @@ class ConfusionCounts:
     truth: Integers
     predicted: Integers
     status: Integers
-    count: Numbers
+    count: Integers
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,10 @@ class Counts:
         (entries,) number of the unit (0 throughout when not split by unit) and of the group in `groups`.
     tp, fn, fp, tn
         (entries, labels) samples, or sums of weights. A sample without an answer is a false negative of its true labels.
-    correct, judged, answered, total
-        (entries,) samples classified correctly, with any known label, with an answer, and in all.
+    correct, judged, total
+        (entries,) samples classified correctly, with any known label, and in all.
+    statuses
+        (entries, statuses) samples by status of the answer, in the order of `fairfer.vocabulary.STATUSES`.
     confusions
         Truth x predicted; ``None`` for multi-label data.
     histograms
@@ -139,10 +142,16 @@ class Counts:
     tn: Numbers
     correct: Numbers
     judged: Numbers
-    answered: Numbers
     total: Numbers
+    statuses: Numbers
     confusions: ConfusionCounts | None = None
     histograms: BinnedScores | None = None
+
+    @property
+    def answered(self) -> Numbers:
+        """(entries,) samples with an answer."""
+        answered: Numbers = self.statuses[:, STATUSES.index("ok")]
+        return answered
 
     def fraction(self, rate: str, label: str) -> tuple[Numbers, Numbers]:
         """Numerator and denominator of a rate in each entry.
@@ -181,16 +190,8 @@ class Counts:
             np.add.at(total, self.group, values)
             return total
 
-        return Counts(
-            self.grouping,
-            self.labels,
-            self.groups,
-            np.zeros(size, np.int64),
-            np.arange(size),
-            *(summed(getattr(self, name)) for name in (*_CELLS, "correct", "judged", "answered", "total")),
-            confusions=self.confusions,
-            histograms=self.histograms,
-        )
+        values: Any = {name: summed(getattr(self, name)) for name in _SUMMED}
+        return replace(self, unit=np.zeros(size, np.int64), group=np.arange(size), **values)
 
 
 @dataclass(frozen=True)
@@ -201,8 +202,8 @@ class Source:
     ----------
     relation
         A table, or a DuckDB relation such as ``read_parquet('part-*.parquet')``, which is streamed. Columns: ``status``;
-        ``truth`` and ``predicted`` for single-label data, ``truth:0``, ``predicted:0``, … (1, 0 or null) in the order of `labels` for
-        multi-label data; ``score:0``, … where there are scores, as FLOAT.
+        ``truth`` and ``predicted`` for single-label data, ``truth:0``, ``predicted:0``, … (1, 0 or null) in the order of
+        `labels` for multi-label data; ``score:0``, … where there are scores, as FLOAT.
     task
         Of the audit.
     labels
@@ -286,37 +287,30 @@ def count_weighted(
         for name, values in ((f"w{i}", weight), (f"s{i}", weight * weight)):
             table = table.append_column(name, pa.array(np.rint(values * _BILLION).astype(np.int64)))
     names = tuple(weights)
+    everyone: dict[Grouping, list[Group]] = {EVERYONE: [EVERYONE]}
     parts = []
     with duckdb.connect() as connection:
         connection.register("samples", table)
         for kind in ("w", "s"):
             counted = []
-            for i, group in enumerate(names):
-                measure = f"sum({kind}{i})"
-                groups = {EVERYONE: [EVERYONE]}
+            for i in range(len(names)):
                 if source.task == "single-label":
-                    part = _count_single_label(connection, "samples", source, groups, unit, measure)[EVERYONE]
+                    part = _count_single_label(connection, "samples", source, everyone, unit, f"sum({kind}{i})")[EVERYONE]
                 else:
-                    part = _count_multi_label(connection, "samples", source, groups, unit, f"{kind}{i}")[EVERYONE]
-                counted.append((group, part))
-            parts.append(_stacked(grouping, names, [part for _, part in counted]))
+                    part = _count_multi_label(connection, "samples", source, everyone, unit, f"{kind}{i}")[EVERYONE]
+                counted.append(part)
+            parts.append(_stacked(grouping, names, counted))
     return parts[0], parts[1]
 
 
 def _stacked(grouping: Grouping, groups: tuple[Group, ...], parts: Sequence[Counts]) -> Counts:
     """Counts of everyone, one part per group, as the counts of one grouping; billionths become floats."""
-
-    def joined(name: str) -> NDArray[np.float64]:
-        return np.concatenate([getattr(p, name) for p in parts]).astype(np.float64) / _BILLION
-
-    return Counts(
-        grouping,
-        parts[0].labels,
-        groups,
-        np.concatenate([p.unit for p in parts]),
-        np.concatenate([np.full(len(p.unit), i, np.int64) for i, p in enumerate(parts)]),
-        *(joined(name) for name in (*_CELLS, "correct", "judged", "answered", "total")),
+    tp, fn, fp, tn, correct, judged, total, statuses = (
+        np.concatenate([getattr(p, name) for p in parts]).astype(np.float64) / _BILLION for name in _SUMMED
     )
+    unit = np.concatenate([p.unit for p in parts])
+    group = np.concatenate([np.full(len(p.unit), i, np.int64) for i, p in enumerate(parts)])
+    return Counts(grouping, parts[0].labels, groups, unit, group, tp, fn, fp, tn, correct, judged, total, statuses)
 
 
 def _relation(connection: duckdb.DuckDBPyConnection, source: Source) -> str:
@@ -393,7 +387,12 @@ def _count_single_label(
 
 
 def one_vs_rest(
-    confusions: ConfusionCounts, grouping: Grouping, labels: tuple[str, ...], groups: tuple[Group, ...], *, by_unit: bool = False
+    confusions: ConfusionCounts,
+    grouping: Grouping,
+    labels: tuple[str, ...],
+    groups: tuple[Group, ...],
+    *,
+    by_unit: bool = False,
 ) -> Counts:
     """Counts of every label against all others, from truth x predicted.
 
@@ -412,8 +411,9 @@ def one_vs_rest(
     else:
         keys, entry = np.arange(len(groups)), confusions.group
     shape = (len(keys), len(labels))
-    tp, fn, fp = (np.zeros(shape, number.dtype) for _ in range(3))
-    correct, answered, total = (np.zeros(len(keys), number.dtype) for _ in range(3))
+    tp, fn, fp = (np.zeros(shape, np.int64) for _ in range(3))
+    correct, total = (np.zeros(len(keys), np.int64) for _ in range(2))
+    statuses = np.zeros((len(keys), len(STATUSES)), np.int64)
     hit = confusions.truth == confusions.predicted
     known = confusions.truth < len(labels)
     np.add.at(tp, (entry[hit & known], confusions.truth[hit & known]), number[hit & known])
@@ -422,13 +422,10 @@ def one_vs_rest(
     np.add.at(fp, (entry[false], confusions.predicted[false]), number[false])
     np.add.at(total, entry, number)
     np.add.at(correct, entry[hit], number[hit])
-    spoken = confusions.predicted >= 0
-    np.add.at(answered, entry[spoken], number[spoken])
+    np.add.at(statuses, (entry, confusions.status), number)
     tn = total[:, None] - tp - fn - fp
     unit, group = np.divmod(keys, len(groups))
-    return Counts(
-        grouping, labels, groups, unit, group, tp, fn, fp, tn, correct, total, answered, total, confusions=confusions
-    )
+    return Counts(grouping, labels, groups, unit, group, tp, fn, fp, tn, correct, total, total, statuses, confusions=confusions)
 
 
 def _count_multi_label(
@@ -445,15 +442,15 @@ def _count_multi_label(
         return f"coalesce(sum({weight}) FILTER (WHERE {condition}), 0)" if weight else f"count(*) FILTER (WHERE {condition})"
 
     answered = "status = 'ok'"
-    selected = [f"({answered} AND coalesce(\"predicted:{i}\", 0) = 1)" for i in numbers]
+    selected = [f'({answered} AND coalesce("predicted:{i}", 0) = 1)' for i in numbers]
     known = " OR ".join(f'"truth:{i}" IS NOT NULL' for i in numbers)
     right = " AND ".join(f'("truth:{i}" IS NULL OR ("truth:{i}" = 1) = {selected[i]})' for i in numbers)
     values = [
         *(measure(f'"truth:{i}" = {truth} AND {sign}{selected[i]}') for truth, sign in _SIGNS for i in numbers),
         measure(f"{answered} AND ({known}) AND {right}"),
         measure(known),
-        measure(answered),
         measure("TRUE"),
+        *(measure(f"status = '{status}'") for status in STATUSES),
     ]
     counted = {}
     for grouping, frame in _grouped(connection, relation, source, groups, [_quote(unit)] if unit else [], values):
@@ -465,14 +462,11 @@ def _count_multi_label(
             full[group] = table
             table, group = full, np.arange(len(members))
         cells = table[:, : 4 * len(source.labels)].reshape(len(table), 4, len(source.labels))
+        units = frame["key0"].to_numpy(np.int64) if unit else np.zeros(len(members), np.int64)
+        tp, fn, fp, tn = (cells[:, i] for i in range(4))
+        correct, judged, total, *statuses = table[:, 4 * len(source.labels) :].T
         counted[grouping] = Counts(
-            grouping,
-            source.labels,
-            members,
-            frame["key0"].to_numpy(np.int64) if unit else np.zeros(len(members), np.int64),
-            group,
-            *(cells[:, i] for i in range(4)),
-            *table[:, 4 * len(source.labels) :].T,
+            grouping, source.labels, members, units, group, tp, fn, fp, tn, correct, judged, total, np.stack(statuses, axis=1)
         )
     return counted
 

@@ -1,8 +1,8 @@
 """Data-set bias: who is in the data and which labels are associated with which groups, computed on counts.
 
 *Representational* bias: some groups are larger than others. *Stereotypical* bias: a label is more common in one group than in
-another, so that a model can learn the group instead of the expression. Formulas and names follow Dominguez-Catena, Paternain and
-Galar, "Metrics for Dataset Demographic Bias: A Case Study on Facial Expression Recognition" (TPAMI 2024, arXiv 2303.15889),
+another, so that a model can learn the group instead of the expression. Formulas and names follow Dominguez-Catena, Paternain
+and Galar, "Metrics for Dataset Demographic Bias: A Case Study on Facial Expression Recognition" (TPAMI 2024, arXiv 2303.15889),
 whose package gives the golden values of the tests; DSAP is arXiv 2312.14626, OD arXiv 2205.10049, Xu's
 ratio arXiv 2007.10075.
 
@@ -176,7 +176,7 @@ def dsap(table: pd.DataFrame, totals: ArrayLike | None = None) -> dict[str, floa
     }
 
 
-def overall_disparity(recall: Mapping[str, Mapping[str, float]]) -> float:
+def overall_disparity(recall: Mapping[str, Mapping[Group, float]]) -> float:
     """OD of a model: mean over labels of Σ_g (1 - recall_g / max recall) / (G - 1); 0 equal, 1 a single group has all of it.
 
     Parameters
@@ -193,7 +193,7 @@ def overall_disparity(recall: Mapping[str, Mapping[str, float]]) -> float:
     return float(np.mean(terms)) if terms else math.nan
 
 
-def xu_ratio(recall: Mapping[str, Mapping[str, float]]) -> float:
+def xu_ratio(recall: Mapping[str, Mapping[Group, float]]) -> float:
     """Xu et al.'s fairness: the smallest group's macro recall over the largest; labels that every group can estimate."""
     complete = [list(g.values()) for g in recall.values() if not any(math.isnan(v) for v in g.values())]
     if not complete or len(complete[0]) < _LEAST:
@@ -355,9 +355,7 @@ def _pairings(table: _Table, rates: _Rates) -> list[Pairing]:
 def _excess(rates: _Rates, table: _Table, group: Group, label: str, rate: str) -> float | None:
     """A group's rate minus that of all other annotated groups together."""
     own = rates.get((table.grouping, group, label, rate))
-    others = [
-        r for g in table.groups if g != group and (r := rates.get((table.grouping, g, label, rate))) and r.denominator
-    ]
+    others = [r for g in table.groups if g != group and (r := rates.get((table.grouping, g, label, rate))) and r.denominator]
     denominator = sum(r.denominator or 0 for r in others)
     if own is None or own.value is None or own.status != "ok" or not denominator:
         return None

@@ -9,19 +9,19 @@ import numpy as np
 
 from fairfer.metrics.rates import estimates as estimates_of
 from fairfer.metrics.results import AdditionalSamples, ExcludedGroup, ExclusionReason, Gap, Rate, StandardizedGap
-from fairfer.metrics.settings import MetricSettings
 from fairfer.stats import (
-    Chance,
     Estimates,
+    PermutationResult,
     additional_sample_size,
     benjamini_hochberg,
-    chance_gap,
     gap_bounds,
     minimum_detectable_difference,
+    permutation_test,
 )
 from fairfer.vocabulary import Group, Grouping, is_annotated
 
 if TYPE_CHECKING:
+    from fairfer.metrics.settings import MetricSettings
     from fairfer.metrics.subjects import SubjectEstimates
 
 FAVORABLE = {"TPR": 1, "FPR": -1, "accuracy": 1, "subset accuracy": 1, "coverage": 1}
@@ -101,25 +101,30 @@ def _gap(members: Sequence[Rate], settings: MetricSettings, subjects: SubjectEst
         best=groups[best],
         difference=float(np.ptp(value)),
         ratio=float(value.min() / value.max()) if value.max() > 0 else None,
-        expected_by_chance=permuted.gap,
+        expected_by_chance=permuted.expected,
         p=permuted.p,
         q=None,
         low=float(low),
         high=float(high),
         status="ok",
-        minimum_detectable=minimum_detectable_difference(
-            permuted.gap, float(hits.sum() / trials.sum()), estimates.size
-        ),
+        minimum_detectable=minimum_detectable_difference(permuted.expected, float(hits.sum() / trials.sum()), estimates.size),
         additional_samples=_additional_samples(estimates, trials, groups, settings.confidence),
     )
 
 
 def _permuted(
-    first: Rate, groups: Sequence[Group], hits: np.ndarray, trials: np.ndarray, settings: MetricSettings, subjects: SubjectEstimates | None
-) -> Chance:
+    first: Rate,
+    groups: Sequence[Group],
+    hits: np.ndarray,
+    trials: np.ndarray,
+    settings: MetricSettings,
+    subjects: SubjectEstimates | None,
+) -> PermutationResult:
     generator = settings.stream(first.attribute, first.label, first.rate)
     if subjects is None:
-        return chance_gap(hits, trials, permutations=settings.permutations, generator=generator, confidence=settings.confidence)
+        return permutation_test(
+            hits, trials, permutations=settings.permutations, generator=generator, confidence=settings.confidence
+        )
     return subjects.permuted(
         first.attribute,
         groups,

@@ -1,7 +1,7 @@
 """Human agreement: what raters' votes show about the labels that a model is evaluated on.
 
-A label hides how much raters agreed. *Vote-weighted rates* count every vote. *Human agreement* evaluates one rater as if a model,
-with the majority of the others as the truth. *Ambiguity* groups samples by how much raters agreed. *Label consistency on
+A label hides how much raters agreed. *Vote-weighted rates* count every vote. *Human agreement* evaluates one rater as if a
+model, with the majority of the others as the truth. *Ambiguity* groups samples by how much raters agreed. *Label consistency on
 duplicate images* compares independent votes on the same image.
 
 Samples with the same votes are interchangeable here, so everything is computed from counts by vote pattern. The cost does not
@@ -228,9 +228,7 @@ def _human(grouping: Grouping, votes: VoteCounts, settings: MetricSettings) -> l
     return rows
 
 
-def _of_samples(
-    hits: Floats, trials: Floats, times: Floats, subject: NDArray[np.int64] | None
-) -> tuple[Estimates, float]:
+def _of_samples(hits: Floats, trials: Floats, times: Floats, subject: NDArray[np.int64] | None) -> tuple[Estimates, float]:
     """A ratio over samples, within which pairs are dependent, and the number of equally weighted samples behind it.
 
     The variance is that of a ratio of sums over independent samples (Cochran 1977, Sampling Techniques, 2.11), or subjects.

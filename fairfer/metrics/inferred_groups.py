@@ -25,7 +25,7 @@ from fairfer.stats import Estimates, estimate_ratio, resampled_sums
 from fairfer.vocabulary import UNANNOTATED, Group, Grouping, is_annotated
 
 if TYPE_CHECKING:
-    from fairfer.datasets.dataset import Attribute
+    from fairfer.datasets.attributes import Attribute
     from fairfer.metrics.counts import Counts
     from fairfer.metrics.settings import MetricSettings
     from fairfer.metrics.subjects import RateKey
@@ -141,7 +141,7 @@ def membership(samples: pd.DataFrame, attribute: Attribute) -> tuple[Floats, NDA
     annotated = samples[attribute.name]
     without = numbers.isna().any(axis=1).to_numpy() & (annotated != UNANNOTATED).to_numpy()
     weights[without] = 0
-    weights[without, pd.Index(levels).get_indexer(annotated[without])] = 1
+    weights[without, pd.Index(levels).get_indexer(pd.Index(annotated[without]))] = 1
     weights[(annotated == UNANNOTATED).to_numpy()] = 0
     total = weights.sum(axis=1, keepdims=True)
     return np.divide(weights, total, out=np.zeros_like(weights), where=total > 0), without
@@ -153,8 +153,8 @@ def _check_probabilities(
     where = f"probabilities of {attribute.name}"
     invalid = numbers.isna() & columns.notna() | (numbers < 0) | (numbers > 1)
     if invalid.any(axis=None):
-        row = invalid.any(axis=1).to_numpy().argmax()
-        message = f"{where}, sample {columns.index[row]!r}: not a number from 0 to 1; correct {', '.join(columns.columns)}"
+        first = columns.index[invalid.any(axis=1).to_numpy()][0]
+        message = f"{where}, sample {first!r}: not a number from 0 to 1; correct {', '.join(columns.columns)}"
         raise DataError(message)
     if len(lacking) > 1:
         message = f"{where}: no column for {' and '.join(map(repr, lacking))}; at most one level may be the remainder"

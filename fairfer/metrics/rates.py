@@ -1,8 +1,8 @@
 """Rates per label and group, through Fairlearn's MetricFrame.
 
-Fairlearn works on rows of a binary problem. Here a row is one of the four counts with its number as a sample parameter, the label is
-a control feature and the group the sensitive feature. One frame gives every label's rates in every group and costs the same
-for a thousand images as for a hundred million.
+Fairlearn works on rows of a binary problem. Here a row is one of the four counts with its number as a sample parameter, the
+label is a control feature and the group the sensitive feature. One frame gives every label's rates in every group and costs the
+same for a thousand images as for a hundred million.
 
 Fairlearn reports a rate whose denominator is 0 as 0.0. Here it is not estimable.
 """
@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 
 from fairfer.metrics.counts import ACCURACY, LABEL_PROPORTIONS, LABEL_RATES, Counts
-from fairfer.metrics.results import GroupCount, LabelCount, Rate
+from fairfer.metrics.results import GroupCount, LabelCount, Rate, RateStatus
 from fairfer.stats import Estimates, paired_difference, wilson
-from fairfer.vocabulary import ALL, Group, Grouping, Task
+from fairfer.vocabulary import ALL, STATUSES, Group, Grouping, Task
 
 if TYPE_CHECKING:
     from fairfer.metrics.subjects import SubjectEstimates
@@ -48,8 +48,8 @@ def compute_rates(
     minimum
         Denominator below which a rate is ``small``.
     confidence
-        Of the intervals: Wilson's; Bonett and Price's for prediction bias (selection rate minus prevalence), a difference of two
-        proportions of the same samples. F1 and Hamming loss are no proportions of independent trials and have none.
+        Of the intervals: Wilson's; Bonett and Price's for prediction bias (selection rate minus prevalence), a difference of
+        two proportions of the same samples. F1 and Hamming loss are no proportions of independent trials and have none.
     subjects
         Estimates by subject, whose intervals replace those of independent samples.
 
@@ -92,9 +92,9 @@ def group_counts(counts: Mapping[Grouping, Counts]) -> list[GroupCount]:
             attribute=grouping,
             group=group,
             total=int(c.total[i]),
-            answered=int(c.answered[i]),
             judged=int(c.judged[i]),
             correct=int(c.correct[i]),
+            statuses={status: int(n) for status, n in zip(STATUSES, c.statuses[i], strict=True)},
         )
         for grouping, c in counts.items()
         for i, group in enumerate(c.groups)
@@ -227,7 +227,7 @@ def _row(
     denominator: float,
     low: float,
     high: float,
-    status: str,
+    status: RateStatus,
 ) -> Rate:
     estimable = status not in ("empty", "not_estimable")
 
@@ -308,7 +308,7 @@ def _metric_frame(
         y_pred=rows["y_pred"].to_numpy(),
         sensitive_features=rows["group"],  # Fairlearn squeezes an array of one row to a number and then refuses it
         control_features=rows[["label"]] if control else None,
-        sample_params=dict.fromkeys(functions, {name: rows[name].to_numpy() for name in parameters}),
+        sample_params={function: {name: rows[name].to_numpy() for name in parameters} for function in functions},
     )
     by_group: pd.DataFrame = frame.by_group
     return by_group

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from fairfer.schema import Strict
-from fairfer.vocabulary import Group, Grouping, group_name
+from fairfer.vocabulary import Group, Grouping, Status, group_name
 
 RateStatus = Literal["ok", "small", "not_estimable", "empty"]
 """``small``: denominator below the minimum; ``not_estimable``: denominator 0; ``empty``: no sample in the group."""
@@ -41,22 +41,27 @@ class GroupCount(Strict):
     """Samples of one group.
 
     ``correct`` of the ``judged`` samples (those with a known label) are classified correctly; for multi-label data, in every
-    known label. ``answered`` of ``total`` samples have an answer.
+    known label. ``statuses`` counts the samples by status of the answer; those with ``ok`` have one.
     """
 
     attribute: Grouping
     group: Group
     total: int
-    answered: int
     judged: int
     correct: int
+    statuses: dict[Status, int]
+
+    @property
+    def answered(self) -> int:
+        """Samples with an answer."""
+        return self.statuses["ok"]
 
 
 class Confusion(Strict):
     """How often samples of one group with one true label were predicted as another.
 
-    ``predicted`` is `fairfer.vocabulary.NO_ANSWER` where there is no answer. ``rate`` is ``count`` over ``support``, the samples of
-    the group with that true label.
+    ``predicted`` is `fairfer.vocabulary.NO_ANSWER` where there is no answer. ``rate`` is ``count`` over ``support``, the
+    samples of the group with that true label.
     """
 
     attribute: Grouping
@@ -98,19 +103,19 @@ class ScoreMetric(Strict):
 
 
 class ReliabilityBin(Strict):
-    """One bin of a reliability curve: scores in [``score_from``, ``score_to``) and the share of positives among them."""
+    """One bin of a reliability curve: scores in [``bin_low``, ``bin_high``) and the share of positives among them."""
 
     label: str
     attribute: Grouping
     group: Group
-    score_from: float
-    score_to: float
+    bin_low: float
+    bin_high: float
     mean_score: float
     share: float
     low: float
     high: float
     positives: int
-    n: int
+    total: int
 
 
 class Rate(Strict):
@@ -158,12 +163,13 @@ class AdditionalSamples(Strict):
 class Gap(Strict):
     """The largest difference between the groups of one grouping in one rate.
 
-    ``worst`` and ``best`` are the groups with the less and the more favorable rate. ``expected_by_chance`` is the 95th percentile
-    of the gap under permutation, ``p`` the permutation p-value and ``q`` the same, FDR-adjusted (Benjamini-Hochberg) over all gaps
-    of the audit. ``low`` and ``high`` are simultaneous confidence bounds: some pair of groups differs by at least ``low``, no
-    pair by more than ``high``. ``minimum_detectable`` is the smallest gap detected with 80 % power. ``additional_samples`` is the
-    additional sample size needed to detect a gap as wide as this one (with the label for TPR, without it for FPR): empty when
-    there are enough, ``None`` when no sample size would do. ``groups`` took part, ``excluded`` did not.
+    ``worst`` and ``best`` are the groups with the less and the more favorable rate. ``expected_by_chance`` is the 95th
+    percentile of the gap under permutation, ``p`` the permutation p-value and ``q`` the same, FDR-adjusted (Benjamini-Hochberg)
+    over all gaps of the audit. ``low`` and ``high`` are simultaneous confidence bounds: some pair of groups differs by at least
+    ``low``, no pair by more than ``high``. ``minimum_detectable`` is the smallest gap detected with 80 % power.
+    ``additional_samples`` is the additional sample size needed to detect a gap as wide as this one (with the label for TPR,
+    without it for FPR): empty when there are enough, ``None`` when no sample size would do. ``groups`` took part, ``excluded``
+    did not.
     """
 
     label: str
@@ -197,8 +203,8 @@ class GroupValue(Strict):
 class StandardizedGap(Strict):
     """A gap between directly standardized rates: every group has the same mix of labels and of the ``--standardize`` columns.
 
-    ``unstandardized`` is the gap between the same groups over the same samples before that. Only strata in which every group has
-    samples take part: ``strata`` of them, with the share ``covered_share`` of the samples.
+    ``unstandardized`` is the gap between the same groups over the same samples before that. Only strata in which every group
+    has samples take part: ``strata`` of them, with the share ``covered_share`` of the samples.
     """
 
     label: str
@@ -270,8 +276,8 @@ class HumanAgreement(Strict):
     """What raters' votes show about the labels.
 
     ``weighted`` are the model's rates with every vote counted instead of one label per sample. ``human`` are the rates of one
-    rater, with the majority of the others as the truth. ``independent`` is false when duplicates of an image carry copied votes,
-    which makes their agreement meaningless.
+    rater, with the majority of the others as the truth. ``independent`` is false when duplicates of an image carry copied
+    votes, which makes their agreement meaningless.
     """
 
     samples: int

@@ -205,11 +205,12 @@ def auroc(counts: ScoreCounts, confidence: float = 0.95) -> ScoreEstimates:
     Notes
     -----
     Variance from structural components (DeLong, DeLong and Clarke-Pearson 1988, Biometrics 44); with subjects, Obuchowski
-    (1997, Biometrics 53). The variance gives the number of independent trials that would be as informative,
-    AUROC (1 - AUROC) / variance, and that Wilson's interval, with Student's quantile where there are subjects: unlike DeLong's
-    symmetric interval it stays within [0, 1] and has a width at 1, where the variance is 0. There the number of trials is the
-    smaller of positives and negatives. Two scores of one bin are in unknown order, so binning can move the value by half of the
-    share of pairs that fall into one bin.
+    (1997, Biometrics 53). The variance gives an effective number of trials, AUROC (1 - AUROC) / variance, for Wilson's interval
+    with Student's quantile, whose degrees of freedom are few where a few faces make up most of the variance. Unlike DeLong's
+    symmetric interval it stays within [0, 1] and has a width at 0 and 1, where the variance is 0. There the number of trials is
+    the smaller of positives and negatives (of the subjects that have any).
+
+    Two scores of one bin are in unknown order, so binning can change the value by half of the share of pairs in one bin.
     """
     p, n = counts.positives, counts.negatives
     positives, negatives = p.sum(axis=1), n.sum(axis=1)
@@ -234,7 +235,7 @@ def auroc(counts: ScoreCounts, confidence: float = 0.95) -> ScoreEstimates:
         variance = variance_p + variance_n + 2 * covariance
         least = np.minimum(with_p, with_n)
         degrees_of_freedom = clusters.variance(_Parts(influence_p, influence_n), _Parts(ones, ones))[2]
-    low, high = _wilson(value, variance, least, np.full_like(value, np.inf), degrees_of_freedom, confidence)
+    low, high = _effective(value, variance, least, degrees_of_freedom).limits((1 - confidence) / 2)
     return ScoreEstimates(value, low, high, error)
 
 
@@ -279,9 +280,10 @@ def brier_score(counts: ScoreCounts, confidence: float = 0.95) -> ScoreEstimates
 
     Notes
     -----
-    The mean of one loss per face, with the interval of its mean: the variance of the losses (between subjects, where there are
-    any) as Wilson's interval of as many trials as give that variance. Each bin counts with the middle of the losses possible in
-    it, so binning can move the value by half of their mean range, at most 0.001.
+    A mean of one loss per face. The variance of the mean (over subjects, where there are any) gives an effective number of
+    trials for Wilson's interval with Student's quantile, as for `auroc`: the interval of a mean is too short where few faces
+    have large losses. Each bin counts with the middle of the losses possible in it, so binning can change the value by half of
+    their mean range, at most 0.001.
     """
     n = counts.n.sum(axis=1)
     loss_p, range_p = _middle((1 - HIGH) ** 2, (1 - LOW) ** 2)
@@ -291,7 +293,7 @@ def brier_score(counts: ScoreCounts, confidence: float = 0.95) -> ScoreEstimates
         error = (counts.positives @ range_p + counts.negatives @ range_n) / n
         parts = _Parts(*((loss - value[:, None]) / n[:, None] for loss in (loss_p, loss_n)))
     variance, size, degrees_of_freedom = _variance_of_mean(counts, parts)
-    low, high = _wilson(value, variance, size, np.full_like(n, np.inf), degrees_of_freedom, confidence)
+    low, high = _effective(value, variance, size, degrees_of_freedom).limits((1 - confidence) / 2)
     return ScoreEstimates(value, low, high, error)
 
 
@@ -317,7 +319,8 @@ def expected_calibration_error(counts: ScoreCounts, generator: np.random.Generat
     (Fang and Santos 2019, Rev. Econ. Stud. 86): the sampling error of a bin whose d is farther than 3 standard errors from 0
     enters with its sign, of any other bin with its size for the lower limit (which removes the bias) and with its sign for the
     upper limit (which is valid whether d is 0 or not). Sampling errors are normal, with the covariance of d over faces (over
-    subjects, where there are any).
+    subjects, where there are any) and at least the variance that d has if the scores are calibrated: where none of many faces
+    with low scores is a positive, the faces themselves do not vary.
     """
     n = counts.n.sum(axis=1)
     residual_p, residual_n = 1 - _MIDDLE, -_MIDDLE
@@ -496,28 +499,24 @@ def reliability_rows(
             label=label,
             attribute=grouping,
             group=group,
-            score_from=float(CALIBRATION_EDGES[k]),
-            score_to=float(CALIBRATION_EDGES[k + 1]),
+            bin_low=float(CALIBRATION_EDGES[k]),
+            bin_high=float(CALIBRATION_EDGES[k + 1]),
             mean_score=float(curve.mean_score[i, k]),
             share=float(curve.share[i, k]),
             low=float(curve.low[i, k]),
             high=float(curve.high[i, k]),
             positives=int(curve.positives[i, k]),
-            n=int(curve.n[i, k]),
+            total=int(curve.n[i, k]),
         )
         for i, (label, grouping, group) in enumerate(pairs)
         for k in np.flatnonzero(curve.n[i])
     ]
 
 
-def _wilson(
-    value: Floats, variance: Floats, least: Floats, most: Floats, degrees_of_freedom: Floats, confidence: float
-) -> tuple[Floats, Floats]:
-    """Wilson's interval of as many trials as give the variance: `least` where it is 0, never more than `most`."""
-    return _effective(value, variance, least, most, degrees_of_freedom).limits((1 - confidence) / 2)
-
-
-def _effective(value: Floats, variance: Floats, least: Floats, most: Floats, degrees_of_freedom: Floats) -> Estimates:
+def _effective(
+    value: Floats, variance: Floats, least: Floats, degrees_of_freedom: Floats, most: Floats | float = np.inf
+) -> Estimates:
+    """Estimates with as many trials as give the variance: `least` where it is 0, never more than `most`."""
     with np.errstate(invalid="ignore", divide="ignore"):
         size = value * (1 - value) / variance
     size = np.where((variance > 0) & (size > 0), size, least)
@@ -527,7 +526,7 @@ def _effective(value: Floats, variance: Floats, least: Floats, most: Floats, deg
 def _of_subjects(clusters: _Clusters, value: Floats, n: Floats, parts: _Parts, members: _Parts) -> Estimates:
     """A share of `n` faces whose sampling error is the sum of `parts`; `members` is 1 for the faces that it is a share of."""
     variance, subjects, degrees_of_freedom = clusters.variance(parts, members)
-    return _effective(value, variance, subjects, n, degrees_of_freedom)
+    return _effective(value, variance, subjects, degrees_of_freedom, n)
 
 
 def _variance_of_mean(counts: ScoreCounts, parts: _Parts) -> tuple[Floats, Floats, Floats]:
@@ -582,7 +581,10 @@ def _by_calibration_bin(of_bins: Floats) -> Floats:
 
 
 def _residual_root(counts: ScoreCounts, d: Floats) -> Floats:
-    """(pairs, 15, 15) matrix square root of the covariance of the mean residuals `d` of the calibration bins."""
+    """(pairs, 15, 15) matrix square root of the covariance of the mean residuals `d` of the calibration bins.
+
+    The variance of each is at least that under calibration.
+    """
     bins = d.shape[1]
     n = counts.n.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -602,7 +604,11 @@ def _residual_root(counts: ScoreCounts, d: Floats) -> Floats:
             )
     values, vectors = np.linalg.eigh(np.nan_to_num(covariance))
     root: Floats = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]
-    return root
+    variance = (root**2).sum(axis=2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        calibrated = _by_calibration_bin(counts.n * _MIDDLE * (1 - _MIDDLE)) / n[:, None] ** 2
+        scale = np.sqrt(np.where(variance > 0, np.maximum(calibrated / variance, 1), 1.0))
+    return root * scale[:, :, None]
 
 
 def _negatives_first(p: Floats, true: Floats, false: Floats) -> Floats:
@@ -611,7 +617,7 @@ def _negatives_first(p: Floats, true: Floats, false: Floats) -> Floats:
     In a bin with T positives and F negatives in the bins before and in it, that is the sum of i / (i + F) over its positives
     i = T - p + 1, ..., T, which is p - F (digamma(T + F + 1) - digamma(T - p + F + 1)).
     """
-    from scipy import special  # noqa: PLC0415 - slow to import
+    from scipy import special  # slow to import
 
     harmonic = special.digamma(true + false + 1) - special.digamma(true - p + false + 1)
     sums: Floats = (p - false * harmonic).sum(axis=1)
@@ -635,7 +641,7 @@ def _average_precision_influence(p: Floats, true: Floats, false: Floats, value: 
 
 def _logit_interval(value: Floats, size: Floats, degrees_of_freedom: Floats, confidence: float) -> tuple[Floats, Floats]:
     """Logit interval of a proportion of `size` trials; Wilson's where the proportion is 0 or 1."""
-    from scipy import special  # noqa: PLC0415 - slow to import
+    from scipy import special  # slow to import
 
     tail = (1 - confidence) / 2
     low, high = Estimates(value, size, degrees_of_freedom).limits(tail)

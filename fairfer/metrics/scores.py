@@ -10,11 +10,11 @@ import numpy as np
 
 from fairfer.metrics.results import ReliabilityBin, ScoreHistogram, ScoreMetric
 from fairfer.metrics.score_metrics import ScoreCounts, reliability_rows, score_rows
-from fairfer.vocabulary import Group, Grouping
 
 if TYPE_CHECKING:
     from fairfer.metrics.counts import BinnedScores, Counts
     from fairfer.metrics.settings import MetricSettings
+    from fairfer.vocabulary import Group, Grouping
 
 
 @dataclass(frozen=True)

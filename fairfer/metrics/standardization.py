@@ -1,9 +1,9 @@
 """Direct standardization: gaps after every group was given the same mix of labels and of other columns.
 
 Groups may differ in more than who is in them: one group's images may be more often ambiguous, or show older people. The
-directly standardized rate of a group is the mean of its rates within strata, weighted by how common each stratum is among all the
-groups compared: sum of weight x rate. A stratum is one true label and one combination of values of the columns; for a TPR the
-label is fixed already. This is a comparison at the same mix, not a causal statement.
+directly standardized rate of a group is the mean of its rates within strata, weighted by how common each stratum is among all
+the groups compared: sum of weight x rate. A stratum is one true label and one combination of values of the columns; for a TPR
+the label is fixed already. This is a comparison at the same mix, not a causal statement.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ import numpy as np
 
 from fairfer.metrics.gaps import FAVORABLE, with_adjusted_p
 from fairfer.metrics.results import Gap, GroupValue, StandardizedGap
-from fairfer.metrics.settings import MetricSettings
 from fairfer.stats import (
-    Chance,
     Estimates,
-    chance_gap_in_strata,
-    chance_gap_of_errors,
+    PermutationResult,
     gap_bounds,
+    parametric_gap_test,
+    stratified_permutation_test,
     variance_by_subjects,
 )
-from fairfer.vocabulary import Grouping
 
 if TYPE_CHECKING:
     from fairfer.metrics.counts import Counts, Integers
+    from fairfer.metrics.settings import MetricSettings
     from fairfer.stats.intervals import Floats
+    from fairfer.vocabulary import Grouping
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _standardized(gap: Gap, strata: Strata, settings: MetricSettings) -> Standar
         best=gap.groups[best],
         difference=float(np.ptp(value)),
         unstandardized=float(np.ptp(hits.sum(axis=0) / trials.sum(axis=0))),
-        expected_by_chance=permuted.gap,
+        expected_by_chance=permuted.expected,
         p=permuted.p,
         q=None,
         low=float(low),
@@ -119,14 +119,14 @@ def _permuted(
     weights: Floats,
     settings: MetricSettings,
     clustered: tuple[Estimates, Floats] | None,
-) -> Chance:
+) -> PermutationResult:
     generator = settings.stream(gap.attribute, gap.label, gap.rate, "adjusted")
     if clustered is None:
-        return chance_gap_in_strata(
+        return stratified_permutation_test(
             hits, trials, weights, permutations=settings.permutations, generator=generator, confidence=settings.confidence
         )
     estimates, error = clustered
-    return chance_gap_of_errors(
+    return parametric_gap_test(
         estimates.rate,
         error,
         estimates.degrees_of_freedom,

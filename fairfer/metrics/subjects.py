@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from fairfer.labels import fold
 from fairfer.metrics.counts import ACCURACY, LABEL_PROPORTIONS, Counts
-from fairfer.metrics.results import Rate
-from fairfer.stats import Chance, Estimates, chance_gap_of_subjects, estimate_by_subjects
+from fairfer.stats import Estimates, PermutationResult, estimate_by_subjects, permutation_test_of_subjects
 from fairfer.vocabulary import ALL, Group, Grouping, Task, group_name, grouping_name
+
+if TYPE_CHECKING:
+    from fairfer.metrics.results import Rate
 
 RateKey = tuple[Grouping, Group, str, str]
 """Grouping, group, label and rate."""
@@ -83,7 +86,7 @@ class SubjectEstimates:
         permutations: int,
         generator: np.random.Generator,
         confidence: float,
-    ) -> Chance:
+    ) -> PermutationResult:
         """Permutation test of a rate between some groups of a grouping."""
         counts = self.counts[grouping]
         hits, trials = counts.fraction(rate, label)
@@ -91,7 +94,7 @@ class SubjectEstimates:
         number[[counts.groups.index(g) for g in groups]] = np.arange(len(groups))
         member = number[counts.group]
         used = (member >= 0) & (trials > 0)
-        return chance_gap_of_subjects(
+        return permutation_test_of_subjects(
             member[used], hits[used], trials[used], permutations=permutations, generator=generator, confidence=confidence
         )
 

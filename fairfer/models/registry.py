@@ -7,6 +7,7 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import cast
 
 from fairfer import plugins
 from fairfer.errors import ModelError, did_you_mean
@@ -114,7 +115,9 @@ def _import(spec: str, module: str, attribute: str, options: Mapping[str, str]) 
 def _call(factory: object, spec: str, *arguments: str, options: Mapping[str, str]) -> object:
     """The return value of a model's factory."""
     if not callable(factory):
-        message = f"model {spec!r} is of type {type(factory).__name__}, neither a model nor a function or class that returns one"
+        message = (
+            f"model {spec!r} is of type {type(factory).__name__}, neither a model nor a function or class that returns one"
+        )
         raise ModelError(message)
     _check_options(factory, spec, len(arguments), options)
     try:
@@ -129,7 +132,9 @@ def _check_options(factory: Callable[..., object], spec: str, positional: int, o
     try:
         parameters = list(inspect.signature(factory).parameters.values())
     except ValueError as error:  # some built-in types
-        message = f"model {spec!r} is the type {getattr(factory, '__name__', factory)}, which returns no model; see fairfer.Model"
+        message = (
+            f"model {spec!r} is the type {getattr(factory, '__name__', factory)}, which returns no model; see fairfer.Model"
+        )
         raise ModelError(message) from error
     rest = parameters[positional:]
     names = [p.name for p in rest if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
@@ -139,7 +144,10 @@ def _check_options(factory: Callable[..., object], spec: str, positional: int, o
                 message = f"model {spec!r} has no option {name!r}; {did_you_mean(name, names)}"
                 raise ModelError(message)
     for parameter in rest:
-        optional = parameter.default is not parameter.empty or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        optional = parameter.default is not parameter.empty or parameter.kind in (
+            parameter.VAR_POSITIONAL,
+            parameter.VAR_KEYWORD,
+        )
         if not optional and parameter.name not in options:
             message = f"model {spec!r} needs the option {parameter.name!r}; add --option {parameter.name}=VALUE"
             raise ModelError(message)
@@ -148,15 +156,22 @@ def _check_options(factory: Callable[..., object], spec: str, positional: int, o
 def _validated(candidate: object, spec: str) -> Model:
     """The candidate, when it has all that a model needs."""
     missing = [n for n in ("name", "version", "labels", "predict") if not hasattr(candidate, n)]
-    if missing or not isinstance(candidate, Model):
+    if missing:
         message = f"model {spec!r} is of type {type(candidate).__name__} and has no {', '.join(missing)}; see fairfer.Model"
         raise ModelError(message)
-    if not isinstance(candidate.labels, LabelSpace) or not callable(candidate.predict):
-        message = f"model {spec!r}: labels must be a fairfer.LabelSpace and predict a method; see fairfer.Model"
-        raise ModelError(message)
-    for name, value in (("name", candidate.name), ("version", candidate.version)):
-        if not isinstance(value, str) or not value:
-            message = f"model {spec!r}: its {name} must be text, not {value!r}; see fairfer.Model"
+    model = cast("Model", candidate)
+    for name, kind, expected in (
+        ("name", str, "text"),
+        ("version", str, "text"),
+        ("labels", LabelSpace, "a fairfer.LabelSpace"),
+    ):
+        value = getattr(model, name)
+        if not isinstance(value, kind) or not value:
+            message = f"model {spec!r}: its {name} must be {expected}, not {value!r}; see fairfer.Model"
             raise ModelError(message)
-    model_task(candidate)
-    return candidate
+    predict: object = model.predict
+    if not callable(predict):
+        message = f"model {spec!r}: its predict must be a method, not {predict!r}; see fairfer.Model"
+        raise ModelError(message)
+    model_task(model)
+    return model

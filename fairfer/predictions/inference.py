@@ -13,18 +13,22 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from fairfer.datasets.dataset import Dataset
+from fairfer.datasets.dataset import digest_lines
 from fairfer.datasets.images import Picture, UnreadableImageError, digest_bytes
 from fairfer.errors import ModelError, UsageError
 from fairfer.models.model import BATCH_SIZE, Model, Prediction, model_task
 from fairfer.predictions import run_folder
 from fairfer.predictions.predictions import Predictions
 from fairfer.predictions.run_folder import RunInfo
-from fairfer.vocabulary import STATUSES
+from fairfer.vocabulary import SCORE_PREFIX, STATUSES
+
+if TYPE_CHECKING:
+    from fairfer.datasets.dataset import Dataset
 
 
 def predict(
@@ -118,12 +122,16 @@ def _run_info(model: Model, dataset: Dataset) -> RunInfo:
 
 
 def _code_digest(model: Model) -> dict[str, str]:
-    """Digest of the file that defines the model's class, so that answers of code that has changed since are not reused."""
+    """Digest of the files that define the model, so that answers of code that has changed since are not reused."""
     file = getattr(sys.modules.get(type(model).__module__), "__file__", None)
+    files = getattr(model, "files", [file] if file else [])
     try:
-        return {"code": digest_bytes(Path(file).read_bytes())[:16]} if file else {}
+        digests = [digest_bytes(Path(f).read_bytes()) for f in files]
     except OSError:  # for example a module in a zip archive: only the model's own version is left
         return {}
+    if len(digests) > 1:
+        digests = [digest_lines(digests)]
+    return {"code": digests[0][:16]} if digests else {}
 
 
 @dataclass(frozen=True)
@@ -174,7 +182,9 @@ def _ask(model: Model, images: Sequence[Picture]) -> Iterator[Prediction]:
         message = f"model {model.name} returned a {type(answers).__name__}; predict must return a list of fairfer.Prediction"
         raise ModelError(message)
     if len(answers) != len(images):
-        message = f"model {model.name} returned {len(answers)} answers for {len(images)} images; predict must return one for each"
+        message = (
+            f"model {model.name} returned {len(answers)} answers for {len(images)} images; predict must return one for each"
+        )
         raise ModelError(message)
     for answer in answers:
         yield _validated(model, answer)
@@ -218,5 +228,5 @@ def _part_table(ids: Sequence[str], digests: Sequence[str], answers: Sequence[Pr
     columns["detail"] = pa.array([a.detail for a in answers], pa.string())
     for i, name in enumerate(names):
         scores = [None if a.scores is None else float(a.scores[i]) for a in answers]
-        columns[f"score:{name}"] = pa.array(scores, pa.float32())
+        columns[f"{SCORE_PREFIX}{name}"] = pa.array(scores, pa.float32())
     return pa.table(columns)

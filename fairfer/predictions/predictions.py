@@ -18,13 +18,15 @@ import pyarrow as pa
 
 from fairfer.datasets.dataset import Dataset, digest_lines
 from fairfer.errors import DataError, ModelError, RunError
-from fairfer.labels import LabelSpace
 from fairfer.predictions import run_folder
 from fairfer.predictions.run_folder import RunInfo
-from fairfer.vocabulary import Task
+from fairfer.vocabulary import PREDICTED_PREFIX, SCORE_PREFIX
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from fairfer.labels import LabelSpace
+    from fairfer.vocabulary import Task
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,11 @@ class Predictions:
         RunError
             When there are no scores, because a table recorded only labels.
         """
-        columns = [f"score:{n}" for n in self.labels.labels]
+        columns = [f"{SCORE_PREFIX}{n}" for n in self.labels.labels]
         if not set(columns) <= set(self.frame.columns):
-            message = f"the predictions of {self.model} have no scores, only labels; name the score columns of the table (--scores)"
+            message = (
+                f"the predictions of {self.model} have no scores, only labels; name the score columns of the table (--scores)"
+            )
             raise RunError(message)
         return self.frame[columns].to_numpy(np.float32, na_value=np.nan)
 
@@ -149,7 +153,7 @@ class Predictions:
             raise DataError(message)
         frame = recorded.frame.assign(image=dataset.image_digests)
         first = [c for c in ("image", "status", "predicted", "detail") if c in frame]
-        frame = frame[[*first, *(c for c in frame if str(c).startswith(("predicted:", "score:")))]]
+        frame = frame[[*first, *(c for c in frame if str(c).startswith((PREDICTED_PREFIX, SCORE_PREFIX)))]]
         options = {"answers": "from the table"}
         return cls(recorded.model, recorded.version, recorded.labels, options, dataset.images_digest, frame, recorded.task)
 

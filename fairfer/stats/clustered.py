@@ -1,4 +1,4 @@
-"""Rates of samples that share people: people are resampled, never pictures."""
+"""Rates of samples that share subjects: the subject, not the sample, is the unit of variation."""
 
 from __future__ import annotations
 
@@ -13,104 +13,115 @@ if TYPE_CHECKING:
 
 RESAMPLES = 1000
 _CHUNK = 4_000_000
-"""Weights held at a time (numbers), so that memory does not grow with the number of people."""
+"""Weights held in memory at a time, so that memory does not grow with the number of subjects."""
 
 
 def estimate_by_subjects(
     hits: ArrayLike, trials: ArrayLike, *, generator: np.random.Generator, resamples: int = RESAMPLES
 ) -> Estimates:
-    """Rates of one group of people, known as well as resampling those people says.
+    """Rates of one group of subjects, with effective sizes from a bootstrap of the subjects.
 
     Parameters
     ----------
     hits, trials
-        (people, rates) counts of each person.
+        (subjects, rates) counts of each subject.
     generator
         Source of randomness.
     resamples
-        Bootstrap resamples of the people.
+        Bootstrap resamples of the subjects.
 
     Returns
     -------
     Estimates
-        (rates,): Σ hits / Σ trials, the number of independent trials that would know it as well, and one degree of freedom less
-        than people with any trial; where some have many more than others, than as many people as count alike (Kish 1965).
+        (rates,): Σ hits / Σ trials, the effective number of trials, and one degree of freedom less than subjects with any
+        trial; where some have many more trials than others, than the number of equally large subjects (Kish 1965).
 
     Notes
     -----
-    The bootstrap gives the variance of the ratio, and that an effective size, rate (1 - rate) / variance, for Wilson's interval
-    with Student's quantile (Korn and Graubard 1998, Surv. Methodol. 24, who have Clopper and Pearson's interval). The
-    bootstrap's own percentiles are too narrow with few people, and of nobody ever wrong they make [1, 1]; there, each person
-    counts as one trial. Samples of one person may agree less than those of different people; then the interval is as if they
-    were independent, not narrower.
+    The bootstrap gives the variance of the ratio. The effective size is rate (1 - rate) / variance, for Wilson's interval
+    with Student's quantile (Korn and Graubard 1998, Surv. Methodol. 24, who use Clopper and Pearson's interval). The
+    percentile bootstrap is too narrow with few subjects, and gives [1, 1] where no subject has an error; there, each subject
+    counts as one trial. Samples of one subject may agree less than those of different subjects; then the interval is that of
+    independent samples, not a narrower one.
     """
     k, n = np.asarray(hits, float), np.asarray(trials, float)
     total = n.sum(axis=0)
-    people = (n > 0).sum(axis=0).astype(float)
+    subjects = (n > 0).sum(axis=0).astype(float)
     with np.errstate(invalid="ignore", divide="ignore"):
         rate = k.sum(axis=0) / total
     variance = _variance(k, n, resamples, generator)
     with np.errstate(invalid="ignore", divide="ignore"):
-        # The bootstrap's variance is (people - 1) / people of the unbiased one.
-        variance = variance * people / (people - 1)
+        # The variance of the bootstrap is (subjects - 1) / subjects of the unbiased one.
+        variance = variance * subjects / (subjects - 1)
         size = rate * (1 - rate) / variance
-        alike = total * total / (n * n).sum(axis=0)
-    # Nobody varies: all that is known is that so many people were alike.
-    size = np.where(np.isfinite(size) & (size > 0), np.clip(size, np.minimum(1, total), total), people)
-    return Estimates(rate, np.where(total > 0, size, 0.0), np.where(total > 0, np.maximum(alike - 1, 1), 1.0))
+        equal_subjects = total * total / (n * n).sum(axis=0)
+    # Without variation between subjects, each of them is one trial.
+    size = np.where(np.isfinite(size) & (size > 0), np.clip(size, np.minimum(1, total), total), subjects)
+    return Estimates(rate, np.where(total > 0, size, 0.0), np.where(total > 0, np.maximum(equal_subjects - 1, 1), 1.0))
 
 
 def resampled_sums(
     rows: Floats, resamples: int, generator: np.random.Generator, weights: Floats | None = None, size: int | None = None
 ) -> Floats:
-    """(resamples, columns) sums of rows drawn with replacement.
+    """Sums of rows drawn with replacement.
 
     Parameters
     ----------
     rows
-        (rows, columns).
+        (rows, columns) numbers to sum.
     resamples
-        How many.
+        Number of resamples.
     generator
         Source of randomness.
     weights
-        (rows,) how often each stands for itself; once when not given.
+        (rows,) relative probability of each row; equal by default.
     size
-        Rows drawn each time; as many as there are when not given.
+        Rows per resample; the number of rows by default.
+
+    Returns
+    -------
+    ndarray
+        (resamples, columns).
     """
-    expected_by_chance = np.full(len(rows), 1 / len(rows)) if weights is None else weights / weights.sum()
+    probability = np.full(len(rows), 1 / len(rows)) if weights is None else weights / weights.sum()
     drawn = len(rows) if size is None else size
     step = max(1, _CHUNK // len(rows))
     sums = [
-        generator.multinomial(drawn, expected_by_chance, size=min(step, resamples - start)).astype(float) @ rows
+        generator.multinomial(drawn, probability, size=min(step, resamples - start)).astype(float) @ rows
         for start in range(0, resamples, step)
     ]
-    found: Floats = np.concatenate(sums)
-    return found
+    return np.concatenate(sums)
 
 
-def variance_by_subjects(residuals: Floats, person: NDArray[np.int64]) -> tuple[float, int]:
-    """Variance of a sum of residuals that hang together within people, and how many people there are.
+def variance_by_subjects(residuals: Floats, subject: NDArray[np.int64]) -> tuple[float, int]:
+    """Cluster-robust variance of a sum of residuals, and the number of subjects.
 
-    The sandwich estimator of survey statistics: Σ over people of (their sum)², times people / (people - 1) (Cochran 1977,
-    Sampling Techniques, 11.7).
+    The sandwich estimator of survey statistics: the sum over subjects of (sum of their residuals)², times
+    subjects / (subjects - 1) (Cochran 1977, Sampling Techniques, 11.7).
+
+    Parameters
+    ----------
+    residuals
+        (samples,) residuals with mean zero.
+    subject
+        (samples,) number of the subject of each sample.
     """
-    sums = np.bincount(np.unique(person, return_inverse=True)[1], residuals)
-    people = len(sums)
-    return float((sums**2).sum() * people / max(people - 1, 1)), people
+    sums = np.bincount(np.unique(subject, return_inverse=True)[1], residuals)
+    subjects = len(sums)
+    return float((sums**2).sum() * subjects / max(subjects - 1, 1)), subjects
 
 
-def estimate_ratio(hits: Floats, trials: Floats, person: NDArray[np.int64], most: float) -> Estimates:
-    """A ratio of weighted sums whose parts hang together within people.
+def estimate_ratio(hits: Floats, trials: Floats, subject: NDArray[np.int64], maximum_size: float) -> Estimates:
+    """Ratio of weighted sums of parts that share subjects.
 
     Parameters
     ----------
     hits, trials
         (parts,) weighted counts.
-    person
-        (parts,) whose they are.
-    most
-        The effective size if every sample were another person's; people never tell more.
+    subject
+        (parts,) number of the subject of each part.
+    maximum_size
+        Effective size if every sample showed another subject, which the result does not exceed.
 
     Returns
     -------
@@ -121,25 +132,25 @@ def estimate_ratio(hits: Floats, trials: Floats, person: NDArray[np.int64], most
     if total <= 0:
         return Estimates(np.array(np.nan), np.array(0.0), np.array(1.0))
     rate = min(max(float(hits.sum()) / total, 0.0), 1.0)
-    variance, people = variance_by_subjects((hits - rate * trials) / total, person)
-    each = np.bincount(np.unique(person, return_inverse=True)[1], trials)
-    alike = total * total / float((each**2).sum())
-    # Nobody varies: all that is known is that so many people were alike.
-    size = rate * (1 - rate) / variance if variance > 0 and 0 < rate < 1 else float(people)
-    return Estimates(np.array(rate), np.array(min(max(size, 1.0), most)), np.array(max(alike - 1, 1.0)))
+    variance, subjects = variance_by_subjects((hits - rate * trials) / total, subject)
+    per_subject = np.bincount(np.unique(subject, return_inverse=True)[1], trials)
+    equal_subjects = total * total / float((per_subject**2).sum())
+    # Without variation between subjects, each of them is one trial.
+    size = rate * (1 - rate) / variance if variance > 0 and 0 < rate < 1 else float(subjects)
+    return Estimates(np.array(rate), np.array(min(max(size, 1.0), maximum_size)), np.array(max(equal_subjects - 1, 1.0)))
 
 
 def _variance(k: Floats, n: Floats, resamples: int, generator: np.random.Generator) -> Floats:
-    """Variance of Σ k / Σ n over resamples of the rows; resamples without any trial say nothing."""
+    """Variance of Σ k / Σ n over resamples of the rows, without the resamples that have no trials."""
     if not len(k):
         return np.full(k.shape[1], np.nan)
     split = k.shape[1]
     sums = resampled_sums(np.concatenate([k, n], axis=1), resamples, generator)
     with np.errstate(invalid="ignore", divide="ignore"):
-        drawn = sums[:, :split] / sums[:, split:]
-    known = np.isfinite(drawn)
-    count = known.sum(axis=0)
+        ratios = sums[:, :split] / sums[:, split:]
+    defined = np.isfinite(ratios)
+    count = defined.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(known, drawn, 0).sum(axis=0) / count
-        variance: Floats = np.where(known, (drawn - mean) ** 2, 0).sum(axis=0) / count
+        mean = np.where(defined, ratios, 0).sum(axis=0) / count
+        variance: Floats = np.where(defined, (ratios - mean) ** 2, 0).sum(axis=0) / count
     return variance

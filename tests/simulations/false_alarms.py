@@ -8,7 +8,7 @@ import numpy as np
 from people import AGREEMENTS, own_rates
 from rows import Row, at_most, share, sizes_name, stream
 
-from fairfer.stats import chance_gap, chance_gap_of_subjects
+from fairfer.stats import permutation_test, permutation_test_of_subjects
 
 GAPS = "equal groups are called different in at most 5 %"
 PEOPLE = "equal groups of people are called different in at most 5 %"
@@ -32,9 +32,11 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
     for sizes in SIZES:
         for rate in RATES:
             setting = f"{sizes_name(sizes)}, rate {rate:g}"
-            generator = stream(seed, "expected_by_chance", setting)
+            generator = stream(seed, "chance", setting)
             hits = generator.binomial(sizes, rate, size=(400 if short else 8000, len(sizes)))
-            alarms = np.array([chance_gap(k, sizes, permutations=PERMUTATIONS, generator=generator).p <= 0.05 for k in hits])
+            alarms = np.array(
+                [permutation_test(k, sizes, permutations=PERMUTATIONS, generator=generator).p <= 0.05 for k in hits]
+            )
             yield at_most(GAPS, sizes_name(sizes), setting, *share(alarms))
     for shape in SHAPES:
         name = " v ".join(f"{people} people x {pictures}" for people, pictures in shape)
@@ -54,5 +56,5 @@ def _people(
     alarms = np.zeros(times, bool)
     for i in range(times):
         hits = generator.binomial(trials, own_rates(rate, agreement, len(group), generator))
-        alarms[i] = chance_gap_of_subjects(group, hits, trials, permutations=PERMUTATIONS, generator=generator).p <= 0.05
+        alarms[i] = permutation_test_of_subjects(group, hits, trials, permutations=PERMUTATIONS, generator=generator).p <= 0.05
     return alarms

@@ -1,4 +1,4 @@
-"""A gap exactly at a gate's limit: how often it is called within, or beyond."""
+"""A true gap exactly at the limit of a gate: how often the check passes, and how often it fails."""
 
 from __future__ import annotations
 
@@ -31,32 +31,32 @@ TWO = (
 )
 PAIRS = ((20, 20), (20, 200), (20, 1000), (30, 500), (50, 50), (100, 100), (200, 200), (500, 500), (100, 1000))
 _ROUNDED = 0.005
-"""What was expected is known to two digits."""
+"""Expected values are known to two digits."""
 
 LIMITS = (0.02, 0.05, 0.1, 0.2, 0.3)
 _RATES = np.arange(201) / 200
-"""Rates at which the worst is looked for."""
+"""Rates over which the worst case is sought."""
 
 
 def rows(seed: int, *, short: bool) -> Iterator[Row]:
-    """Two groups by enumeration, eight by Monte Carlo."""
+    """Two groups by exact enumeration, eight by Monte Carlo simulation."""
     for sizes, rates, limit in [t for t in TWO if not short or max(t[0]) <= 500]:
         low, high = _all_bounds(sizes)
-        setting = f"{sizes_name(sizes)} at {rates[0]:g} v {rates[1]:g}, limit {limit:g}"
-        yield at_most(WITHIN, "2 groups", setting, _chance(high <= limit, sizes, *rates))
-        yield at_most(BEYOND, "2 groups", setting, _chance(low > limit, sizes, *rates))
+        setting = f"{sizes_name(sizes)} at {rates[0]:g} vs. {rates[1]:g}, limit {limit:g}"
+        yield at_most(WITHIN, "2 groups", setting, _probability(high <= limit, sizes, *rates))
+        yield at_most(BEYOND, "2 groups", setting, _probability(low > limit, sizes, *rates))
     for sizes in [p for p in PAIRS if not short or max(p) <= 200]:
         yield from _worst(sizes)
     yield from _eight(seed, 2000 if short else 40_000)
 
 
 def _all_bounds(sizes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds of every possible outcome of two groups."""
+    """Bounds for every possible outcome of two groups."""
     hits = np.stack(np.meshgrid(*(np.arange(n + 1) for n in sizes), indexing="ij"), axis=-1)
     return gap_bounds(Estimates.of_counts(hits, np.broadcast_to(sizes, hits.shape)))
 
 
-def _chance(event: np.ndarray, sizes: Sequence[int], one: float, other: float) -> float:
+def _probability(event: np.ndarray, sizes: Sequence[int], one: float, other: float) -> float:
     return float((outcomes(sizes[0], np.array([one])) @ event @ outcomes(sizes[1], np.array([other])).T).item())
 
 
@@ -68,63 +68,63 @@ def _worst(sizes: Sequence[int]) -> Iterator[Row]:
         other = np.concatenate([_RATES[_RATES + limit <= 1 + 1e-9] + limit, _RATES[_RATES - limit >= -1e-9] - limit])
         one, other = np.clip(one, 0, 1), np.clip(other, 0, 1)
         for promise, event in ((WORST_WITHIN, high <= limit), (WORST_BEYOND, low > limit)):
-            found = ((outcomes(sizes[0], one) @ event) * outcomes(sizes[1], other)).sum(axis=1)
-            at = int(found.argmax())
-            setting = f"{name}, limit {limit:g}: worst at {one[at]:.3f} v {other[at]:.3f}"
+            probability = ((outcomes(sizes[0], one) @ event) * outcomes(sizes[1], other)).sum(axis=1)
+            at = int(probability.argmax())
+            setting = f"{name}, limit {limit:g}: worst at {one[at]:.3f} vs. {other[at]:.3f}"
             kind = "2 groups of one size" if sizes[0] == sizes[1] else "a small group and a large one"
-            yield at_most(promise, kind, setting, float(found[at]))
-    found = ((outcomes(sizes[0], _RATES) @ (low > 0)) * outcomes(sizes[1], _RATES)).sum(axis=1)
-    at = int(found.argmax())
-    yield at_most(EQUAL, "2 groups, worst of all rates", f"{name}: worst at {_RATES[at]:.3f}", float(found[at]))
+            yield at_most(promise, kind, setting, float(probability[at]))
+    probability = ((outcomes(sizes[0], _RATES) @ (low > 0)) * outcomes(sizes[1], _RATES)).sum(axis=1)
+    at = int(probability.argmax())
+    yield at_most(EQUAL, "2 groups, worst of all rates", f"{name}: worst at {_RATES[at]:.3f}", float(probability[at]))
 
 
-def _eight(seed: int, times: int) -> Iterator[Row]:
+def _eight(seed: int, repetitions: int) -> Iterator[Row]:
     limit = 0.1
 
-    def drawn(size: int, last: float, name: str) -> Estimates:
-        hits = stream(seed, "eight", name, size).binomial(size, [0.8] * 7 + [last], size=(times, 8))
+    def sample(size: int, last: float, name: str) -> Estimates:
+        hits = stream(seed, "eight", name, size).binomial(size, [0.8] * 7 + [last], size=(repetitions, 8))
         return Estimates.of_counts(hits, np.full(hits.shape, size))
 
-    low, high = _in_pieces(drawn(400, 0.7, "at the limit"))
-    setting = "8 x 400 at 7 times .8 and .7, limit .1"
+    low, high = _in_batches(sample(400, 0.7, "at the limit"))
+    setting = "8 x 400 at 7 times 0.8 and 0.7, limit 0.1"
     yield at_most(WITHIN, "8 groups", setting, *share(high <= limit))
     yield at_most(BEYOND, "8 groups", setting, *share(low > limit))
     for size in (400, 1000):
-        equal = drawn(size, 0.8, "equal")
-        low, high = _in_pieces(equal)
+        equal = sample(size, 0.8, "equal")
+        low, high = _in_batches(equal)
         if size == 400:
-            yield at_most(EQUAL, "8 groups", "8 x 400 at .8", *share(low > 0))
-        yield _expected("8 groups", f"8 x {size} at .8, limit .1: passes", {400: 0.45, 1000: 1.0}[size], share(high <= limit))
+            yield at_most(EQUAL, "8 groups", "8 x 400 at 0.8", *share(low > 0))
+        yield _expected("8 groups", f"8 x {size} at 0.8, limit 0.1: passes", {400: 0.45, 1000: 1.0}[size], share(high <= limit))
         yield shown(
-            "a gate that corrects its upper bound by Bonferroni too",
+            "a gate with a Bonferroni-adjusted upper bound",
             "8 groups",
-            f"8 x {size} at .8, limit .1: passes",
+            f"8 x {size} at 0.8, limit 0.1: passes",
             {400: 0.45, 1000: 1.0}[size],
-            *share(_corrected(equal) <= limit),
+            *share(_bonferroni_bound(equal) <= limit),
         )
-    low, _ = _in_pieces(drawn(400, 0.6, "doubled"))
-    yield _expected("8 groups", "8 x 400 at 7 times .8 and .6, limit .1: fails", 0.9, share(low > limit))
+    low, _ = _in_batches(sample(400, 0.6, "doubled"))
+    yield _expected("8 groups", "8 x 400 at 7 times 0.8 and 0.6, limit 0.1: fails", 0.9, share(low > limit))
 
 
-def _expected(part: str, setting: str, nominal: float, found: tuple[float, float, int]) -> Row:
-    """Power, beside that of bounds without continuity correction."""
-    short_of = nominal - found[0] - MARGIN * found[1]
-    kept = "yes" if short_of <= _ROUNDED else "by design" if short_of <= 0.06 else "no"
-    why = "costs some power: the continuity correction keeps small groups beside large ones near 5 %"
-    return known(Row(POWER, part, setting, nominal, *found, kept, why if kept == "by design" else ""))
+def _expected(part: str, setting: str, nominal: float, result: tuple[float, float, int]) -> Row:
+    """Power, compared with that of bounds without continuity correction."""
+    deficit = nominal - result[0] - MARGIN * result[1]
+    kept = "yes" if deficit <= _ROUNDED else "by design" if deficit <= 0.06 else "no"
+    why = "the continuity correction, which keeps the error near 5 % for a small and a large group, costs power"
+    return known(Row(POWER, part, setting, nominal, *result, kept, why if kept == "by design" else ""))
 
 
-def _in_pieces(groups: Estimates) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds of many repetitions, a few thousand at a time: 28 pairs each take memory."""
-    pieces = [
+def _in_batches(groups: Estimates) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds of many repetitions, 2,000 at a time because 28 pairs per repetition take memory."""
+    batches = [
         gap_bounds(Estimates(groups.rate[i : i + 2000], groups.size[i : i + 2000], groups.degrees_of_freedom[i : i + 2000]))
         for i in range(0, len(groups.rate), 2000)
     ]
-    low, high = (np.concatenate(p) for p in zip(*pieces, strict=True))
+    low, high = (np.concatenate(b) for b in zip(*batches, strict=True))
     return low, high
 
 
-def _corrected(groups: Estimates) -> np.ndarray:
+def _bonferroni_bound(groups: Estimates) -> np.ndarray:
     i, j = (np.array(x) for x in zip(*itertools.combinations(range(groups.rate.shape[-1]), 2), strict=True))
     low, high = difference_limits(groups.of_groups(i), groups.of_groups(j), 0.05 / len(i), continuity=True)
     return np.maximum(np.abs(low), np.abs(high)).max(axis=-1)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from rows import Row, about, share, sizes_name, stream
 
-from fairfer.stats import additional_sample_size, chance_gap, minimum_detectable_difference
+from fairfer.stats import additional_sample_size, minimum_detectable_difference, permutation_test
 
 DETECTABLE = "a gap as wide as the detectable one is found in about 80 %"
 SETTLED = "with the images that settle it, a gap is found in about 80 %"
@@ -51,7 +51,7 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
             raise ValueError(msg)
         grown = np.array(sizes)
         grown[list(more)] += list(more.values())
-        found = _found(np.array(hits) / sizes, grown, stream(seed, "additional_samples", setting), times)
+        found = _found(np.array(hits) / sizes, grown, stream(seed, "settle", setting), times)
         kinds = "2 groups" if len(sizes) == 2 else "3 groups"
         yield about(SETTLED, kinds, f"{setting}: then {sizes_name(grown.tolist())}", *share(found))
 
@@ -59,10 +59,10 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
 def _planted(sizes: Sequence[int], rate: float, seed: int, times: int) -> Iterator[Row]:
     trials = np.array(sizes)
     name = f"{sizes_name(sizes)}, rate {rate:g}"
-    expected_by_chance = chance_gap(
-        np.rint(trials * rate), trials, permutations=9999, generator=stream(seed, "expected_by_chance", name)
+    expected_by_chance = permutation_test(
+        np.rint(trials * rate), trials, permutations=9999, generator=stream(seed, "chance", name)
     )
-    gap = minimum_detectable_difference(expected_by_chance.gap, rate, trials)
+    gap = minimum_detectable_difference(expected_by_chance.expected, rate, trials)
     if gap is None:
         msg = f"no gap is detectable among {name}: not a setting to simulate"
         raise ValueError(msg)
@@ -79,4 +79,4 @@ def _planted(sizes: Sequence[int], rate: float, seed: int, times: int) -> Iterat
 
 def _found(truth: np.ndarray, trials: np.ndarray, generator: np.random.Generator, times: int) -> np.ndarray:
     hits = generator.binomial(trials, truth, size=(times, len(trials)))
-    return np.array([chance_gap(k, trials, permutations=PERMUTATIONS, generator=generator).p <= 0.05 for k in hits])
+    return np.array([permutation_test(k, trials, permutations=PERMUTATIONS, generator=generator).p <= 0.05 for k in hits])

@@ -20,6 +20,7 @@ import people
 import power
 import random_attribute
 import rows
+import scores
 import show
 import strata
 import two_models
@@ -33,6 +34,7 @@ SECTIONS = {
     "Gate": gate,
     "Standardised gaps": strata,
     "Two models": two_models,
+    "Score-based metrics": scores,
 }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from rows import Row, at_most, covered_share, share, stream
 
 from fairfer.metrics.standardization import _estimates
-from fairfer.stats import chance_gap_in_strata, gap_bounds
+from fairfer.stats import gap_bounds, stratified_permutation_test
 
 INTERVAL = "standardised: a rate's 95 % interval holds it"
 ALARMS = "standardised: equal groups are called different in at most 5 %"
@@ -41,7 +41,9 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
         for i, hits in enumerate(drawn):
             low, high = _estimates(hits, trials, weights)[0].limits(0.025)
             held[i] = (low <= weights @ RATES) & (weights @ RATES <= high)
-            alarms[i] = chance_gap_in_strata(hits, trials, weights, permutations=PERMUTATIONS, generator=generator).p <= 0.05
+            alarms[i] = (
+                stratified_permutation_test(hits, trials, weights, permutations=PERMUTATIONS, generator=generator).p <= 0.05
+            )
         for g in range(trials.shape[1]):
             yield covered_share(INTERVAL, "4 strata", f"{name}, group {g + 1}", *share(held[:, g]))
         yield at_most(ALARMS, "4 strata", name, *share(alarms))

@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
-# What the action runs. Inputs come as environment variables, never as text of a script, so that none of them is executed.
+# Script of the action. Inputs are environment variables, not parts of the script, so that they are never executed.
 set -uo pipefail
-out="${GITHUB_OUTPUT:-/dev/null}"
-# Words as a shell would read them, over several lines too, quotes and all, but nothing is expanded or run.
-words() {
+outputs="${GITHUB_OUTPUT:-/dev/null}"
+# Split text into words as a shell does (quotes, several lines), without expanding or executing anything.
+split_words() {
   FAIRFER_WORDS="$1" python3 -c 'import os, shlex, sys; [sys.stdout.write(w + "\0") for w in shlex.split(os.environ["FAIRFER_WORDS"])]' >"$2"
 }
-failed() { echo "outcome=error" >>"$out"; exit 2; }
-list=$(mktemp)
-trap 'rm -f "$list"' EXIT
+exit_with_error() { echo "outcome=error" >>"$outputs"; exit 2; }
+words=$(mktemp)
+trap 'rm -f "$words"' EXIT
 if [ -n "${FAIRFER_INSTALL:-}" ]; then
-  words "$FAIRFER_INSTALL" "$list" || failed
-  mapfile -d '' -t wanted <"$list"
-  python3 -m pip install --quiet "${wanted[@]}" || failed
+  split_words "$FAIRFER_INSTALL" "$words" || exit_with_error
+  mapfile -d '' -t requirements <"$words"
+  python3 -m pip install --quiet "${requirements[@]}" || exit_with_error
 fi
 if [ -n "${FAIRFER_ARGUMENTS:-}" ]; then
-  words "$FAIRFER_ARGUMENTS" "$list" || failed
-  mapfile -d '' -t arguments <"$list"
-  fairfer audit "${arguments[@]}" --out "$FAIRFER_RUN" || failed
+  split_words "$FAIRFER_ARGUMENTS" "$words" || exit_with_error
+  mapfile -d '' -t arguments <"$words"
+  fairfer audit "${arguments[@]}" --out "$FAIRFER_RUN" || exit_with_error
 fi
 comment="${RUNNER_TEMP:-/tmp}/fairfer-comment.md"
 arguments=("$FAIRFER_RUN" --markdown "$comment" --junit "${RUNNER_TEMP:-/tmp}/fairfer-junit.xml")
@@ -27,7 +27,7 @@ arguments=("$FAIRFER_RUN" --markdown "$comment" --junit "${RUNNER_TEMP:-/tmp}/fa
 rm -f "$comment"
 fairfer gate "${arguments[@]}"
 code=$?
-# The gate itself writes the outcome of a verdict; here is only what happened without one.
-if [ ! -f "$comment" ]; then failed; fi
-echo "comment=$comment" >>"$out"
+# fairfer writes the outcome of a verdict to the outputs. Without a verdict there is no comment.
+[ -f "$comment" ] || exit_with_error
+echo "comment=$comment" >>"$outputs"
 exit "$code"

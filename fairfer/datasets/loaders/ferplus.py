@@ -1,4 +1,4 @@
-"""FER+ in its official layout: ten votes a face, and the official rules that make a label of them.
+"""FER+ in its official layout: ten votes per face, and the official rules that derive labels from them.
 
 ::
 
@@ -7,14 +7,15 @@
     ROOT/data/FER2013Valid/…
     ROOT/data/FER2013Test/…
 
-The two label files disagree: both give every row its votes, but where two pictures are pixel twins ``fer2013new.csv`` repeats
-one twin's votes for both, and ``label.csv`` keeps the ten votes that each received. The official trainer reads ``label.csv``;
-so does this loader unless told otherwise, and the report names the file.
+The two label files differ where images are exact duplicates: ``label.csv`` has the ten votes that each image received,
+``fer2013new.csv`` repeats the votes of one of them. The official trainer reads ``label.csv``, and so does this loader by
+default. The report names the file.
 """
 
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,22 +25,30 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fairfer.datasets.dataset import Dataset, Step
-from fairfer.datasets.duplicates import report_twins
+from fairfer.datasets.duplicates import OtherImages, check_duplicates
 from fairfer.datasets.images import FileImages, Images, PixelImages
+from fairfer.datasets.loaders import Loader
 from fairfer.datasets.loaders.fer2013 import SPLITS, read_pixels, sample_name, usage_of
-from fairfer.datasets.loading import Loader
-from fairfer.datasets.table_files import read_table
+from fairfer.datasets.tables import read_table
 from fairfer.errors import DataError, UsageError, did_you_mean
 from fairfer.labels import FERPLUS
+from fairfer.vocabulary import TRUTH_PREFIX
 
 VOTES = (*FERPLUS.labels, "unknown", "not a face")
-"""Meaning of the ten vote columns, in the order of both label files."""
+"""The ten vote columns, in the order of both label files."""
 
 FOLDERS = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}
 LABEL_FILES = ("label.csv", "fer2013new.csv")
-ORDER = "the vote rule sees all ten columns; faces whose label a model cannot say are left out after it"
-"""Dropping a column of votes first would change which faces pass the rule, so reports state which came first."""
+ORDER = "the vote rule reads all ten columns; unsupported labels are excluded afterwards"
+"""Stated in reports, because excluding a column of votes before the rule would change which faces pass it."""
+MULTI_TARGET = "multi_target"
 _EMOTIONS = len(FERPLUS)
+# Constants of the official rules.
+_SINGLE_VOTE = 1
+_MAJORITY = 0.5
+_TAKEN = 0.75
+_MOST_CLASSES = 3
+_TARGET_SHARE = 0.3
 _NEW_HEADER = [
     "Usage",
     "Image name",
@@ -59,30 +68,30 @@ Votes = NDArray[np.int64]
 
 
 def majority(votes: Votes) -> NDArray[np.float64]:
-    """Official ``majority``: single votes are dropped; a class with more than half of the rest is the label."""
-    kept = np.where(votes <= 1, 0, votes).astype(float)
-    return np.where((kept == kept.max(1, keepdims=True)) & (kept > 0.5 * kept.sum(1, keepdims=True)), kept, 0.0)
+    """Official ``majority``: single votes are dropped; a class with more than half of the others is the label."""
+    kept = _without_single_votes(votes)
+    return np.where((kept == kept.max(1, keepdims=True)) & (kept > _MAJORITY * kept.sum(1, keepdims=True)), kept, 0.0)
 
 
 def crossentropy(votes: Votes) -> NDArray[np.float64]:
-    """Official ``crossentropy``: the highest classes are taken, ties at once, until they hold three quarters of the votes.
+    """Official ``crossentropy``: the classes with most votes are taken, all ties at once, until they have 75 % of the votes.
 
-    Single votes are dropped first. Taking stops at three classes, or where *unknown* or *not a face* is reached, which is then
-    un-taken when an emotion stood before it. No label when what was taken is at most half of the votes, or more than three.
+    Single votes are dropped first. Taking stops at three classes, or at *unknown* or *not a face*, which counts only if no
+    emotion was taken before it. There is no label if the taken classes have at most half of the votes, or are more than three.
     """
-    return np.array([_crossentropy(row) for row in np.where(votes <= 1, 0, votes)]).reshape(len(votes), len(VOTES))
+    return np.array([_crossentropy(row) for row in _without_single_votes(votes)]).reshape(len(votes), len(VOTES))
 
 
-def _crossentropy(row: Votes) -> NDArray[np.float64]:
-    left, taken = row.astype(float), np.zeros(len(row))
-    everything, part, count, valid = left.sum(), 0.0, 0, True
-    while part < 0.75 * everything and count < 3 and valid:  # noqa: PLR2004 - the official constants
-        highest = left.max()
+def _crossentropy(row: NDArray[np.float64]) -> NDArray[np.float64]:
+    remaining, taken = row.copy(), np.zeros(len(row))
+    total, part, count, valid = remaining.sum(), 0.0, 0, True
+    while part < _TAKEN * total and count < _MOST_CLASSES and valid:
+        highest = remaining.max()
         for i in range(len(row)):
-            if left[i] != highest:
+            if remaining[i] != highest:
                 continue
             taken[i] = highest
-            left[i] = 0
+            remaining[i] = 0
             part += highest
             count += 1
             if i >= _EMOTIONS:
@@ -91,56 +100,70 @@ def _crossentropy(row: Votes) -> NDArray[np.float64]:
                     taken[i] = 0
                     count -= 1
                 break
-    return taken if taken.sum() > 0.5 * everything and count <= 3 else np.zeros(len(row))  # noqa: PLR2004
+    return taken if taken.sum() > _MAJORITY * total and count <= _MOST_CLASSES else np.zeros(len(row))
 
 
 def multi_target(votes: Votes) -> NDArray[np.float64]:
-    """Official ``multi_target``: single votes are dropped; every class with at least 30 % of the rest is kept.
+    """Official ``multi_target``: single votes are dropped; every class with at least 30 % of the others is a target.
 
-    No label when what is kept is at most half of the votes.
+    There is no target if the kept classes have at most half of the votes.
     """
-    kept = np.where(votes <= 1, 0, votes).astype(float)
+    kept = _without_single_votes(votes)
     total = kept.sum(1, keepdims=True)
-    kept = np.where(kept >= 0.3 * total, kept, 0)
-    return np.where(kept.sum(1, keepdims=True) > 0.5 * total, kept, 0)
+    kept = np.where(kept >= _TARGET_SHARE * total, kept, 0)
+    return np.where(kept.sum(1, keepdims=True) > _MAJORITY * total, kept, 0)
 
 
 def plurality(votes: Votes) -> NDArray[np.float64]:
-    """The class with the most of all ten votes, FER+'s first on a tie; nothing is dropped. Not an official rule."""
+    """The class with most of all ten votes, the first in FER+'s order on a tie; nothing is dropped. Not an official rule."""
     winner = np.zeros(votes.shape)
     winner[np.arange(len(votes)), votes.argmax(1)] = 1
     return winner
 
 
+def _without_single_votes(votes: Votes) -> NDArray[np.float64]:
+    return np.where(votes <= _SINGLE_VOTE, 0, votes).astype(float)
+
+
 RULES: dict[str, Callable[[Votes], NDArray[np.float64]]] = {
     "majority": majority,
     "crossentropy": crossentropy,
-    "multi_target": multi_target,
+    MULTI_TARGET: multi_target,
     "plurality": plurality,
 }
-"""Vote rules by name: (n, 10) votes to (n, 10) weights, a row of zeros where no class wins. The label is the largest weight,
-the first in FER+'s order on a tie, as the official reader takes it."""
+"""Vote rules by name: (n, 10) votes to (n, 10) weights. A row of zeros has no label."""
 
 
 def labels_of(votes: Votes, rule: str) -> tuple[NDArray[np.str_], NDArray[np.bool_]]:
-    """The class that each face's votes give (one of `VOTES`, ``unknown`` when none wins) and whether it is an emotion.
+    """Return the class with the largest weight (one of `VOTES`), and whether it is an emotion.
+
+    The class is the first in FER+'s order on a tie, as in the official reader, and ``unknown`` if all weights are 0. The
+    official reader excludes faces whose class is not an emotion, also by the rule ``multi_target``.
 
     Raises
     ------
     UsageError
-        When there is no such rule.
+        If there is no such rule.
     """
     if rule not in RULES:
-        message = f"--rule {rule!r} is no vote rule of FER+; {did_you_mean(rule, RULES)}"
+        message = f"--rule {rule!r} is not a vote rule of FER+; {did_you_mean(rule, RULES)}"
         raise UsageError(message)
     weights = RULES[rule](votes)
     winner = np.where(weights.sum(1) > 0, weights.argmax(1), VOTES.index("unknown"))
     return np.array(VOTES)[winner], winner < _EMOTIONS
 
 
+def targets_of(votes: Votes) -> NDArray[np.int8]:
+    """Return (n, 8) targets by the rule ``multi_target``: 1 for the emotions of a face, else 0.
+
+    As in the official reader, *unknown* and *not a face* are cut off, also where they are among the targets.
+    """
+    return (multi_target(votes)[:, :_EMOTIONS] > 0).astype(np.int8)
+
+
 @dataclass(frozen=True)
 class _Rows:
-    """Rows of a label file: picture names (made unique), their votes, and how many rows name no picture."""
+    """Rows of a label file: image names (made unique), their votes, and the number of rows without an image name."""
 
     names: list[str]
     votes: Votes
@@ -152,35 +175,33 @@ def _read_label_csv(path: Path) -> _Rows:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             for number, row in enumerate(csv.reader(file), 1):
-                names.append(_picture(row, path, number))
+                names.append(_image_name(row, path, number))
                 votes.append(_votes(row[2:], path, number))
     except (OSError, UnicodeError, csv.Error) as error:
-        message = f"{path} cannot be read ({error}); copy it again from microsoft/FERPlus"
+        message = f"{path} cannot be read ({error}); copy the file again from microsoft/FERPlus"
         raise DataError(message) from error
     return _Rows(_unique(names), np.array(votes, np.int64).reshape(-1, len(VOTES)), 0)
 
 
-def _picture(row: list[str], path: Path, number: int) -> str:
+def _image_name(row: list[str], path: Path, number: int) -> str:
     if len(row) != 2 + len(VOTES) or not row[0]:
-        message = (
-            f"{path}, line {number}: not 'name, box, ten votes' but {len(row)} fields; copy it again from microsoft/FERPlus"
-        )
+        message = f"{path}, line {number}: {len(row)} fields instead of name, box and ten votes; copy the file again"
         raise DataError(message)
     return row[0]
 
 
 def _votes(cells: list[str], path: Path, number: int) -> list[int]:
     if not all(c.strip().isdecimal() for c in cells):
-        message = f"{path}, line {number}: votes must be whole numbers, not {','.join(cells)}; copy the file again"
+        message = f"{path}, line {number}: votes are not whole numbers ({','.join(cells)}); copy the file again"
         raise DataError(message)
     return [int(c) for c in cells]
 
 
 def _read_new_csv(path: Path, usage: str) -> _Rows:
-    table = read_table(path, text=("Image name",))
+    table = read_table(path, text=("Image name",)).frame
     missing = [c for c in _NEW_HEADER if c not in table.columns]
     if missing:
-        message = f"{path} lacks the column {missing[0]!r}; give fer2013new.csv of microsoft/FERPlus"
+        message = f"{path} has no column {missing[0]!r}; copy the file again from microsoft/FERPlus"
         raise DataError(message)
     rows = table[table["Usage"] == usage]
     named = rows["Image name"].notna()
@@ -189,14 +210,14 @@ def _read_new_csv(path: Path, usage: str) -> _Rows:
     wrong = (numbers.isna() | (numbers < 0) | (numbers % 1 != 0)).any(axis=1)
     if wrong.any():
         line = int(wrong.index[wrong][0]) + 2
-        message = f"{path}, line {line}: votes must be whole numbers; copy the file again from microsoft/FERPlus"
+        message = f"{path}, line {line}: votes are not whole numbers; copy the file again from microsoft/FERPlus"
         raise DataError(message)
     names = [str(n) for n in rows.loc[named, "Image name"]]
     return _Rows(_unique(names), numbers.to_numpy(np.int64), int((~named).sum()))
 
 
 def _unique(names: list[str]) -> list[str]:
-    """``fer2013new.csv`` lists four names twice; the second row of a name becomes ``name#2``."""
+    """Rename repeated names: ``fer2013new.csv`` has four names twice, and the second row becomes ``name#2``."""
     seen: dict[str, int] = {}
     unique = []
     for name in names:
@@ -223,7 +244,7 @@ def load(
     split: str = "test",
     rule: str = "majority",
     votes_from: str = "label.csv",
-    pixels: str | None = None,
+    pixels: str | os.PathLike[str] | None = None,
     dedupe: bool = False,
 ) -> Dataset:
     """Read FER+.
@@ -235,38 +256,38 @@ def load(
     split
         ``train``, ``valid``, ``test`` or ``all``.
     rule
-        How ten votes make a label: ``majority`` (how FER+ evaluates), ``crossentropy``, ``multi_target`` or ``plurality``.
+        How labels are derived from ten votes: ``majority`` (the official evaluation), ``crossentropy`` or ``plurality``
+        give one label per face; ``multi_target`` gives any number (a multi-label data set).
     votes_from
-        ``label.csv`` (what the official trainer reads) or ``fer2013new.csv``.
+        ``label.csv`` (which the official trainer reads) or ``fer2013new.csv``.
     pixels
-        Kaggle's ``fer2013.csv``, when the pictures were never written out as PNG files.
+        Kaggle's ``fer2013.csv``, if the images were never written as PNG files.
     dedupe
-        Keep each picture once, and none that also occurs in another split.
+        Exclude exact duplicates, also those of images in other splits.
 
     Raises
     ------
     DataError
-        When a file is missing or is not what FER+ publishes.
+        If a file is missing or is not FER+'s.
     UsageError
-        When an option has a value that does not exist.
+        If an option has an invalid value.
     """
     usage_of(split)
     if votes_from not in LABEL_FILES:
-        message = f"--votes-from {votes_from!r} is no label file of FER+; {did_you_mean(votes_from, LABEL_FILES)}"
+        message = f"--votes-from {votes_from!r} is not a label file of FER+; {did_you_mean(votes_from, LABEL_FILES)}"
         raise UsageError(message)
     labels_of(np.zeros((0, len(VOTES)), np.int64), rule)
-    splits = list(FOLDERS) if split == "all" else [split]
     present = {s: r for s in FOLDERS if (r := _read_split(path, s, votes_from)) is not None}
-    chosen = {s: present[s] for s in splits if s in present}
-    if not chosen or (split != "all" and split not in present):
-        have = f"there are: {', '.join(present)}" if present else "see the layout in datasets/README.md"
-        message = f"{path} has no {split} split with {votes_from}; {have}"
+    chosen = {s: r for s, r in present.items() if split in ("all", s)}
+    if not chosen:
+        advice = f"there are: {', '.join(present)}" if present else "see datasets/README.md for the layout"
+        message = f"{path} has no {split} split with {votes_from}; {advice}"
         raise DataError(message)
-    names = [n for r in chosen.values() for n in r.names]
     votes = np.concatenate([r.votes for r in chosen.values()])
     label, is_emotion = labels_of(votes, rule)
-    index = pd.Index(names, name="sample_id", dtype="str")
-    samples = pd.DataFrame({"label": label, "split": [s for s, r in chosen.items() for _ in r.names]}, index=index, dtype="str")
+    index = pd.Index([n for r in chosen.values() for n in r.names], name="sample_id", dtype="str")
+    samples = _truth_columns(votes, rule, label, index)
+    samples["split"] = pd.Series([s for s, r in chosen.items() for _ in r.names], index=index, dtype="str")
     images, others = _images(path, chosen, present, pixels)
     dataset = Dataset(
         name=f"FER+ {split}",
@@ -283,9 +304,17 @@ def load(
             "order": ORDER,
             "source": path.name,
         },
+        task="multi-label" if rule == MULTI_TARGET else "single-label",
     )
-    elsewhere = ", ".join(s for s in present if s not in chosen)
-    return report_twins(dataset, images if others else None, others, elsewhere, dedupe=dedupe)
+    elsewhere = OtherImages(images, others, ", ".join(s for s in present if s not in chosen)) if others else None
+    return check_duplicates(dataset, elsewhere, dedupe=dedupe)
+
+
+def _truth_columns(votes: Votes, rule: str, label: NDArray[np.str_], index: pd.Index) -> pd.DataFrame:
+    if rule != MULTI_TARGET:
+        return pd.DataFrame({"label": label}, index=index, dtype="str")
+    columns = [f"{TRUTH_PREFIX}{n}" for n in FERPLUS.labels]
+    return pd.DataFrame(targets_of(votes), index=index, columns=columns).astype("Int8")
 
 
 def _read_split(root: Path, split: str, votes_from: str) -> _Rows | None:
@@ -304,37 +333,39 @@ def _steps(
     removed = sum(r.removed for r in chosen.values())
     steps = [Step(f"rows in {votes_from}: {len(label) + removed:,}")]
     if removed:
-        steps.append(Step("rows that name no picture (removed by FER+)", removed))
+        steps.append(Step("rows without an image (removed by FER+)", removed))
     for what, why in (("unknown", f"unknown by the rule {rule!r}"), ("not a face", "voted not a face")):
         excluded = int((~is_emotion & (label == what)).sum())
         if excluded:
             steps.append(Step(why, excluded))
     repeated = sum("#" in n for r in chosen.values() for n in r.names)
     if repeated:
-        steps.append(Step(f"rows that repeat a picture's name, kept with #2 after it: {repeated}"))
+        steps.append(Step(f"rows that repeat an image name, kept as NAME#2: {repeated}"))
     return tuple(steps)
 
 
-def _images(root: Path, chosen: dict[str, _Rows], present: dict[str, _Rows], pixels: str | None) -> tuple[Images, list[str]]:
-    """Pictures of all splits at hand, and the names of those that were not chosen."""
+def _images(
+    root: Path, chosen: dict[str, _Rows], present: dict[str, _Rows], pixels: str | os.PathLike[str] | None
+) -> tuple[Images, list[str]]:
+    """Images of all splits that are present, and the names of those that were not chosen."""
     others = [n for s, r in present.items() if s not in chosen for n in r.names]
     if pixels is not None:
-        table, pictures = read_pixels(Path(pixels).expanduser())
+        table, stack = read_pixels(Path(pixels).expanduser())
         names = [sample_name(i) for i in range(len(table))]
-        wanted = [n for r in chosen.values() for n in r.names]
-        lacking = {n.partition("#")[0] for n in wanted} - set(names)
-        if lacking:
-            message = f"{pixels} has {len(names):,} rows and lacks {min(lacking)}; give the whole fer2013.csv"
+        required = [n for r in chosen.values() for n in r.names]
+        missing = {n.partition("#")[0] for n in required} - set(names)
+        if missing:
+            message = f"{pixels} has {len(names):,} rows but not {min(missing)}; give the complete fer2013.csv"
             raise DataError(message)
-        rows = {n: int(n[3:10]) for n in [*wanted, *others] if n.partition("#")[0] in set(names)}
-        images = PixelImages(list(rows), pictures[list(rows.values())])
+        rows = {n: int(n[3:10]) for n in [*required, *others] if n.partition("#")[0] in set(names)}
+        images = PixelImages(list(rows), stack[list(rows.values())])
         return images, [n for n in others if n in rows]
     data = _data_folder(root) or root / "data"
     files = {n: f"{FOLDERS[s]}/{n.partition('#')[0]}" for s, r in present.items() for n in r.names}
     on_disk = {f"{f}/{p.name}" for f in FOLDERS.values() if (data / f).is_dir() for p in (data / f).iterdir()}
     if not any(files[n] in on_disk for r in chosen.values() for n in r.names):
         message = (
-            f"{data} holds none of the pictures; write them with FER+'s generate_training_data.py, "
+            f"{data} has none of the images; write them with FER+'s generate_training_data.py, "
             "or give Kaggle's table with --pixels fer2013.csv"
         )
         raise DataError(message)

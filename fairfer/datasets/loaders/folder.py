@@ -1,26 +1,29 @@
-"""A folder of pictures in Hugging Face's imagefolder convention.
+"""A folder of images in Hugging Face's imagefolder convention.
 
-Either a ``metadata.csv`` (``.jsonl``, ``.parquet``) with a column ``file_name`` beside the pictures, its other columns the
-label and the attributes; or one folder per label (``happy/…``), also below split folders (``train/happy/…``). Provenance of the
-attributes stands in ``metadata.toml`` or ``attributes.toml``.
+Either a ``metadata.csv`` (``.jsonl``, ``.parquet``) beside the images, with a column ``file_name``, the true label (or one
+column per label, named with ``--truth 'truth_*'``) and attributes as the other columns; or one folder per label
+(``happy/…``), also below split folders (``train/happy/…``). The provenance of the attributes is in ``metadata.toml`` or
+``attributes.toml``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from fairfer.datasets.annotations import read_attributes
-from fairfer.datasets.dataset import Attribute, Dataset, Step
-from fairfer.datasets.duplicates import report_twins
+from fairfer.datasets.dataset import Dataset, Step
+from fairfer.datasets.duplicates import check_duplicates
 from fairfer.datasets.images import FileImages
-from fairfer.datasets.label_columns import TRUTH, label_space, to_labels, whereabouts
-from fairfer.datasets.loading import Loader
-from fairfer.datasets.table_files import find_column, read_table, show
+from fairfer.datasets.label_columns import TRUTH, multi_label_truth, single_label_truth
+from fairfer.datasets.loaders import Loader
+from fairfer.datasets.tables import Table, find_column, is_pattern, list_some, match_columns, read_table
 from fairfer.errors import DataError, UsageError, did_you_mean
 
-PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".pgm", ".ppm"})
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".pgm", ".ppm"})
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 SPLITS = {
     "train": "train",
@@ -52,139 +55,177 @@ def load(
     dedupe: bool = False,
     name: str | None = None,
 ) -> Dataset:
-    """Read a folder of pictures.
+    """Read a folder of images.
 
     Parameters
     ----------
     path
         The folder.
     truth
-        Column of the true label in the metadata; ``label``, ``emotion``, … when not given.
+        Metadata column of true labels (by default ``label``, ``emotion``, …), or a pattern such as ``truth_*`` for one
+        column per label (1, 0, and 9, NA or empty for unknown).
     labels
-        The label space: ``ferplus``, ``fer2013``, ``affectnet``, or a list with commas; by the values when not given.
+        Label space: ``ferplus``, ``fer2013``, ``affectnet``, or a list separated by commas. By default the labels in the data.
     split
-        Which of the split folders to read; all when not given.
+        Which split folder to read; all by default.
     dedupe
-        Keep each picture once.
+        Exclude exact duplicates.
     name
-        What to call the data set; the folder's name when not given.
+        Name of the data set; the folder's name by default.
 
     Raises
     ------
     DataError
-        When there are no pictures, or the metadata does not fit them.
+        If there are no images, or the metadata do not fit them.
     UsageError
-        When a column or split does not exist.
+        If a column or split does not exist.
     """
     if not path.is_dir():
-        message = f"{path} is no folder; give the folder of the pictures"
+        message = f"{path} is not a folder; give the folder of the images"
         raise DataError(message)
-    folders = _split_folders(path)
-    if split is not None:
-        known = sorted(set(folders.values()) - {""})
-        if SPLITS.get(split, split) not in known:
-            message = f"{path} has no split {split!r}; {did_you_mean(split, known)}"
-            raise UsageError(message)
-        folders = {f: s for f, s in folders.items() if s == SPLITS.get(split, split)}
-    parts = [_read(folder, path, truth, split=s) for folder, s in folders.items()]
-    frames, notes = [p[0] for p in parts], [step for p in parts for step in p[1]]
-    samples = pd.concat(frames)
-    table = next((t for f in folders if (t := _metadata(f)) is not None), None)
-    where = (
-        whereabouts(path, truth or "label") if table is None else whereabouts(table, str(samples.attrs.get("truth", "label")))
-    )
-    space = label_space(labels, samples["label"], where)
-    samples["label"] = to_labels(samples["label"], space, where)
-    columns = [str(c) for c in samples.columns if c not in ("label", "split")]
-    attributes: tuple[Attribute, ...] = ()
-    refused: dict[str, tuple[Attribute, str]] = {}
-    if columns and table is not None:
-        attributes, refused, samples = read_attributes(samples, columns, table)
+    parts = [_read(folder, path, truth, split=s) for folder, s in _split_folders(path, split).items()]
+    frame = pd.concat([p.frame for p in parts])
+    metadata = next((p.metadata for p in parts if p.metadata is not None), None)
+    table = Table(frame, metadata or path)
+    columns = match_columns(table, str(truth), "--truth") if parts[0].multi_label else {"label": "label"}
+    if parts[0].multi_label:
+        target = multi_label_truth(frame, columns, labels, table.source)
+    else:
+        target = single_label_truth(frame["label"], labels, table.column(parts[0].truth))
+    labeled = frame.loc[target.columns.index]
+    others = [str(c) for c in frame.columns if c not in {*columns.values(), "label", "split"}]
+    groups = read_attributes(Table(labeled[others], metadata), others)
+    splits = labeled[[c for c in labeled.columns if c == "split"]]
     dataset = Dataset(
         name=name or (f"{path.resolve().name} {split}" if split else path.resolve().name),
-        labels=space,
-        samples=samples,
-        attributes=attributes,
-        refused=refused,
-        images=FileImages(path, {str(i): str(i) for i in samples.index}),
-        steps=tuple(notes),
+        labels=target.labels,
+        samples=pd.concat([target.columns, groups.frame, splits], axis=1),
+        attributes=groups.attributes,
+        refused=groups.refused,
+        images=FileImages(path, {str(i): str(i) for i in labeled.index}),
+        steps=_steps(parts, len(frame) - len(labeled)),
         card={"layout": "folder", "source": path.resolve().name, **({"split": split} if split else {})},
+        task=target.task,
     )
-    # Looking for twins decodes every picture: unlike FER+, which is known to hold many, a folder is searched when asked to.
-    return report_twins(dataset, None, (), "", dedupe=True) if dedupe else dataset
+    # Finding duplicates decodes every image. FER+ is known to have many; another folder is searched only if asked to.
+    return check_duplicates(dataset, dedupe=True) if dedupe else dataset
 
 
-def _split_folders(path: Path) -> dict[Path, str]:
-    """The folders to read, with the name of their split; the folder itself when it has no split folders."""
+@dataclass(frozen=True)
+class _Part:
+    """The images of one folder.
+
+    Attributes
+    ----------
+    frame
+        Indexed by path relative to the data set. The true labels are in ``label``, or in the columns of a pattern.
+    truth
+        Name of the column of true labels in the metadata, or the pattern.
+    multi_label
+        Whether `truth` is a pattern.
+    metadata
+        The metadata file, if there is one.
+    step
+        How many rows or images there are.
+    """
+
+    frame: pd.DataFrame
+    truth: str
+    multi_label: bool
+    metadata: Path | None
+    step: Step
+
+
+def _split_folders(path: Path, split: str | None) -> dict[Path, str]:
+    """The folders to read, with the name of their split; the folder itself if it has no split folders."""
+    folders = {path: ""}
     if _metadata(path) is None:
-        found = {p: SPLITS[p.name.casefold()] for p in sorted(path.iterdir()) if p.is_dir() and p.name.casefold() in SPLITS}
-        if found:
-            return found
-    return {path: ""}
-
-
-def _read(folder: Path, root: Path, truth: str | None, *, split: str) -> tuple[pd.DataFrame, list[Step]]:
-    table = _metadata(folder)
-    frame, steps = _from_folders(folder) if table is None else _from_metadata(table, truth)
-    prefix = "" if folder == root else folder.relative_to(root).as_posix() + "/"
-    frame.index = pd.Index([prefix + str(i) for i in frame.index], name="sample_id", dtype="str")
-    if split:
-        frame["split"] = split
-    return frame, steps
-
-
-def _from_metadata(table: Path, truth: str | None) -> tuple[pd.DataFrame, list[Step]]:
-    frame = read_table(table, text=("file_name",))
-    file_column = find_column(frame, None, ("file_name",), table, "the picture's file")
-    if file_column is None:
-        message = f"{table} has no column 'file_name'; name each picture's file in it"
-        raise DataError(message)
-    truth_column = find_column(frame, truth, TRUTH, table, "the true label; name it with --truth")
-    if truth_column is None:
-        message = f"{table} has no column called {show(TRUTH)}; name the true label's with --truth"
+        named = {p: SPLITS[p.name.casefold()] for p in sorted(path.iterdir()) if p.is_dir() and p.name.casefold() in SPLITS}
+        folders = named or folders
+    if split is None:
+        return folders
+    splits = sorted(set(folders.values()) - {""})
+    if SPLITS.get(split, split) not in splits:
+        message = f"{path} has no split {split!r}; {did_you_mean(split, splits)}"
         raise UsageError(message)
-    nameless = frame[file_column].isna().to_numpy()
+    return {f: s for f, s in folders.items() if s == SPLITS.get(split, split)}
+
+
+def _read(folder: Path, root: Path, truth: str | None, *, split: str) -> _Part:
+    metadata = _metadata(folder)
+    part = _from_folders(folder, truth) if metadata is None else _from_metadata(metadata, truth)
+    prefix = "" if folder == root else folder.relative_to(root).as_posix() + "/"
+    frame = part.frame.set_axis(pd.Index([prefix + str(i) for i in part.frame.index], name="sample_id", dtype="str"), axis=0)
+    return replace(part, frame=frame.assign(split=split) if split else frame)
+
+
+def _from_metadata(path: Path, truth: str | None) -> _Part:
+    table = read_table(path, text=("file_name",))
+    file_column = find_column(table, None, ("file_name",), "the image files")
+    if file_column is None:
+        message = f"{path} has no column 'file_name'; add one with the file of each image"
+        raise DataError(message)
+    multi_label = is_pattern(table, truth)
+    truth_column = None
+    if not multi_label:
+        truth_column = find_column(table, truth, TRUTH, "the true labels; name the column with --truth")
+        if truth_column is None:
+            message = f"{path} has no column called {list_some(TRUTH)}; name the column of true labels with --truth"
+            raise UsageError(message)
+        if truth_column != "label" and "label" in table.columns:
+            message = f"{path} has a column 'label' beside the true labels in {truth_column!r}; rename it"
+            raise DataError(message)
+    files = _check_files(table, file_column, path.parent)
+    frame = table.frame.set_index(files).drop(columns=file_column)
+    if truth_column is not None:
+        frame = frame.rename(columns={truth_column: "label"})
+    return _Part(frame, truth_column or str(truth), multi_label, path, Step(f"rows in {path.name}: {len(files):,}"))
+
+
+def _check_files(table: Table, column: str, folder: Path) -> pd.Series:
+    """The column of files: each occurs once and is below the folder, and at least one of them exists."""
+    nameless = table.frame[column].isna().to_numpy()
     if nameless.any():
-        message = f"{table}, row {int(nameless.argmax()) + 2}: no {file_column}; name the picture or remove the row"
+        message = (
+            f"{table.source}, row {table.row(int(nameless.argmax()))}: {column} is empty; name the image or remove the row"
+        )
         raise DataError(message)
-    if truth_column != "label" and "label" in frame.columns:
-        message = f"{table} has a column 'label' beside the true label {truth_column!r}; rename it"
-        raise DataError(message)
-    files = frame[file_column].astype("str")
-    twice = files[files.duplicated()]
-    if len(twice):
-        message = f"{table} names the file {twice.iloc[0]!r} more than once; keep one row a picture"
+    files = table.frame[column].astype("str")
+    repeated = files[files.duplicated()]
+    if len(repeated):
+        message = f"{table.source} has the file {repeated.iloc[0]!r} more than once; keep one row per image"
         raise DataError(message)
     outside = [f for f in files if PurePosixPath(f).is_absolute() or ".." in PurePosixPath(f).parts]
     if outside:
-        message = f"{table} names {outside[0]!r}, which lies outside of its folder; give paths below it"
+        message = f"{table.source} has the file {outside[0]!r}, which is outside of its folder; give paths below the folder"
         raise DataError(message)
-    if not any((table.parent / f).is_file() for f in files):
-        message = f"{table} names {len(files):,} pictures and none is there (the first: {files.iloc[0]}); check file_name"
+    if not any((folder / f).is_file() for f in files):
+        message = f"{table.source} has {len(files):,} files and none exists (first: {files.iloc[0]}); correct file_name"
         raise DataError(message)
-    unlabelled = frame[truth_column].isna()
-    frame = frame.rename(columns={truth_column: "label"}).set_index(files).drop(columns=file_column)[~unlabelled.to_numpy()]
-    frame.attrs["truth"] = truth_column
-    steps = [Step(f"rows in {table.name}: {len(files):,}")]
-    if unlabelled.any():
-        steps.append(Step("rows without a true label", int(unlabelled.sum())))
-    return frame, steps
+    return files
 
 
-def _from_folders(folder: Path) -> tuple[pd.DataFrame, list[Step]]:
-    found = {
+def _from_folders(folder: Path, truth: str | None) -> _Part:
+    if truth is not None:
+        message = f"--truth {truth!r} names a column, but {folder} has no {METADATA[0]}; add one, or remove the option"
+        raise UsageError(message)
+    labels = {
         f"{label.name}/{file.relative_to(label).as_posix()}": label.name
         for label in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
         for file in sorted(label.rglob("*"))
-        if file.suffix.lower() in PICTURES
+        if file.suffix.lower() in SUFFIXES
     }
-    if not found:
-        message = f"{folder} holds no metadata.csv and no folder of pictures per label; see datasets/README.md for the layouts"
+    if not labels:
+        message = (
+            f"{folder} has neither a {METADATA[0]} nor one folder of images per label; see datasets/README.md for the layouts"
+        )
         raise DataError(message)
-    frame = pd.DataFrame({"label": list(found.values())}, index=list(found), dtype="str")
-    return frame, [Step(f"pictures below {folder.name}, labelled by their folder: {len(found):,}")]
+    frame = pd.DataFrame({"label": list(labels.values())}, index=list(labels), dtype="str")
+    return _Part(frame, "label", multi_label=False, metadata=None, step=Step(f"images in label folders: {len(labels):,}"))
 
 
-LOADER = Loader(
-    "folder", "a folder with metadata.csv (file_name, label, …) or one folder of pictures per label", _matches, load
-)
+def _steps(parts: Sequence[_Part], unlabeled: int) -> tuple[Step, ...]:
+    return (*(p.step for p in parts), *([Step("rows without a true label", unlabeled)] if unlabeled else []))
+
+
+LOADER = Loader("folder", "a folder with metadata.csv (file_name, label, …) or one folder of images per label", _matches, load)

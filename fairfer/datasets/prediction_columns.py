@@ -1,0 +1,333 @@
+"""Predictions in a table: one column of predicted labels, one column per label, or one column of scores per label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from fairfer.datasets.dataset import RecordedPredictions, digest_lines
+from fairfer.datasets.label_columns import Truth, as_text, label_space, to_binary, to_labels
+from fairfer.datasets.tables import Table, find_column, is_pattern, list_some, match_columns
+from fairfer.errors import DataError, LabelError, UsageError
+from fairfer.labels import SPACES, LabelSpace, canonical, fold
+from fairfer.vocabulary import PREDICTED_PREFIX, SCORE_PREFIX, STATUSES, Task
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PREDICTED = ("predicted", "prediction", "pred", "y_pred")
+"""Names of the column of predicted labels that are tried if none is given."""
+_SCORES = "score*"
+_HIGHEST = "the highest score"
+
+
+@dataclass(frozen=True)
+class PredictionColumns:
+    """Which columns of a table hold predictions.
+
+    Attributes
+    ----------
+    single
+        The column of predicted labels, if there is one.
+    multi
+        The columns of decisions, by the label as it is spelled there; empty if there are none.
+    scores
+        The columns of scores, likewise.
+    name
+        Name of the predictions: the column or pattern they come from.
+    """
+
+    single: str | None
+    multi: Mapping[str, str]
+    scores: Mapping[str, str]
+    name: str
+
+    @property
+    def all(self) -> set[str]:
+        """Every column that holds predictions, or says why there is none."""
+        single = set() if self.single is None else {self.single}
+        return {"status", "detail", *single, *self.multi.values(), *self.scores.values()}
+
+
+def find_predictions(
+    table: Table, predicted: str | None, scores: str | None, truth: Truth, truth_columns: Mapping[str, str]
+) -> PredictionColumns:
+    """Find the columns of predictions.
+
+    Parameters
+    ----------
+    table
+        The whole table.
+    predicted
+        The column of predicted labels, or a pattern for one column per label.
+    scores
+        A pattern for one column of scores per label, or how their names begin.
+    truth, truth_columns
+        The true labels, and their columns by label as it is spelled in the table.
+
+    Raises
+    ------
+    UsageError
+        If a column does not exist, there are no predictions, a column is both truth and prediction, or single-label truth has
+        one column of predictions per label.
+    DataError
+        If two columns have the same label.
+    """
+    single, multi = None, dict[str, str]()
+    if predicted is not None and is_pattern(table, predicted):
+        if truth.task == "single-label":
+            message = (
+                f"{table.source}: --predicted {predicted!r} names one column per label, but the truth is one column, "
+                f"{next(iter(truth_columns.values()))!r}; give one column of predicted labels, or --scores"
+            )
+            raise UsageError(message)
+        multi = match_columns(table, predicted, "--predicted")
+    else:
+        single = find_column(table, predicted, PREDICTED, "the predicted label; name it with --predicted")
+    score_columns = _find_scores(table, scores, predicted, truth)
+    if single is None and not multi and not score_columns:
+        message = (
+            f"{table.source} has no column called {list_some(PREDICTED)} and no scores; name them with --predicted or --scores"
+        )
+        raise UsageError(message)
+    columns = [*truth_columns.values(), *([single] if single else []), *multi.values(), *score_columns.values()]
+    if shared := [c for c in columns if columns.count(c) > 1]:
+        message = (
+            f"{table.source}: the column {shared[0]!r} matches several of --truth, --predicted and --scores; name each exactly"
+        )
+        raise UsageError(message)
+    if single is not None or multi:
+        name = predicted or str(single)
+    else:
+        name = _score_pattern(table, scores) if truth.task == "multi-label" else _HIGHEST
+    return PredictionColumns(single, multi, score_columns, name)
+
+
+def _find_scores(table: Table, requested: str | None, predicted: str | None, truth: Truth) -> dict[str, str]:
+    """Columns of scores by label. If none are requested, they count only if one of them is named like a label."""
+    if requested is not None:
+        return match_columns(table, _score_pattern(table, requested), "--scores")
+    if predicted is not None or not any(c.startswith(_SCORES[:-1]) and c not in ("score", "scores") for c in table.columns):
+        return {}
+    names = {fold(n) for n in (*truth.labels.labels, *truth.labels.spellings)}
+    columns = match_columns(table, _SCORES, "--scores")
+    return columns if any(canonical(s) or fold(s) in names for s in columns) else {}  # score_quality is not a label's score
+
+
+def _score_pattern(table: Table, requested: str | None) -> str:
+    if requested is None:
+        return _SCORES
+    return requested if is_pattern(table, requested) else f"{requested}*"
+
+
+def read_predictions(table: Table, columns: PredictionColumns, truth: Truth, model_labels: str | None) -> RecordedPredictions:
+    """Read the predictions of a table.
+
+    Parameters
+    ----------
+    table
+        Rows with a true label, indexed by sample id.
+    columns
+        Where the predictions are.
+    truth
+        The true labels.
+    model_labels
+        The output classes of the model, separated by commas, if they are not all in the table.
+
+    Raises
+    ------
+    DataError
+        If a value is invalid, scores are incomplete or contradict the predicted label, or no row has a prediction.
+    UsageError
+        If `model_labels` is given for one column per label.
+    """
+    if columns.single is None and truth.task == "multi-label":
+        if model_labels:
+            message = f"--model-labels: the labels of {table.source} are those of its columns, one per label; remove the option"
+            raise UsageError(message)
+        return _multi_label(table, columns)
+    return _single_label(table, columns, truth.labels, model_labels)
+
+
+def _single_label(
+    table: Table, columns: PredictionColumns, truth_labels: LabelSpace, model_labels: str | None
+) -> RecordedPredictions:
+    scores: _Scores | None = _Scores.read(table, columns.scores) if columns.scores else None
+    if columns.single is not None:
+        values = table.frame[columns.single]
+        labels = _predicted_labels(table, values, truth_labels, model_labels)
+        predicted = to_labels(values, labels, table.column(columns.single))
+        if scores is not None:
+            _check_agreement(table, predicted, scores)
+            labels, predicted = scores.labels, predicted.fillna(scores.highest())
+    elif scores is not None:
+        labels, predicted = scores.labels, scores.highest()
+    status = _status(table, predicted.notna())
+    return _recorded(table, columns.name, labels, "single-label", status, predicted.to_frame("predicted"), scores)
+
+
+def _multi_label(table: Table, columns: PredictionColumns) -> RecordedPredictions:
+    scores = _Scores.read(table, columns.scores) if columns.scores else None
+    answers = pd.DataFrame(index=table.frame.index)
+    if columns.multi:
+        labels = LabelSpace.of(f"columns {columns.name} of {table.name}", columns.multi)
+        for label, column in zip(labels.labels, columns.multi.values(), strict=True):
+            answers[f"{PREDICTED_PREFIX}{label}"] = to_binary(table.frame[column], table.column(column), unknown=False)
+        answered = answers.notna().all(axis=1)
+        if scores is not None and (differing := set(labels.labels) ^ set(scores.labels.labels)):
+            message = f"{table.source}: {min(differing)!r} has a column of predictions or of scores but not both; add the other"
+            raise DataError(message)
+    elif scores is not None:
+        labels, answered = scores.labels, scores.present
+    status = _status(table, answered)
+    return _recorded(table, columns.name, labels, "multi-label", status, answers, scores)
+
+
+def _recorded(
+    table: Table,
+    name: str,
+    labels: LabelSpace,
+    task: Task,
+    status: pd.Series,
+    answers: pd.DataFrame,
+    scores: _Scores | None,
+) -> RecordedPredictions:
+    detail = _detail(table, status, answers)
+    answers = answers.where(status == "ok")
+    parts = [status.rename("status").to_frame(), answers, detail.rename("detail").to_frame()]
+    if scores is not None:
+        parts.append(scores.frame.where(status == "ok"))
+    frame = pd.concat(parts, axis=1)
+    rows = pd.util.hash_pandas_object(frame, index=True).to_numpy()
+    version = digest_lines([",".join(labels.labels), rows.tobytes().hex()])[:12]
+    return RecordedPredictions(name, labels, frame, version, task)
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """Scores of a table: ``score:LABEL`` columns, indexed by sample id, and which rows have them."""
+
+    labels: LabelSpace
+    frame: pd.DataFrame
+    present: pd.Series
+
+    @classmethod
+    def read(cls, table: Table, columns: Mapping[str, str]) -> _Scores:
+        labels = LabelSpace.of(f"score columns of {table.name}", columns)
+        names = [f"{SCORE_PREFIX}{n}" for n in labels.labels]
+        scores = {n: _numbers(table, c) for n, c in zip(names, columns.values(), strict=True)}
+        frame = pd.DataFrame(scores, index=table.frame.index)
+        missing = frame.isna()
+        partly = missing.any(axis=1) & ~missing.all(axis=1)
+        if partly.any():
+            row = frame.index[partly][0]
+            message = f"{table.source}, row {row!r}: some scores are missing; give all scores of a row or none"
+            raise DataError(message)
+        return cls(labels, frame, ~missing.all(axis=1))
+
+    def values(self) -> NDArray[np.float64]:
+        """(n, labels) scores, minus infinity where there are none."""
+        return self.frame.fillna(-np.inf).to_numpy(np.float64)
+
+    def highest(self) -> pd.Series:
+        """The label with the highest score, the first of several; missing where there are no scores."""
+        best = np.array(self.labels.labels, dtype=object)[self.values().argmax(axis=1)]
+        return pd.Series(best, index=self.frame.index, dtype="str").where(self.present)
+
+
+def _check_agreement(table: Table, predicted: pd.Series, scores: _Scores) -> None:
+    """Refuse a predicted label that does not have the highest score. Where several have it, any of them may be predicted."""
+    values, highest = scores.values(), scores.highest()
+    has_highest = values == values.max(axis=1, keepdims=True)
+    agrees = np.zeros(len(predicted), bool)
+    for i, label in enumerate(scores.labels.labels):
+        agrees |= (predicted == label).to_numpy() & has_highest[:, i]
+    differing = predicted.notna() & ~agrees
+    if differing.any():
+        row = predicted.index[differing][0]
+        label = predicted[row]
+        problem = f"but {highest[row]} has the highest score" if label in scores.labels else "which has no column of scores"
+        message = (
+            f"{table.source}, row {row!r}: the predicted label is {label}, {problem} ({int(differing.sum()):,} such rows); "
+            "give only the predicted labels or only the scores"
+        )
+        raise DataError(message)
+
+
+def _predicted_labels(table: Table, values: pd.Series, truth: LabelSpace, model_labels: str | None) -> LabelSpace:
+    """The output classes of the model: those stated, else the true labels and all others that were predicted."""
+    name = f"labels in {table.name}"
+    if model_labels:
+        return LabelSpace.of(name, [n for n in model_labels.split(",") if n.strip()])
+    if pd.api.types.is_numeric_dtype(values) and truth in SPACES.values():
+        return truth  # codes
+
+    def is_new(value: str) -> bool:
+        try:
+            truth.canonical(value)
+        except LabelError:
+            return True
+        return False
+
+    more: tuple[str, ...] = ()
+    if any(is_new(v) for v in as_text(values).dropna().unique()):
+        own = label_space(None, values.dropna(), table.column(str(values.name)))
+        more = tuple(n for n in own.labels if is_new(n))
+    return LabelSpace(name, (*truth.labels, *more), (*truth.spellings, *more))
+
+
+def _numbers(table: Table, column: str) -> pd.Series:
+    """Scores as float32."""
+    values = table.frame[column]
+    numbers = pd.to_numeric(values, errors="coerce")
+    wrong = (numbers.isna() & values.notna()) | np.isinf(numbers)
+    if wrong.any():
+        row = values.index[wrong][0]
+        message = (
+            f"{table.column(column)}, row {row!r}: the score {str(values[row])!r} is not a finite number; "
+            "correct it, or empty all scores of the row"
+        )
+        raise DataError(message)
+    return numbers.astype("float32")
+
+
+def _status(table: Table, answered: pd.Series) -> pd.Series:
+    """Status of each row: that of the column ``status``, else ``ok`` where there is a prediction and ``error`` where not."""
+    frame = table.frame
+    status = pd.Series(np.where(answered, "ok", "error"), index=frame.index, dtype="str")
+    if "status" in frame.columns:
+        status = frame["status"].astype("str").where(frame["status"].notna(), status)
+        unknown = ~status.isin(STATUSES)
+        if unknown.any():
+            row = status.index[unknown][0]
+            message = f"{table.source}, row {row!r}: {status[row]!r} is not a status; write one of {', '.join(STATUSES)}"
+            raise DataError(message)
+        contradictory = (status == "ok") & ~answered
+        if contradictory.any():
+            row = status.index[contradictory][0]
+            message = f"{table.source}, row {row!r}: the status is ok but there is no prediction; add one, or change the status"
+            raise DataError(message)
+    if not (status == "ok").any():
+        message = f"{table.source} has no prediction in any row; fill in the columns of predictions, or name others"
+        raise DataError(message)
+    return status
+
+
+def _detail(table: Table, status: pd.Series, answers: pd.DataFrame) -> pd.Series:
+    """Explanation of each row: that of the column ``detail``, else what is missing where the status is not ``ok``."""
+    frame = table.frame
+    if "detail" in frame.columns:
+        detail = frame["detail"].fillna("").astype("str")
+    else:
+        detail = pd.Series("", index=frame.index, dtype="str")
+    unexplained = (status != "ok") & (detail == "")
+    detail = detail.mask(unexplained, "no prediction in the table")
+    partly = unexplained & answers.notna().any(axis=1) & answers.isna().any(axis=1)
+    labels = np.array([str(c).removeprefix(PREDICTED_PREFIX) for c in answers.columns])
+    for row in answers.index[partly]:
+        detail[row] = f"no prediction of {', '.join(labels[answers.loc[row].isna().to_numpy()])} in the table"
+    return detail

@@ -1,0 +1,96 @@
+"""Judge run folders: read the audits, check that they are current, compare them face by face."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fairfer.audits.result import Audit
+from fairfer.errors import RunError, UsageError
+from fairfer.gate.judge import judge
+from fairfer.gate.policy import Policy, read_policy
+
+if TYPE_CHECKING:
+    from fairfer.audits.comparison import Comparison
+    from fairfer.gate.verdict import Verdict
+
+_PREDICTIONS = "run.json"
+_SAMPLES = "samples.parquet"
+
+
+def judge_run(
+    run: str | os.PathLike[str],
+    baseline: str | os.PathLike[str] | None = None,
+    policy: Policy | str | os.PathLike[str] | None = None,
+    *,
+    allow_inconclusive: bool = False,
+) -> Verdict:
+    """Judge a run by a policy. Nothing is written.
+
+    Parameters
+    ----------
+    run, baseline
+        Run folders, or ``audit.json`` files. Where both folders hold predictions, they are compared face by face.
+    policy
+        A policy or its file; `fairfer.gate.policy.read_policy` finds one by default.
+    allow_inconclusive
+        Whether an inconclusive verdict has exit code 0.
+
+    Returns
+    -------
+    Verdict
+
+    Raises
+    ------
+    UsageError
+        When the run or the policy does not exist, or the policy does not fit the audit.
+    RunError
+        When an audit is missing, damaged or older than the predictions beside it, or the baseline has other data.
+    """
+    rules = policy if isinstance(policy, Policy) else read_policy(policy)
+    folder = Path(run)
+    if not folder.exists():
+        message = f"{folder} does not exist; name a folder written by fairfer audit"
+        raise UsageError(message)
+    audit = _read_audit(folder)
+    if baseline is None:
+        return judge(rules, audit, allow_inconclusive=allow_inconclusive)
+    return judge(
+        rules,
+        audit,
+        baseline=_read_audit(Path(baseline)),
+        comparison=_paired_comparison(Path(baseline), folder),
+        allow_inconclusive=allow_inconclusive,
+    )
+
+
+def _read_audit(run: Path) -> Audit:
+    """The audit of a run, unless the predictions beside it have been replaced since."""
+    audit = Audit.read(run)
+    file = run / _PREDICTIONS
+    if not file.is_file():
+        return audit
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        model = [str(content["model"]), str(content["version"]), dict(content["options"])]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        message = f"{file} cannot be read ({error}); run fairfer audit again"
+        raise RunError(message) from error
+    if model != [audit.model.name, audit.model.version, audit.model.options]:
+        message = (
+            f"{run}: audit.json is from {audit.model.name} {audit.model.version}, but the predictions are from "
+            f"{model[0]} {model[1]}, possibly with other options; run fairfer audit again"
+        )
+        raise RunError(message)
+    return audit
+
+
+def _paired_comparison(baseline: Path, run: Path) -> Comparison | None:
+    """The runs compared face by face; ``None`` where one has no predictions."""
+    if not all((folder / name).is_file() for folder in (baseline, run) for name in (_SAMPLES, _PREDICTIONS)):
+        return None
+    from fairfer.audits.compare import compare  # it imports pandas, which a gate without predictions does not need
+
+    return compare(baseline, run)

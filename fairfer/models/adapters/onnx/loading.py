@@ -1,0 +1,46 @@
+"""Load an ONNX graph from its description."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from fairfer.models.adapters.onnx.description import label_space, read_description
+from fairfer.models.adapters.onnx.model import OnnxModel
+from fairfer.models.adapters.onnx.session import connect, graph_digest, open_session, short_names
+
+
+def load(target: str | os.PathLike[str], *, providers: str = "cpu", threads: str = "0") -> OnnxModel:
+    """Any ONNX graph, described by a few lines of TOML: onnx:model.toml.
+
+    Parameters
+    ----------
+    target
+        Path of the description (TOML; see `fairfer.models.adapters.onnx`).
+    providers
+        Where to compute, in order of preference: ``cpu`` (default), or a list such as ``cuda,cpu``. Each must be available.
+    threads
+        Number of threads per operator; ``0`` (default) for one per core.
+
+    Raises
+    ------
+    ModelError
+        When the description, its graph or an option is wrong; the message names the file and the key.
+    """
+    path = Path(target)
+    description = read_description(path)
+    graph = path.parent / description.graph
+    digest = graph_digest(path, graph)
+    session = open_session(path, graph, providers, threads)
+    version = f"sha256 {digest[:16]}" if description.version is None else f"{description.version} (sha256 {digest[:16]})"
+    model = OnnxModel(
+        path=path,
+        description=description,
+        session=session,
+        port=connect(path, description, session),
+        labels=label_space(path, description),
+        version=version,
+        options={"description": description.digest, "providers": ",".join(short_names(session.get_providers()))},
+    )
+    model.check()
+    return model

@@ -1,0 +1,109 @@
+"""Files of a verdict: ``verdict.json``, the banner of ``report.html``, Markdown, JUnit XML, and those of a GitHub workflow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fairfer.errors import RunError, UsageError
+from fairfer.files import write_text
+from fairfer.gate.verdict import VERDICT
+from fairfer.report.verdicts import BANNER, banner, junit, markdown, workflow_commands
+
+if TYPE_CHECKING:
+    from fairfer.gate.verdict import Verdict
+
+_REPORT = "report.html"
+
+
+def write_verdict(
+    verdict: Verdict,
+    run: str | os.PathLike[str],
+    *,
+    markdown_file: str | os.PathLike[str] | None = None,
+    junit_file: str | os.PathLike[str] | None = None,
+) -> None:
+    """Write a verdict: all of the files, or none that did not exist before.
+
+    Parameters
+    ----------
+    verdict
+        What to write.
+    run
+        Run folder, which gets ``verdict.json`` and the banner in its ``report.html``; or an ``audit.json`` file: then neither.
+    markdown_file, junit_file
+        Files for the verdict as Markdown and as JUnit XML.
+
+    Raises
+    ------
+    UsageError
+        When a file cannot be written.
+    RunError
+        When ``report.html`` cannot be read.
+    """
+    files: dict[Path, str] = {}
+    if markdown_file is not None:
+        files[Path(markdown_file)] = markdown(verdict)
+    if junit_file is not None:
+        files[Path(junit_file)] = junit(verdict)
+    folder = Path(run)
+    if folder.is_dir():
+        report = folder / _REPORT
+        if report.is_file():
+            files[report] = _with_banner(report, verdict)
+        files[folder / VERDICT] = verdict.to_json()
+    _write_all(files)
+
+
+def annotate_workflow(verdict: Verdict) -> str:
+    """Report a verdict to the GitHub workflow that this process runs in; nothing outside of one.
+
+    The Markdown goes to the job summary, ``outcome`` to the outputs of the step.
+
+    Returns
+    -------
+    str
+        Workflow commands to print, which annotate the log; empty outside of a workflow.
+
+    Raises
+    ------
+    UsageError
+        When a file of the runner cannot be written.
+    """
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return ""
+    for variable, text in (("GITHUB_STEP_SUMMARY", markdown(verdict)), ("GITHUB_OUTPUT", f"outcome={verdict.outcome}\n")):
+        if path := os.environ.get(variable):
+            _append(Path(path), text, variable)
+    return workflow_commands(verdict)
+
+
+def _with_banner(report: Path, verdict: Verdict) -> str:
+    new = banner(verdict)
+    try:
+        return BANNER.sub(lambda _: new, report.read_text(encoding="utf-8"), count=1)
+    except (OSError, UnicodeError) as error:
+        message = f"{report} cannot be read ({error}); run fairfer report again"
+        raise RunError(message) from error
+
+
+def _write_all(files: Mapping[Path, str]) -> None:
+    new = [path for path in files if not path.exists()]
+    try:
+        for path, content in files.items():
+            write_text(path, content)
+    except UsageError:
+        for path in new:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _append(path: Path, text: str, variable: str) -> None:
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        message = f"{path} cannot be written ({error.strerror}); correct the environment variable {variable}"
+        raise UsageError(message) from error

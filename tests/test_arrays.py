@@ -1,0 +1,160 @@
+"""`fairfer.audit` on arrays and data frames."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fairfer
+from fairfer.errors import FairferError, UsageError
+
+N = 200
+LABELS = ["anger", "fear", "happiness"]
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Truth, scores, predictions and groups of 200 samples."""
+    generator = np.random.default_rng(0)
+    truth = generator.choice(LABELS, N)
+    scores = generator.dirichlet([1, 1, 1], N)
+    scores[np.arange(N), [LABELS.index(t) for t in truth]] += 0.5
+    scores /= scores.sum(axis=1, keepdims=True)
+    predicted = np.array(LABELS)[scores.astype(np.float32).argmax(axis=1)]
+    groups = pd.DataFrame({"gender": generator.choice(["f", "m"], N), "age": generator.choice([20, 30], N)})
+    return truth, predicted, scores, groups
+
+
+@pytest.fixture(scope="module")
+def reference(data):
+    truth, predicted, scores, groups = data
+    return fairfer.audit(truth, predicted, groups=groups, scores=pd.DataFrame(scores, columns=LABELS))
+
+
+def undated(audit):
+    return audit.model_copy(update={"date": ""}).to_json()
+
+
+def test_rates_are_those_of_masks(data, reference):
+    truth, predicted, _, groups = data
+    for gender in ("f", "m"):
+        mine = (groups["gender"] == gender).to_numpy()
+        rate = reference.rate("TPR", label="fear", attribute="gender", group=gender)
+        assert rate.numerator == (mine & (truth == "fear") & (predicted == "fear")).sum()
+        assert rate.denominator == (mine & (truth == "fear")).sum()
+    assert reference.groups("age") == [("20",), ("30",)]
+
+
+@pytest.mark.parametrize("kind", ["list", "array", "series", "polars", "mapping"])
+def test_every_kind_of_array_gives_the_same_audit(data, reference, kind):
+    """Lists, arrays, pandas and polars objects, and mappings for the groups."""
+    truth, predicted, scores, groups = data
+    frame = pd.DataFrame(scores, columns=LABELS)
+    if kind == "list":
+        result = fairfer.audit(list(truth), list(predicted), groups=groups, scores=scores.tolist(), labels=LABELS)
+    elif kind == "array":
+        result = fairfer.audit(truth, predicted, groups=groups, scores=scores, labels=LABELS)
+    elif kind == "series":
+        index = [f"row{i}" for i in range(N)]
+        result = fairfer.audit(
+            pd.Series(truth, index), pd.Series(predicted, index), groups=groups.set_axis(index), scores=frame.set_axis(index)
+        )
+    elif kind == "polars":
+        polars = pytest.importorskip("polars")
+        result = fairfer.audit(
+            polars.Series(truth), polars.Series(predicted), groups=polars.from_pandas(groups), scores=polars.from_pandas(frame)
+        )
+    else:
+        result = fairfer.audit(truth, predicted, groups={c: list(groups[c]) for c in groups}, scores=frame)
+    assert undated(result) == undated(reference)
+
+
+def test_scores_alone_predict_the_label_with_the_highest(data, reference):
+    truth, _, scores, groups = data
+    result = fairfer.audit(truth, groups=groups, scores=scores, labels=LABELS)
+    assert result.rates == reference.rates
+
+
+def test_one_column_of_groups_needs_no_name(data):
+    truth, predicted, _, groups = data
+    assert fairfer.audit(truth, predicted, groups=list(groups["gender"])).groups("group") == [("f",), ("m",)]
+    assert fairfer.audit(truth, predicted, groups=groups["gender"]).groups("gender") == [("f",), ("m",)]
+
+
+def test_two_dimensions_are_multi_label(data):
+    """Unknown entries, thresholds of the plan, and names of labels from data frames."""
+    generator = np.random.default_rng(1)
+    truth = (generator.random((N, 2)) < 0.4).astype(float)
+    truth[::7, 0] = np.nan
+    scores = np.clip(np.nan_to_num(truth) * 0.5 + generator.random((N, 2)) * 0.5, 0, 1)
+    names = ["AU1", "AU12"]
+    result = fairfer.audit(truth, scores=scores, groups=data[3], labels=names, thresholds={"AU1": 0.7})
+    assert result.task == "multi-label"
+    for column, (name, threshold) in enumerate(zip(names, (0.7, 0.5), strict=True)):
+        decided = scores[:, column].astype(np.float32) >= threshold
+        count = next(c for c in result.counts if c.attribute == () and c.label == name)
+        positive, negative = truth[:, column] == 1, truth[:, column] == 0
+        expected = [
+            (positive & decided).sum(),
+            (positive & ~decided).sum(),
+            (negative & decided).sum(),
+            (negative & ~decided).sum(),
+        ]
+        assert [count.tp, count.fn, count.fp, count.tn] == expected
+    framed = fairfer.audit(
+        pd.DataFrame(truth, columns=names), scores=pd.DataFrame(scores, columns=names), groups=data[3], thresholds={"AU1": 0.7}
+    )
+    assert undated(framed) == undated(result)
+
+
+def test_subjects_are_the_units_of_intervals(data):
+    truth, predicted, _, groups = data
+    alone = fairfer.audit(truth, predicted, groups=groups, by="gender")
+    same = fairfer.audit(truth, predicted, groups=groups, by="gender", subjects=np.arange(N) // 10)
+    assert same.data.subjects == N // 10
+    assert same.plan.subject == "subject"
+    assert same.rate("accuracy").effective_size != alone.rate("accuracy").effective_size
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"sample_weight": [1.0] * N}, "sample_weight is not supported: intervals"),
+        ({"groups": {"gender": ["f"]}}, "groups has 1 rows, y_true has 200"),
+        ({"grups": None}, "unknown audit option 'grups'"),
+        ({"plan": fairfer.AuditPlan(), "minimum": 3}, "either plan or minimum"),
+        ({"groups": {"y_true": ["f"] * N}}, "reserved here"),
+        ({"scores": np.zeros((N, 3))}, "name them with labels="),
+        ({"scores": np.zeros(N)}, "one column per label"),
+        ({"groups": np.zeros((N, 2))}, "without column names"),
+        ({"by": "hair", "groups": {"gender": ["f", "m"] * (N // 2)}}, "no attribute 'hair'"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(data, arguments, message):
+    """One line that names the argument."""
+    with pytest.raises(FairferError) as caught:
+        fairfer.audit(data[0], data[1], **arguments)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_index_in_another_order_is_refused(data):
+    """Rows are matched by position; a shuffled index would pair truth with the predictions of others."""
+    truth = pd.Series(data[0])
+    with pytest.raises(UsageError, match="another order"):
+        fairfer.audit(truth, pd.Series(data[1]).sample(frac=1, random_state=0))
+
+
+def test_predictions_are_needed(data):
+    with pytest.raises(UsageError, match="y_pred, scores or both"):
+        fairfer.audit(data[0])
+
+
+def test_a_data_set_needs_its_predictions(toy, data):
+    dataset = toy(["fear", "anger"])
+    with pytest.raises(UsageError, match="must be Predictions"):
+        fairfer.audit(dataset, ["fear", "anger"])
+    with pytest.raises(UsageError, match="belong to arrays"):
+        predictions = fairfer.predict(dataset, fairfer.load_model("baseline"))
+        fairfer.audit(dataset, predictions, groups=data[3])

@@ -174,7 +174,7 @@ def test_invalid_groupings_are_refused(by):
         ({"confidence": 0.4}, UsageError, "--confidence 0.4"),
         ({"confidence": float("nan")}, UsageError, "'confidence' is nan"),
         ({"permutations": 99}, UsageError, "--permutations 99: at least 100"),
-        ({"unsupported_labels": "skip"}, UsageError, "--unsupported-labels 'skip' is not a choice"),
+        ({"unsupported_labels": "skip"}, UsageError, "--unsupported-labels 'skip' is not a policy"),
         ({"thresholds": {"hapiness": 0.4}}, UsageError, "--threshold hapiness: not among the model's output classes"),
     ],
 )

@@ -209,6 +209,7 @@ def subjects_table(seed, *, copies=8, subjects=40) -> pd.DataFrame:
     )
 
 
+@pytest.mark.slow
 def test_equal_groups_of_subjects_are_rarely_significant_after_standardization():
     """Samples of one subject are dependent: as independent samples, equal groups would often be significant."""
     repetitions = 20

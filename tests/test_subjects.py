@@ -73,6 +73,7 @@ def p_values(seed) -> tuple[float, float]:
     return by_subject.p, stats.fisher_exact(pd.crosstab(table["g"], table["predicted"])).pvalue
 
 
+@pytest.mark.slow
 def test_equal_groups_are_rarely_significant_by_subject():
     """As independent samples, most of them would be."""
     repetitions = 40

@@ -171,6 +171,7 @@ def test_ai_verify_swallowed_exception(toy):
         audited(dataset, Failing(LABELS))
 
 
+@pytest.mark.slow
 def test_veritastool_55_a_random_attribute_is_fair():
     """Random groups differ by chance alone: at most 5 % of families may have a significant gap."""
     generator = np.random.default_rng(4)

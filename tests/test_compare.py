@@ -392,7 +392,9 @@ def test_runs_of_other_subjects_are_refused(toy, tmp_path):
     one = run_of(dataset, DigitModel(0), tmp_path / "one", subject="actor")
     actor = dataset.samples["actor"].copy()
     actor.iloc[0] = "other"
-    other = run_of(dataset.replace(samples=dataset.samples.assign(actor=actor)), DigitModel(1), tmp_path / "two", subject="actor")
+    other = run_of(
+        dataset.replace(samples=dataset.samples.assign(actor=actor)), DigitModel(1), tmp_path / "two", subject="actor"
+    )
     with pytest.raises(RunError, match=r"^[^\n]*the actor differs for 1 of \d+ samples[^\n]*$"):
         fairfer.compare(one, other)
 
@@ -484,7 +486,9 @@ def uniform(toy_factory, tmp_path_factory):
         subjects = [(answer, g, f"{g} {i}") for g, (n, answer) in UNIFORM.items() for i in range(n)]
         dataset = dataset_of(toy_factory, [(0, answer, 0, g) for answer, g, _ in subjects for _ in range(copies)])
         actor = [name for _, _, name in subjects for _ in range(copies)]
-        dataset = dataset.replace(samples=dataset.samples.assign(actor=pd.Series(actor, index=dataset.samples.index, dtype="str")))
+        dataset = dataset.replace(
+            samples=dataset.samples.assign(actor=pd.Series(actor, index=dataset.samples.index, dtype="str"))
+        )
         comparisons.append(fairfer.compare(*runs_of(dataset, tmp_path_factory.mktemp("uniform"), subject="actor")))
     return comparisons
 

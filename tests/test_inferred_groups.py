@@ -28,7 +28,9 @@ ROWS = list(zip(*_GENERATOR.integers(0, 2, (2, 60)).tolist(), _GENERATOR.random(
 
 
 def audited(dataset, by=("g",), **options):
-    return fairfer.audit(dataset, predict(dataset, FakeModel(LABELS)), **{"by": by, "minimum": 1, "permutations": 100, **options})
+    return fairfer.audit(
+        dataset, predict(dataset, FakeModel(LABELS)), **{"by": by, "minimum": 1, "permutations": 100, **options}
+    )
 
 
 def inferred(toy, rows, *, source="inferred", both=False):

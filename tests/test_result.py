@@ -196,7 +196,9 @@ def test_scores_of_an_audit_agree_with_scikit_learn(seed, decimals, n):
 def test_confusions_agree_with_the_predictions(predictions_and_audit):
     """Count, support and rate of every truth and prediction, missing answers included."""
     dataset, predictions, audit = predictions_and_audit
-    frame = dataset.samples.assign(predicted=predictions.frame["predicted"].where(predictions.frame["status"] == "ok", NO_ANSWER))
+    frame = dataset.samples.assign(
+        predicted=predictions.frame["predicted"].where(predictions.frame["status"] == "ok", NO_ANSWER)
+    )
     for row in audit.confusions:
         part = frame
         for name, level in zip(row.attribute, row.group, strict=True):
@@ -248,7 +250,7 @@ def change(**fields):
     ("damage", "complaint"),
     [
         (lambda text: text[: len(text) // 2], r"audit\.json is not JSON"),
-        (lambda text: "[1]", "has schema version None, this version of fairfer reads 3; make the audit again"),  # noqa: ARG005
+        (lambda text: "[1]", "has schema version None, this version of fairfer reads 3; make the audit again"),
         (change(schema_version=1), "has schema version 1, this version of fairfer reads 3"),
         (change(schema_version=None), "has schema version None"),
         (change(counts=None), "counts: field required; it was damaged or edited, make the audit again"),

@@ -69,7 +69,7 @@ def test_fairlearn_undefined_is_not_0(toy):
 
 
 def test_fairlearn_bootstrap_of_a_difference_never_covers_0():
-    """Three equal groups of 100: the bootstrap interval of the largest difference excludes 0; the bounds nearly always do not."""
+    """Three equal groups of 100: the bootstrap interval of the largest difference excludes 0; the bounds rarely do."""
     generator = np.random.default_rng(1)
     hits = generator.binomial(100, 0.8, size=(2000, 3))
     low, high = gap_bounds(Estimates.of_counts(hits, np.full(hits.shape, 100)))
@@ -158,7 +158,7 @@ def test_ai_verify_swallowed_exception(toy):
     dataset = toy(["anger"] * 2, {"g": ["f", "m"]}, labels=LABELS)
 
     class Broken(FakeModel):
-        def predict(self, images):  # noqa: ARG002 - the signature of a model
+        def predict(self, images):
             raise ZeroDivisionError
 
     class Failing(FakeModel):

@@ -3,11 +3,11 @@
 ``python tests/bench/bench_hundred_million.py [--rows 100000000] [--folder FOLDER]``
 
 A file of ``status``, ``truth``, ``predicted``, ``gender`` and ``race`` (text, dictionary-encoded) is generated in a temporary
-folder, one row group at a time. A fresh process counts it (`fairfer.metrics.counts.count`: everyone, by gender, by race, by both)
-and computes all rates and gaps (`fairfer.audits.audit.measure_counts`, with the default number of permutations; the first import
-of Fairlearn is part of its time). DuckDB uses its default number of threads and memory limit (on Linux, ``taskset -c 0`` gives
-it one thread). The counts are compared with those that the generator kept, and the file is deleted. Peak memory is that of a whole process, Python
-and all packages included (``ru_maxrss``; not on Windows).
+folder, one row group at a time. A fresh process counts it (`fairfer.metrics.counts.count`: everyone, by gender, by race, by
+both) and computes all rates and gaps (`fairfer.audits.audit.measure_counts`, with the default number of permutations; the first
+import of Fairlearn is part of its time). DuckDB uses its default number of threads and memory limit. The counts are compared
+with those that the generator kept, and the file is deleted. Peak memory is that of a whole process, Python and all packages
+included (``ru_maxrss``; not on Windows).
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ def generate(path: Path, rows: int) -> None:
             columns = [pa.DictionaryArray.from_arrays(status, pa.array(STATUSES, pa.string()))]
             for name, code in codes.items():
                 levels = pa.array(LEVELS[name], pa.string())
-                columns.append(pa.DictionaryArray.from_arrays(pa.array(code, mask=missing if name == "predicted" else None), levels))
+                columns.append(
+                    pa.DictionaryArray.from_arrays(pa.array(code, mask=missing if name == "predicted" else None), levels)
+                )
             writer.write_table(pa.table(columns, schema=schema), row_group_size=ROW_GROUP)
             written += np.bincount(np.ravel_multi_index(tuple(codes.values()), shape), minlength=len(written))
     np.save(path.with_suffix(".npy"), written.reshape(shape))
@@ -104,7 +106,7 @@ def measure(path: Path) -> dict[str, object]:
 
 
 def equal_counts(counts: Counts, written: np.ndarray) -> bool:
-    """Whether the confusions by gender and race are the numbers that were written, of shape (truth, predicted, gender, race)."""
+    """Whether the confusions by gender and race are those written, of shape (truth, predicted, gender, race)."""
     confusions = counts.confusions
     if confusions is None:
         return False

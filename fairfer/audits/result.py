@@ -194,14 +194,21 @@ class Audit(Strict):
         Raises
         ------
         UsageError
-            When the audit has no such rate.
+            When the audit has no such rate, or text stands for several groups.
         """
-        wanted = (rate, label, grouping_name(_tuple(attribute)), group_name(_tuple(group)))
-        for row in self.rates:
-            if (row.rate, row.label, grouping_name(row.attribute), group_name(row.group)) == wanted:
-                return row
-        message = f"this audit has no {rate} of {label!r} for {wanted[2]}={wanted[3]}; Audit.frame('rates') lists what it has"
-        raise UsageError(message)
+        rows = [
+            r
+            for r in self.rates
+            if (r.rate, r.label) == (rate, label) and _matches(attribute, r.attribute) and _matches(group, r.group)
+        ]
+        where = f"{grouping_name(_tuple(attribute))}={group_name(_tuple(group))}"
+        if not rows:
+            message = f"this audit has no {rate} of {label!r} for {where}; Audit.frame('rates') lists what it has"
+            raise UsageError(message)
+        if len(rows) > 1:
+            message = f"{group!r} stands for several groups; give a tuple, one of {', '.join(str(r.group) for r in rows)}"
+            raise UsageError(message)
+        return rows[0]
 
     def groups(self, attribute: Name) -> list[Group]:
         """The groups of an attribute or intersection, in display order."""
@@ -215,13 +222,15 @@ class Audit(Strict):
 
     def size(self, attribute: Name = EVERYONE, group: Name = EVERYONE) -> int:
         """Number of samples in a group."""
-        wanted = (grouping_name(_tuple(attribute)), group_name(_tuple(group)))
-        return sum(g.total for g in self.sizes if (grouping_name(g.attribute), group_name(g.group)) == wanted)
+        return sum(g.total for g in self.sizes if _matches(attribute, g.attribute) and _matches(group, g.group))
 
     def support(self, label: str, attribute: Name = EVERYONE, group: Name = EVERYONE) -> int:
         """Number of samples of a group that have this true label."""
-        wanted = (label, grouping_name(_tuple(attribute)), group_name(_tuple(group)))
-        return sum(c.tp + c.fn for c in self.counts if (c.label, grouping_name(c.attribute), group_name(c.group)) == wanted)
+        return sum(
+            c.tp + c.fn
+            for c in self.counts
+            if c.label == label and _matches(attribute, c.attribute) and _matches(group, c.group)
+        )
 
     def frame(self, name: str = "rates") -> pd.DataFrame:
         """One of the tables as a DataFrame; groupings and groups are written as text.
@@ -353,6 +362,13 @@ class Audit(Strict):
 
 def _tuple(name: Name) -> tuple[str, ...]:
     return parse_grouping(name) if isinstance(name, str) else tuple(name)
+
+
+def _matches(name: Name, value: tuple[str, ...]) -> bool:
+    """Whether a name stands for a grouping or group. Text is compared as tables write it, since levels may contain commas."""
+    if not isinstance(name, str):
+        return tuple(name) == value
+    return group_name(value) in (name, group_name(parse_grouping(name)))
 
 
 def _flat(row: BaseModel) -> dict[str, object]:

@@ -11,11 +11,12 @@ import pandas as pd
 
 from fairfer.metrics.results import ReliabilityBin, ScoreHistogram, ScoreMetric
 from fairfer.metrics.score_metrics import ScoreCounts, rates_at_threshold, reliability_rows, score_rows
+from fairfer.vocabulary import group_name, grouping_name
 
 if TYPE_CHECKING:
     from fairfer.metrics.counts import BinnedScores, Counts
     from fairfer.metrics.settings import MetricSettings
-    from fairfer.vocabulary import Group, Grouping, group_name, grouping_name
+    from fairfer.vocabulary import Group, Grouping
 
 
 _HISTOGRAM = ("bins", "positives", "negatives")
@@ -125,8 +126,8 @@ def threshold_rates(histograms: Sequence[ScoreHistogram], threshold: float, conf
     Returns
     -------
     DataFrame
-        ``label, attribute, group, threshold, rate, value, low, high, error``; `error` bounds the effect of binning. Groupings and
-        groups are written as text.
+        ``label, attribute, group, threshold, rate, value, low, high, error``; `error` bounds the effect of binning. Groupings
+        and groups are written as text.
     """
     number = np.concatenate([np.full(len(h.bins), i, np.int64) for i, h in enumerate(histograms)])
     columns = (np.concatenate([np.asarray(getattr(h, name), np.int64) for h in histograms]) for name in _HISTOGRAM)

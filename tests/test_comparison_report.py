@@ -50,7 +50,7 @@ COUNTS = {
 
 def audited(data, model, folder, **more):
     predictions = fairfer.predict(data, model, run=folder)
-    audit = fairfer.audit(data, predictions, ["gender"], run=folder, **{"minimum": 1, "permutations": 100, **more})
+    audit = fairfer.audit(data, predictions, by=["gender"], run=folder, **{"minimum": 1, "permutations": 100, **more})
     audit.write(folder / "audit.json")
     return folder
 

@@ -58,7 +58,7 @@ def make_audit(attributes, *, by, n=600):
     )
     rows = pd.DataFrame({"status": "ok", "predicted": predicted, "detail": "", "image": ""}, index=index)
     predictions = Predictions("made", "1", labels, {"kind": "made"}, dataset.images_digest, rows)
-    return audit(dataset, predictions, by, date="2026-11-22", command="fairfer audit made", permutations=200)
+    return audit(dataset, predictions, by=by, date="2026-11-22", command="fairfer audit made", permutations=200)
 
 
 @pytest.fixture(scope="module")

@@ -66,7 +66,7 @@ def result(toy_factory):
         attributes=(Attribute("gender", ("f", "m"), "inferred", "a net", probabilities={"f": "p_f"}),),
     )
     return audit(
-        data, predict(data, FakeModel(labels)), ["gender"], standardize=["vote_entropy"], subject="actor", permutations=300
+        data, predict(data, FakeModel(labels)), by=["gender"], standardize=["vote_entropy"], subject="actor", permutations=300
     )
 
 

@@ -52,7 +52,7 @@ def audit(toy_factory):
     groups = ["f"] * 300 + ["m"] * 300 + ["x"] * 5
     predicted = [0] * 280 + [1] * 20 + [0] * 190 + [1] * 110 + [0] * 5
     data = toy_factory(["anger"] * len(predicted), {"g": groups}, said=predicted, labels=labels)
-    return audit(data, predict(data, FakeModel(labels)), ["g"], permutations=100, date="2026-01-01")
+    return audit(data, predict(data, FakeModel(labels)), by=["g"], permutations=100, date="2026-01-01")
 
 
 def rules(name="r", **more):

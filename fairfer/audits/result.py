@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from fairfer import plugins
 from fairfer.audits.plan import AuditPlan
 from fairfer.errors import RunError, UsageError, did_you_mean
 from fairfer.files import write_text
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 SCHEMA_VERSION: Literal[3] = 3
+
+RENDERERS = "fairfer.renderers"
+"""Entry-point group of functions that show an audit, such as ``html`` in a notebook."""
 
 
 class StepInfo(Strict):
@@ -252,6 +256,38 @@ class Audit(Strict):
                 frame[column] = frame[column].astype("Int64")
         return frame
 
+    def at_threshold(self, label: str, threshold: float) -> pd.DataFrame:
+        """TPR and FPR of every group if scores of `label` from `threshold` on were positive, from the stored histograms.
+
+        Parameters
+        ----------
+        label
+            One with scores.
+        threshold
+            From 0 to 1. At multiples of 0.001 the rates are exact; elsewhere ``error`` bounds what binning can change.
+
+        Returns
+        -------
+        DataFrame
+            ``label, attribute, group, threshold, rate, value, low, high, error``.
+
+        Raises
+        ------
+        UsageError
+            When there are no scores of that label, or they are no probabilities.
+        """
+        from fairfer.metrics.scores import threshold_rates
+
+        histograms = [h for h in self.histograms if h.label == label]
+        if not histograms:
+            known = dict.fromkeys(h.label for h in self.histograms)
+            message = f"this audit has no scores of {label!r}; {did_you_mean(label, known)}"
+            raise UsageError(message)
+        if self.score_scale != "probability":
+            message = f"scores of {label!r} are not probabilities; thresholds from 0 to 1 do not apply"
+            raise UsageError(message)
+        return threshold_rates(histograms, threshold, self.plan.confidence)
+
     def compute_checksum(self) -> str:
         """Digest of everything but the seal itself."""
         return _checksum(self.model_dump(mode="json"))
@@ -314,6 +350,14 @@ class Audit(Strict):
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write ``audit.json`` in one step."""
         write_text(Path(path), self.to_json())
+
+    def _repr_html_(self) -> str | None:
+        """Key findings and the first figure, for notebooks; ``None`` when no renderer is installed."""
+        renderers = plugins.registered(RENDERERS)
+        if "html" not in renderers:
+            return None
+        shown: str = plugins.load(renderers["html"], "renderer")(self)
+        return shown
 
 
 def _tuple(name: Name) -> tuple[str, ...]:

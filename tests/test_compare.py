@@ -573,3 +573,91 @@ def test_a_leaderboard_needs_two_runs_of_the_same_data(runs, toy, tmp_path):
     other = run_of(dataset_of(toy, ROWS, name="other"), DigitModel(0), tmp_path / "other")
     with pytest.raises(RunError, match=r"^[^\n]*data set is 'toy' in one and 'other' in the other[^\n]*$"):
         fairfer.leaderboard([*runs, other])
+
+
+# --- multi-label -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def multi_label(tmp_path_factory):
+    """150 samples with unknown entries and missing answers: truth, both models' decisions, groups, and the run folders."""
+    generator = np.random.default_rng(5)
+    n, labels = 150, LABELS.labels
+    truth = generator.integers(0, 2, (n, 3)).astype(float)
+    decisions = []
+    for error in (0.35, 0.2):
+        decided = np.where(generator.random((n, 3)) < error, 1 - truth, truth)
+        decided[generator.random(n) < 0.05] = np.nan  # no answer
+        decisions.append(decided)
+    truth[generator.random((n, 3)) < 0.15] = np.nan  # unknown
+    group = generator.choice(["f", "m"], n)
+    folders = []
+    for name, decided in zip(("one", "two"), decisions, strict=True):
+        columns = {f"truth_{label}": truth[:, i] for i, label in enumerate(labels)}
+        columns |= {f"pred_{label}": decided[:, i] for i, label in enumerate(labels)}
+        dataset = fairfer.load_dataset(pd.DataFrame({**columns, "g": group}), name="same", truth="truth_*", predicted="pred_*")
+        folders.append(run_of(dataset, None, tmp_path_factory.mktemp("multi-label") / name))
+    return truth, decisions, group, folders
+
+
+def test_multi_label_changes_agree_with_masks(multi_label):
+    """Trials, gains and losses of TPR, FPR, subset accuracy and coverage; unknown entries are part of no trial."""
+    truth, decisions, group, folders = multi_label
+    comparison = fairfer.compare(*folders)
+    assert (comparison.task, comparison.samples, comparison.missing) == ("multi-label", len(truth), [])
+    known = ~np.isnan(truth)
+    answered = [~np.isnan(d).all(axis=1) for d in decisions]
+    positive = [d == 1 for d in decisions]
+    checked = 0
+    for (grouping, of_group, label, rate), change in by_key(comparison.changes).items():
+        members = np.ones(len(truth), bool) if grouping == EVERYONE else group == of_group[0]
+        if rate in ("TPR", "FPR"):
+            i = LABELS.labels.index(label)
+            trials = truth[:, i] == (1 if rate == "TPR" else 0)
+            base, candidate = (p[:, i] for p in positive)
+        elif rate == "coverage":
+            trials, (base, candidate) = np.ones(len(truth), bool), answered
+        else:
+            assert rate == "subset accuracy"
+            trials = known.any(axis=1)
+            base, candidate = (
+                ok & ((p == (truth == 1)) | ~known).all(axis=1) for ok, p in zip(answered, positive, strict=True)
+            )
+        trials = trials & members
+        n, gained, lost = trials.sum(), (trials & candidate & ~base).sum(), (trials & base & ~candidate).sum()
+        assert (change.trials, change.both) == (n, (trials & base & candidate).sum())
+        assert (change.gained, change.lost) == (gained, lost)
+        assert (change.low, change.high) == pytest.approx(bonett_price(gained, lost, n))
+        assert change.p == pytest.approx(mcnemar_mid_p(int(gained), int(lost)))
+        checked += 1
+    assert checked == 3 * (3 * 2 + 2)
+    rates = {(label, rate) for label in LABELS.labels for rate in ("TPR", "FPR")}
+    assert {(g.label, g.rate) for g in comparison.gaps} == rates | {(ALL, "subset accuracy"), (ALL, "coverage")}
+
+
+def test_multi_label_flips_name_all_predicted_labels(multi_label):
+    """Labels are joined by a plus sign; a missing answer is its status."""
+    _, decisions, _, folders = multi_label
+
+    comparison = fairfer.compare(*folders)
+
+    def text(decided):
+        if np.isnan(decided).all():
+            return None
+        predicted = {label for label, d in zip(LABELS.labels, decided, strict=True) if d == 1}
+        return "+".join(label for label in comparison.labels if label in predicted) or "none"
+
+    expected = [(text(b), text(c)) for b, c in zip(*decisions, strict=True) if text(b) != text(c)]
+    flips = [
+        tuple(None if x in ("no_face", "error", "unreadable") else x for x in (f.base, f.candidate)) for f in comparison.flips
+    ]
+    assert flips == expected
+
+
+def test_a_multi_label_leaderboard_is_sorted_by_subset_accuracy(multi_label):
+    """With the accuracy of the worst group."""
+    standings = fairfer.leaderboard(multi_label[-1])
+    audits = [fairfer.rebuild(s.run) for s in standings]
+    assert [s.accuracy for s in standings] == sorted((a.rate("subset accuracy").value for a in audits), reverse=True)
+    for standing, audit in zip(standings, audits, strict=True):
+        assert standing.worst_accuracy == min(audit.rate("subset accuracy", attribute="g", group=g).value for g in "fm")

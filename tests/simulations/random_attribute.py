@@ -21,7 +21,7 @@ from fairfer.metrics.results import Gap, Rate
 from fairfer.metrics.settings import MetricSettings
 from fairfer.vocabulary import ALL, EVERYONE, Grouping
 
-PROMISE = "a random attribute: some q < .05 in at most 5 % of audits"
+PROMISE = "a random attribute: some q < 0.05 in at most 5 % of audits"
 REAL = "FER+ Test, bundled model"
 SYNTHETIC = "synthetic predictions"
 ATTRIBUTES = {

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from fairfer.predictions.inference import predict
     from fairfer.predictions.predictions import Predictions
     from fairfer.pytest_plugin import assert_fair
-    from fairfer.report import write_report
+    from fairfer.report.write import write_report
 
 __version__ = "0.1.0"
 
@@ -65,7 +65,7 @@ _HOMES = {
     "predict": "fairfer.predictions.inference",
     "read_policy": "fairfer.gate.policy",
     "rebuild": "fairfer.audits.audit",
-    "write_report": "fairfer.report",
+    "write_report": "fairfer.report.write",
 }
 """Module of each public name. They are imported when first used, so that ``import fairfer`` is fast."""
 

@@ -9,8 +9,9 @@
     ├── ModelError               a model that cannot be loaded, or that returns the wrong shape
     └── RunError                 stored predictions or an audit that are missing, damaged, or belong to other data
 
-fairfer separates three kinds of problems: an image that cannot be read is a row with a status (see `fairfer.vocabulary.Status`),
-bad input raises one of these exceptions, and a bug raises an ordinary exception with its traceback.
+fairfer separates three kinds of problems: an image that cannot be read is a row with a status (see
+`fairfer.vocabulary.Status`), bad input raises one of these exceptions, and a bug raises an ordinary exception with its
+traceback.
 """
 
 from __future__ import annotations

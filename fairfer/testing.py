@@ -138,7 +138,7 @@ class FakeModel:
         noise[level % len(self.labels)] += 1.5  # more than any noise
         return Prediction("ok", noise / noise.sum())
 
-    def _broken(self, answers: list[Prediction]) -> Any:
+    def _broken(self, answers: list[Prediction]) -> Any:  # noqa: ANN401 - wrong types on purpose
         if self._fault == "raise":
             message = "the fake model fails on purpose"
             raise RuntimeError(message)
@@ -320,10 +320,10 @@ def _recorded_faults(dataset: Dataset) -> Iterator[str]:
         yield "recorded multi-label predictions must have a column predicted:LABEL or score:LABEL for every label"
     if "predicted" in frame:
         yield "recorded multi-label predictions must have no column 'predicted'"
-    if not frame[decisions].isin([0, 1]).where(frame[decisions].notna(), other=True).all(axis=None):
-        yield "recorded decisions must be 1, 0 or missing"
-    if frame.loc[~ok, [*decisions, *scores]].notna().any(axis=None):
-        yield "recorded decisions and scores must be missing where the status is not ok"
+    if not frame.loc[ok, decisions].isin([0, 1]).all(axis=None) or frame.loc[~ok, decisions].notna().any(axis=None):
+        yield "recorded decisions must be 1 or 0 where the status is ok, and missing elsewhere"
+    if frame.loc[~ok, scores].notna().any(axis=None):
+        yield "recorded scores must be missing where the status is not ok"
 
 
 def _image_faults(dataset: Dataset) -> Iterator[str]:

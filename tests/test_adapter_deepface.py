@@ -1,4 +1,4 @@
-"""DeepFace's emotion network in batches: the same answers as `DeepFace.analyze`, none of its side effects.
+"""DeepFace's emotion network in batches: the scores of `DeepFace.analyze`, without its side effects.
 
 The core of these tests needs no weights: a random network with DeepFace's shapes is put into a temporary DEEPFACE_HOME. With
 FAIRFER_SHARED, real faces are read with a trained network on each installed back end. What imports ``deepface.DeepFace`` runs
@@ -39,41 +39,43 @@ import numpy as np
 backend, files, shapes = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
 if files:
     from fairfer.datasets.images import decode_picture
-    pictures = [decode_picture(open(f, "rb").read(), f) for f in files]
+    images = [decode_picture(open(f, "rb").read(), f) for f in files]
 else:
     rng = np.random.default_rng(3)
-    pictures = []
+    images = []
     for height, width, channels, top in shapes:
-        picture = rng.integers(0, top + 1, (height, width, channels), dtype=np.uint8)
-        pictures.append(np.repeat(picture, 3, axis=2) if channels == 1 else picture)
+        image = rng.integers(0, top + 1, (height, width, channels), dtype=np.uint8)
+        images.append(np.repeat(image, 3, axis=2) if channels == 1 else image)
 from fairfer.models.adapters import deepface as adapter
 from fairfer.models.adapters.deepface import loading
 os.environ["DEEPFACE_BACKEND_ENGINE"] = adapter.BACKENDS[backend].deepface
 model = adapter.load(backend=backend)
-ours = model.predict(pictures)
-alone = [model.predict([p])[0] for p in pictures]
+ours = model.predict(images)
+alone = [model.predict([p])[0] for p in images]
 from deepface import DeepFace
-statuses, apart, differing, batch = [], 0.0, 0, 0.0
-for picture, answer, single in zip(pictures, ours, alone):
+statuses, difference, differing, batch = [], 0.0, 0, 0.0
+for image, answer, single in zip(images, ours, alone):
     try:
-        said = DeepFace.analyze(
-            picture[:, :, ::-1], actions=["emotion"], detector_backend="skip", enforce_detection=False, silent=True
+        emotions = DeepFace.analyze(
+            image[:, :, ::-1], actions=["emotion"], detector_backend="skip", enforce_detection=False, silent=True
         )[0]["emotion"]
     except Exception:
         statuses.append([answer.status, "error"])
         continue
     statuses.append([answer.status, "ok"])
     if answer.status == "ok":
-        theirs = np.array(list(said.values())) / 100
-        apart = max(apart, float(np.abs(answer.scores - theirs).max()))
+        theirs = np.array(list(emotions.values())) / 100
+        difference = max(difference, float(np.abs(answer.scores - theirs).max()))
         batch = max(batch, float(np.abs(answer.scores - single.scores).max()))
         differing += int(np.argmax(answer.scores) != np.argmax(theirs))
-print(json.dumps({"apart": apart, "differing": differing, "batch": batch, "statuses": statuses, "options": model.options}))
+print(json.dumps({
+    "difference": difference, "differing": differing, "batch": batch, "statuses": statuses, "options": model.options
+}))
 """
 
 
 def network(classes=7, seed=0):
-    """(n, 48, 48, 1) to (n, classes): every pixel matters, as far as it can."""
+    """(n, 48, 48, 1) to (n, classes): every pixel has a weight."""
     node, tensor = onnx.helper.make_node, onnx.TensorProto
     weights = np.random.default_rng(seed).normal(size=(48 * 48, classes)).astype(np.float32) / 6
     made = onnx.helper.make_graph(
@@ -105,7 +107,7 @@ def model(home):
 
 @pytest.fixture
 def serve(monkeypatch):
-    """Serve bytes under the address from which DeepFace would fetch its network."""
+    """Serve bytes under the address from which DeepFace would download its network."""
     from deepface.models.demography.onnx import Emotion
 
     servers = []
@@ -147,7 +149,7 @@ def refused(call):
     return text
 
 
-def pictures(count=6, shape=(48, 48, 3), seed=5):
+def random_images(count=6, shape=(48, 48, 3), seed=5):
     return list(np.random.default_rng(seed).integers(0, 256, (count, *shape), dtype=np.uint8))
 
 
@@ -165,38 +167,38 @@ SHAPES = [
     (640, 480, 3, 255), (700, 700, 1, 255), (1, 1, 3, 255), (2, 3, 3, 255),
     (300, 1, 3, 255), (1, 300, 3, 255), (300, 2, 1, 255),
 ]  # fmt: skip
-"""Height, width, channels and brightest value: grey and coloured, dark and black, square and not, tiny and too narrow."""
+"""Height, width, channels and brightest value: gray and coloured, dark and black, square and not, tiny and too narrow."""
 
 
 @pytest.mark.parametrize("backend", ["onnx", "torch"])
-def test_every_kind_of_picture_is_answered_as_analyze_does(home, backend):
+def test_scores_of_every_kind_of_image_are_those_of_analyze(home, backend):
     if backend == "torch":
         torch = pytest.importorskip("torch", reason="PyTorch is not installed")
         from deepface.models.demography.pytorch.Emotion import EmotionModel
 
         torch.manual_seed(0)
         torch.save(EmotionModel().state_dict(), home / ".deepface" / "weights" / FILE.replace(".onnx", ".pth"))
-    found = compare(backend, home, shapes=SHAPES)
-    assert found["options"]["backend"] == backend
-    assert found["apart"] < 1e-5
-    assert found["differing"] == 0
-    assert found["batch"] < 1e-5
-    assert all(ours == theirs for ours, theirs in found["statuses"])
-    assert [s for s, _ in found["statuses"]].count("error") == 2  # those too narrow for DeepFace
+    comparison = compare(backend, home, shapes=SHAPES)
+    assert comparison["options"]["backend"] == backend
+    assert comparison["difference"] < 1e-5
+    assert comparison["differing"] == 0
+    assert comparison["batch"] < 1e-5
+    assert all(ours == theirs for ours, theirs in comparison["statuses"])
+    assert [s for s, _ in comparison["statuses"]].count("error") == 2  # those too narrow for DeepFace
 
 
 @pytest.mark.skipif(not SHARED, reason="FAIRFER_SHARED is not set: no real faces")
 @pytest.mark.parametrize("backend", list(adapter.BACKENDS))
-def test_real_faces_are_answered_as_analyze_does(backend):
+def test_scores_of_real_faces_are_those_of_analyze(backend):
     if importlib.util.find_spec(adapter.BACKENDS[backend].package) is None:
         pytest.skip(f"{adapter.BACKENDS[backend].package} is not installed")
     shared = Path(SHARED).resolve()
     files = sorted((shared / "data" / "ferplus" / "data" / "FER2013Test").glob("*.png"))[:50]
-    found = compare(backend, shared / "data" / "deepface", files=files)
-    assert found["apart"] < 1e-5
-    assert found["differing"] == 0
-    assert found["batch"] < 1e-5
-    assert all(pair == ["ok", "ok"] for pair in found["statuses"])
+    comparison = compare(backend, shared / "data" / "deepface", files=files)
+    assert comparison["difference"] < 1e-5
+    assert comparison["differing"] == 0
+    assert comparison["batch"] < 1e-5
+    assert all(pair == ["ok", "ok"] for pair in comparison["statuses"])
 
 
 def test_it_is_a_model(model, home):
@@ -204,22 +206,27 @@ def test_it_is_a_model(model, home):
     assert (model.name, model.labels) == ("deepface", DEEPFACE)
     assert model.options == {"backend": "onnx", "device": "cpu", "detector": "skip"}
     assert model.predict([]) == []
-    scores = np.stack([p.scores for p in model.predict(pictures())])
+    scores = np.stack([p.scores for p in model.predict(random_images())])
     np.testing.assert_allclose(scores.sum(1), 1, atol=1e-6)
     (home / ".deepface" / "weights" / FILE).write_bytes(network(seed=1))
     other = adapter.load(backend="onnx")
     assert other.version != model.version  # and it is not the network that DeepFace made before in this process
-    assert not np.allclose(np.stack([p.scores for p in other.predict(pictures())]), scores)
+    assert not np.allclose(np.stack([p.scores for p in other.predict(random_images())]), scores)
 
 
-def test_answers_are_in_the_order_of_the_pictures(model):
-    mixed = [*pictures(2), *pictures(2, (30, 60, 3)), np.zeros((48, 48, 3), np.uint8), *pictures(1, (900, 20, 3))]
+def test_answers_are_in_the_order_of_the_images(model):
+    mixed = [
+        *random_images(2),
+        *random_images(2, (30, 60, 3)),
+        np.zeros((48, 48, 3), np.uint8),
+        *random_images(1, (900, 20, 3)),
+    ]
     together = model.predict(mixed)
-    for picture, answer in zip(mixed, together, strict=True):
-        np.testing.assert_allclose(answer.scores, model.predict([picture])[0].scores, atol=1e-6)
+    for image, answer in zip(mixed, together, strict=True):
+        np.testing.assert_allclose(answer.scores, model.predict([image])[0].scores, atol=1e-6)
 
 
-def test_a_picture_that_the_network_fails_on_does_not_take_its_neighbours_along(model):
+def test_an_image_that_the_network_fails_on_does_not_affect_its_neighbors(model):
     whole = model._network
 
     def network(batch):
@@ -229,18 +236,18 @@ def test_a_picture_that_the_network_fails_on_does_not_take_its_neighbours_along(
         return whole(batch)
 
     model._network = network
-    answers = model.predict([*pictures(2), np.full((48, 48, 3), 255, np.uint8), *pictures(1)])
+    answers = model.predict([*random_images(2), np.full((48, 48, 3), 255, np.uint8), *random_images(1)])
     assert [a.status for a in answers] == ["ok", "ok", "error", "ok"]
     assert answers[2].detail == "the network failed (too bright)"
 
 
-def test_numbers_that_are_not_finite_are_an_error_of_that_picture_only(model):
+def test_numbers_that_are_not_finite_are_an_error_of_that_image_only(model):
     model._network = lambda batch: np.stack([np.full(7, np.nan if b.max() > 0.9 else 0.2, np.float32) for b in batch])
     answers = model.predict([np.full((48, 48, 3), v, np.uint8) for v in (100, 255, 90)])
     assert [a.status for a in answers] == ["ok", "error", "ok"]
 
 
-def test_loading_leaves_no_trace(home, monkeypatch, capsys):
+def test_loading_has_no_side_effects(home, monkeypatch, capsys):
     filters, before = list(warnings.filters), dict(os.environ)
     resolve = socket.getaddrinfo
     adapter.load(backend="onnx")
@@ -256,7 +263,7 @@ def test_loading_leaves_no_trace(home, monkeypatch, capsys):
 
 
 @pytest.mark.usefixtures("home")
-def test_a_fresh_process_stays_as_it_was():
+def test_loading_in_a_fresh_process_has_no_side_effects():
     code = (
         "import os, sys, warnings\n"
         "import fairfer.models.adapters.deepface as adapter\n"
@@ -307,12 +314,12 @@ def test_a_back_end_that_is_not_installed(monkeypatch, backend, install):
 
 
 @pytest.mark.usefixtures("home")
-def test_deepface_missing_is_one_sentence(monkeypatch):
+def test_a_missing_deepface_is_one_line_with_the_command_that_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "deepface", None)
     assert "pip install deepface" in refused(lambda: adapter.load(backend="onnx"))
 
 
-def test_missing_weights_say_which_file_and_where(home):
+def test_the_message_for_missing_weights_has_file_and_folder(home):
     weights = home / ".deepface" / "weights" / FILE
     weights.unlink()
     text = refused(lambda: adapter.load(backend="onnx"))
@@ -336,18 +343,18 @@ def test_a_damaged_file_of_pytorch_weights(home):
     assert "is not DeepFace's emotion network" in refused(lambda: adapter.load(backend="torch"))
 
 
-def test_download_when_asked(home, serve, capsys):
+def test_weights_are_downloaded_on_request(home, serve, capsys):
     weights = home / ".deepface" / "weights" / FILE
     weights.unlink()
     weights.parent.rmdir()
     serve(network())
     model = adapter.load(backend="onnx", download="yes")
     assert weights.read_bytes() == network()
-    assert [p.status for p in model.predict(pictures())] == ["ok"] * 6
+    assert [p.status for p in model.predict(random_images())] == ["ok"] * 6
     assert capsys.readouterr().out == ""  # DeepFace's log is no result
 
 
-def test_nothing_is_downloaded_unless_asked(home, serve):
+def test_nothing_is_downloaded_by_default(home, serve):
     (home / ".deepface" / "weights" / FILE).unlink()
     serve(network())
     refused(lambda: adapter.load(backend="onnx"))
@@ -362,7 +369,7 @@ def test_a_web_page_in_place_of_the_weights_is_not_kept(home, serve):
     assert not weights.exists()
 
 
-def test_a_download_that_fails_is_one_sentence(home, serve):
+def test_a_failed_download_is_one_line(home, serve):
     weights = home / ".deepface" / "weights" / FILE
     weights.unlink()
     serve(None)
@@ -379,7 +386,7 @@ def test_a_home_that_cannot_be_written(home, monkeypatch, serve):
 
 
 class Detector:
-    """Finds the regions given to it, in coordinates of the picture (DeepFace adds a border of half its size all round)."""
+    """Finds fixed regions, in coordinates of the image (DeepFace adds a border of half its size on every side)."""
 
     def __init__(self, *regions, fails=""):
         self.regions, self.fails = regions, fails
@@ -400,36 +407,36 @@ def detecting(home, monkeypatch):
     def load(*regions, **options):
         from deepface.modules import modeling
 
-        found = {"face_detector": {"opencv": Detector(*regions, **options)}}
-        monkeypatch.setattr(modeling, "cached_models", found, raising=False)
+        detectors = {"face_detector": {"opencv": Detector(*regions, **options)}}
+        monkeypatch.setattr(modeling, "cached_models", detectors, raising=False)
         return adapter.load(backend="onnx", detector="opencv")
 
     return load
 
 
 def test_the_largest_face_is_read(detecting, model):
-    picture = pictures(1, (100, 120, 3))[0]
-    found = detecting((5, 6, 20, 20), (40, 30, 50, 60), (0, 0, 30, 40))
-    assert found.options["detector"] == "opencv"
-    answer = found.predict([picture])[0]
+    image = random_images(1, (100, 120, 3))[0]
+    model_with_detector = detecting((5, 6, 20, 20), (40, 30, 50, 60), (0, 0, 30, 40))
+    assert model_with_detector.options["detector"] == "opencv"
+    answer = model_with_detector.predict([image])[0]
     assert (answer.status, answer.detail) == ("ok", "3 faces were found; the largest was read")
-    np.testing.assert_allclose(answer.scores, model.predict([picture[30:90, 40:90]])[0].scores, atol=1e-5)
-    assert detecting((40, 30, 50, 60)).predict([picture])[0].detail == ""
+    np.testing.assert_allclose(answer.scores, model.predict([image[30:90, 40:90]])[0].scores, atol=1e-5)
+    assert detecting((40, 30, 50, 60)).predict([image])[0].detail == ""
 
 
 def test_no_face_is_a_status(detecting):
-    answers = detecting().predict(pictures(2))
+    answers = detecting().predict(random_images(2))
     assert [(a.status, a.scores) for a in answers] == [("no_face", None)] * 2
     assert answers[0].detail == "DeepFace's detector opencv found no face"
 
 
-def test_a_detector_that_fails_on_a_picture_is_an_error_of_that_picture(detecting):
-    answer = detecting(fails="cascade broke\nat line 3").predict(pictures(1))[0]
+def test_a_detector_that_fails_on_an_image_is_an_error_of_that_image(detecting):
+    answer = detecting(fails="cascade broke\nat line 3").predict(random_images(1))[0]
     assert (answer.status, answer.detail) == ("error", "DeepFace's detector opencv failed (cascade broke)")
 
 
 @pytest.mark.usefixtures("home")
-def test_a_detector_fetches_nothing_unless_asked(monkeypatch):
+def test_a_detector_downloads_nothing_by_default(monkeypatch):
     from deepface.modules import modeling
 
     def fetch(**_):
@@ -441,13 +448,13 @@ def test_a_detector_fetches_nothing_unless_asked(monkeypatch):
 
 
 @pytest.mark.usefixtures("home")
-def test_a_detector_that_is_not_installed_is_one_sentence(monkeypatch):
+def test_a_detector_that_is_not_installed_is_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "mtcnn", None)
     assert "DeepFace's detector mtcnn cannot be built" in refused(lambda: adapter.load(backend="onnx", detector="mtcnn"))
 
 
-def test_readiness_tells_which_back_ends_have_their_weights(tmp_path, monkeypatch):
-    """``fairfer models`` says what could run here, without importing anything heavy."""
+def test_readiness_names_the_back_ends_with_weights(tmp_path, monkeypatch):
+    """Without importing anything heavy."""
     monkeypatch.setenv("DEEPFACE_HOME", str(tmp_path))
     assert adapter.readiness() == (
         f"not ready: no weights in {tmp_path}/.deepface/weights; put them there, or add --option download=yes"

@@ -1,4 +1,4 @@
-"""ONNX graphs described in TOML: what is answered, and what is refused."""
+"""ONNX graphs described in TOML: scores, and error messages."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def graph(nodes, shape, *, kind="FLOAT", output=("n", 3), constants=()):
 
 
 def linear(shape, *, kind="FLOAT"):
-    """Pixels, flattened, times weights: every pixel and channel matters."""
+    """Pixels, flattened, times weights: every pixel and channel has a weight."""
     channels = min(shape[1], shape[3]) if all(isinstance(d, int) for d in shape[1:]) else 3
     node = onnx.helper.make_node
     nodes = [
@@ -67,7 +67,7 @@ def linear(shape, *, kind="FLOAT"):
 
 
 def constant(rows, *, output=("n", 3)):
-    """The same answer for every picture."""
+    """The same answer for every image."""
     node = onnx.helper.make_node
     nodes = [
         node("ReduceMean", ["x", "axes"], ["m"], keepdims=0),
@@ -97,7 +97,7 @@ def write(tmp_path):
     return write
 
 
-def pictures(count=5, shape=(6, 4, 3)):
+def random_images(count=5, shape=(6, 4, 3)):
     return [RNG.integers(0, 256, shape, dtype=np.uint8) for _ in range(count)]
 
 
@@ -115,27 +115,27 @@ def scores(model, images):
     return np.stack([a.scores for a in answers])
 
 
-def test_answers_are_the_softmax_of_the_described_arithmetic(write):
+def test_scores_are_the_softmax_of_the_described_arithmetic(write):
     model = adapter.load(write())
-    images = pictures()
+    images = random_images()
     assert isinstance(model, Model)
     assert model.labels.labels == ("happiness", "sadness", "neutral")
     assert model.labels.spellings == tuple(LABELS)
     np.testing.assert_allclose(scores(model, images), expected(images), atol=1e-5)
 
 
-def test_no_pictures_no_answers(write):
+def test_no_images_have_no_answers(write):
     assert adapter.load(write()).predict([]) == []
 
 
-def test_bgr_turns_the_channels_round_before_mean_and_std(write):
-    images = pictures()
+def test_bgr_reverses_the_channels_before_mean_and_std(write):
+    images = random_images()
     model = adapter.load(write(DESCRIPTION.replace('"rgb"', '"bgr"')))
     np.testing.assert_allclose(scores(model, images), expected(images, bgr=True), atol=1e-5)
 
 
 def test_channels_last(write):
-    images = pictures()
+    images = random_images()
     model = adapter.load(write(DESCRIPTION.replace("NCHW", "NHWC"), linear(["n", 6, 4, 3])))
     w = weights(3).reshape(6, 4, 3, -1).transpose(2, 0, 1, 3).reshape(72, -1)
     np.testing.assert_allclose(scores(model, images), expected(images, w=w), atol=1e-5)
@@ -143,27 +143,27 @@ def test_channels_last(write):
 
 @pytest.mark.parametrize("kind", ["FLOAT16", "DOUBLE"])
 def test_other_floating_types(write, kind):
-    images = pictures()
+    images = random_images()
     model = adapter.load(write(raw=linear(["n", 3, 6, 4], kind=kind)))
     np.testing.assert_allclose(scores(model, images), expected(images), atol=2e-2)
 
 
-def test_whole_grey_levels_reach_a_graph_of_bytes(write):
+def test_a_graph_of_bytes_takes_integer_gray_levels(write):
     plain = "\n".join(r for r in DESCRIPTION.splitlines() if not r.startswith(("scale", "mean", "std")))
     model = adapter.load(write(plain, linear(["n", 3, 6, 4], kind="UINT8")))
-    assert model.prepare(pictures()).dtype == np.uint8
-    scores(model, pictures())
+    assert model.prepare(random_images()).dtype == np.uint8
+    scores(model, random_images())
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-def test_a_fixed_batch_is_fed_as_it_wants(write, batch):
-    images = pictures(7)
+def test_a_graph_may_have_a_fixed_batch_size(write, batch):
+    images = random_images(7)
     model = adapter.load(write(raw=linear([batch, 3, 6, 4])))
     np.testing.assert_allclose(scores(model, images), expected(images), atol=1e-5)
 
 
-def test_answers_do_not_depend_on_the_batch_or_the_threads(write):
-    images = pictures(9)
+def test_scores_do_not_depend_on_batch_size_or_threads(write):
+    images = random_images(9)
     path = write()
     whole = scores(adapter.load(path), images)
     alone = np.concatenate([scores(adapter.load(path, threads="1"), [image]) for image in images])
@@ -172,26 +172,26 @@ def test_answers_do_not_depend_on_the_batch_or_the_threads(write):
 
 
 def test_other_sizes_are_resized_by_pillow(write):
-    image = pictures(1, (31, 17, 3))[0]
+    image = random_images(1, (31, 17, 3))[0]
     model = adapter.load(write())
     small = np.asarray(Image.fromarray(image).resize((4, 6), Image.Resampling.BILINEAR))
     np.testing.assert_array_equal(model.prepare([image]), model.prepare([small]))
     np.testing.assert_allclose(scores(model, [image, small])[0], expected([small])[0], atol=1e-5)
 
 
-def test_grey_is_pillows_grey(write):
+def test_gray_is_pillows_gray(write):
     text = (
         DESCRIPTION.replace('"rgb"', '"gray"').replace("mean = [0.1, 0.2, 0.3]\nstd = [0.5, 1, 2]\n", "").replace("0.01", "1.0")
     )
     model = adapter.load(write(text, linear(["n", 1, 6, 4])))
-    images = pictures()
-    grey = np.stack([np.asarray(Image.fromarray(i).convert("L")) for i in images])
-    np.testing.assert_array_equal(model.prepare(images)[:, 0], grey)
-    same = [np.repeat(g[..., None], 3, axis=2) for g in grey]
-    np.testing.assert_array_equal(model.prepare(same)[:, 0], grey)
+    images = random_images()
+    gray = np.stack([np.asarray(Image.fromarray(i).convert("L")) for i in images])
+    np.testing.assert_array_equal(model.prepare(images)[:, 0], gray)
+    same = [np.repeat(g[..., None], 3, axis=2) for g in gray]
+    np.testing.assert_array_equal(model.prepare(same)[:, 0], gray)
 
 
-def test_numbers_that_are_not_finite_are_an_error_of_that_picture_only(write):
+def test_numbers_that_are_not_finite_are_an_error_of_that_image_only(write):
     node = onnx.helper.make_node
     nodes = [
         node("ReduceMean", ["x", "axes"], ["m"], keepdims=0),
@@ -209,7 +209,7 @@ def test_numbers_that_are_not_finite_are_an_error_of_that_picture_only(write):
     assert answers[1].scores is None
 
 
-def test_a_picture_that_the_graph_fails_on_does_not_take_its_neighbours_along(write):
+def test_an_image_that_the_graph_fails_on_does_not_affect_its_neighbors(write):
     node = onnx.helper.make_node
     nodes = [  # a row of the table by brightness: there are 200 rows, and white is 255
         node("ReduceMean", ["x", "axes"], ["m"], keepdims=0),
@@ -219,8 +219,8 @@ def test_a_picture_that_the_graph_fails_on_does_not_take_its_neighbours_along(wr
     constants = [("axes", np.array([1, 2, 3])), ("table", RNG.normal(size=(200, 3)).astype(np.float32))]
     text = DESCRIPTION.replace("mean = [0.1, 0.2, 0.3]\nstd = [0.5, 1, 2]\n", "").replace("0.01", "1.0")
     model = adapter.load(write(text, graph(nodes, ["n", 3, 6, 4], constants=constants)))
-    white, grey = np.full((6, 4, 3), 255, np.uint8), np.full((6, 4, 3), 100, np.uint8)
-    answers = model.predict([grey, white, grey])
+    white, gray = np.full((6, 4, 3), 255, np.uint8), np.full((6, 4, 3), 100, np.uint8)
+    answers = model.predict([gray, white, gray])
     assert [a.status for a in answers] == ["ok", "error", "ok"]
     assert "graph failed" in answers[1].detail
     assert "\n" not in answers[1].detail
@@ -246,7 +246,7 @@ def refused(call):
         ('name = "tiny"', "name = 3", "name: input should be a valid string, but it is 3"),
         ('"logits"', '"logit"', "output.kind: input should be 'logits' or 'probabilities'"),
         ('"NCHW"', '"CHW"', "input.layout"),
-        ('"rgb"', '"grey"', "input.color"),
+        ('"rgb"', '"lab"', "input.color: input should be 'gray', 'rgb' or 'bgr'"),
         ("[6, 4]", "[6]", "input.size"),
         ("[6, 4]", "[6, 0]", "input.size: height and width must be 1 to 4096"),
         ("[6, 4]", "[6, 4.5]", "input.size"),
@@ -276,7 +276,7 @@ def test_a_wrong_description_is_one_line_naming_the_file_and_the_key(write, old,
     assert complaint in text
 
 
-def test_a_wrong_file_is_told_from_a_wrong_description(write, tmp_path):
+def test_a_wrong_file_and_a_wrong_description_have_different_messages(write, tmp_path):
     path = write()
     assert "cannot be opened" in refused(lambda: adapter.load(str(tmp_path / "none.toml")))
     assert "is a graph; give its description" in refused(lambda: adapter.load(str(tmp_path / "tiny.onnx")))
@@ -299,7 +299,7 @@ def test_a_graph_of_another_shape(write):
 
 
 def test_a_width_that_only_a_run_shows(write):
-    node = onnx.helper.make_node  # as many answers as the picture has bright pixels: no shape inference can know
+    node = onnx.helper.make_node  # as many outputs as the image has bright pixels: shape inference cannot know
     nodes = [
         node("Flatten", ["x"], ["flat"], axis=1),
         node("Greater", ["flat", "zero"], ["bright"]),
@@ -310,13 +310,13 @@ def test_a_width_that_only_a_run_shows(write):
     assert "output has the shape 2 x 72" in refused(lambda: adapter.load(write(raw=free)))
 
 
-def test_what_the_output_cannot_be_is_told_at_load(write):
+def test_a_wrong_kind_of_output_is_an_error_at_load(write):
     path = write(DESCRIPTION.replace('"logits"', '"probabilities"'), constant([3.0, -2.0, 0.5]))
     assert 'output.kind is "probabilities", but outputs are -2 to 3' in refused(lambda: adapter.load(path))
     path = write(raw=constant([0.25, 0.25, 0.5]))
     assert 'output.kind is "logits", but the outputs already sum to 1' in refused(lambda: adapter.load(path))
     model = adapter.load(write(DESCRIPTION.replace('"logits"', '"probabilities"'), constant([0.25, 0.25, 0.5])))
-    np.testing.assert_allclose(scores(model, pictures(2)), [[0.25, 0.25, 0.5]] * 2)
+    np.testing.assert_allclose(scores(model, random_images(2)), [[0.25, 0.25, 0.5]] * 2)
 
 
 MULTI_LABEL = 'task = "multi-label"\n' + DESCRIPTION
@@ -325,7 +325,7 @@ MULTI_LABEL = 'task = "multi-label"\n' + DESCRIPTION
 def test_multi_label_scores_are_the_sigmoid_of_each_logit(write):
     """Oracle: the described arithmetic in double precision, and scipy's logistic function."""
     model = adapter.load(write(MULTI_LABEL))
-    images = pictures()
+    images = random_images()
     assert model.task == "multi-label"
     x = (np.stack(images) * 0.01 - [0.1, 0.2, 0.3]) / [0.5, 1, 2]
     logits = x.transpose(0, 3, 1, 2).reshape(len(x), -1) @ weights(3)
@@ -336,27 +336,27 @@ def test_multi_label_probabilities_are_stored_as_they_are(write):
     """They need not sum to 1."""
     text = MULTI_LABEL.replace('"logits"', '"probabilities"')
     model = adapter.load(write(text, constant([0.9, 0.0, 0.75])))
-    np.testing.assert_allclose(scores(model, pictures(2)), [[0.9, 0.0, 0.75]] * 2, atol=1e-7)
+    np.testing.assert_allclose(scores(model, random_images(2)), [[0.9, 0.0, 0.75]] * 2, atol=1e-7)
 
 
 def test_multi_label_logits_may_sum_to_one(write):
-    """Only a softmax's output is mistaken for logits."""
+    """The check for a softmax's output is for single-label graphs only."""
     model = adapter.load(write(MULTI_LABEL, constant([0.25, 0.25, 0.5])))
-    np.testing.assert_allclose(scores(model, pictures(1)), [expit([0.25, 0.25, 0.5])], atol=1e-6)
+    np.testing.assert_allclose(scores(model, random_images(1)), [expit([0.25, 0.25, 0.5])], atol=1e-6)
 
 
 def test_a_multi_label_model_may_have_a_single_label(write):
     """A detector of one action unit."""
     text = MULTI_LABEL.replace('["Happy", "sad", "NEUTRAL"]', '["AU12"]')
     model = adapter.load(write(text, constant([2.0], output=("n", 1))))
-    np.testing.assert_allclose(scores(model, pictures(1)), [[expit(2.0)]], atol=1e-6)
+    np.testing.assert_allclose(scores(model, random_images(1)), [[expit(2.0)]], atol=1e-6)
     assert "a single-label model needs at least two labels" in refused(
         lambda: adapter.load(write(text.replace("multi-label", "single-label"), constant([2.0], output=("n", 1))))
     )
 
 
 def test_the_task_is_part_of_the_identity(write):
-    """The default task leaves the digest as it is without the key."""
+    """With the default task the digest is the same as without the key."""
     first = adapter.load(write())
     assert first.task == "single-label"
     assert adapter.load(write('task = "single-label"\n' + DESCRIPTION)).options == first.options
@@ -369,7 +369,7 @@ def test_the_sigmoid_is_exact_and_never_overflows(logits):
     np.testing.assert_allclose(sigmoid(np.array(logits)), expit(logits), rtol=1e-12, atol=1e-300)
 
 
-def test_several_inputs_must_be_chosen_from(write):
+def test_one_of_several_inputs_must_be_chosen(write):
     two = onnx.load_from_string(linear(["n", 3, 6, 4]))
     two.graph.input.append(onnx.helper.make_tensor_value_info("mask", 1, ["n"]))
     text = refused(lambda: adapter.load(write(raw=two.SerializeToString())))
@@ -410,7 +410,7 @@ def test_wrong_options(write, options, complaint):
     assert complaint in refused(lambda: adapter.load(path, **options))
 
 
-def test_onnxruntime_missing_is_one_sentence(write, monkeypatch):
+def test_a_missing_onnxruntime_is_one_line_with_the_command_that_installs_it(write, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert "pip install onnxruntime" in refused(lambda: adapter.load(write()))
 

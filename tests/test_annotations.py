@@ -146,7 +146,7 @@ def test_the_same_row_twice_is_one_row(tmp_path, toy):
         ('[gender]\nsource = "inferred"\nlevel = []', r"\[gender\]: unknown key 'level'; did you mean 'levels'"),
         ('[gender]\nsource = "guessed"', "source is 'guessed'; write one of self-reported, annotated, inferred"),
         ("[gender]\nlevels = []", "source is None; write one of"),
-        ('[gender]\nsource = "inferred"\nlevels = ["f"]', "column 'gender' has the value m, but its levels are f; correct"),
+        ('[gender]\nsource = "inferred"\nlevels = ["f"]', "column 'gender' has m, but its levels are f; correct"),
         ('[gender]\nsource = "inferred"\nlevels = "fm"', "levels must be a list without repetition"),
         ('[gender]\nsource = "inferred"\nlevels = ["f", "m", "f"]', "levels must be a list without repetition"),
         ('[gender]\nsource = "inferred"\nprobabilities = "p_f"', "probabilities must name a column for each level"),
@@ -166,7 +166,7 @@ def test_invalid_provenance_is_refused_in_one_line(tmp_path, toy, provenance, co
 
 
 def test_declared_levels_set_the_order_with_unannotated_last(tmp_path, toy):
-    """This holds where it is declared too; levels may be numbers."""
+    """Also if it is declared; levels may be numbers."""
     table = "image,gender,tone\na.png,f,1\nb.png,,2\nc.png,m,2\n"
     provenance = (
         f'[gender]\nsource = "annotated"\nlevels = ["{UNANNOTATED}", "m", "f"]\n[tone]\nsource = "annotated"\nlevels = [2, 1]\n'

@@ -54,7 +54,10 @@ def test_the_index_is_named_sample_id():
 @pytest.mark.parametrize(
     ("samples", "complaint"),
     [
-        (frame(label=["anger", "rage"], sex=["f", "m"]), "sample 'b': label is 'rage', which is not in the label space FER\\+ 8"),
+        (
+            frame(label=["anger", "rage"], sex=["f", "m"]),
+            "sample 'b': label is 'rage', which is not in the label space FER\\+ 8",
+        ),
         (frame(label=["anger", None], sex=["f", "m"]), "sample 'b': label is"),
         (frame(label=["anger", "fear"], sex=["f", "x"]), "sample 'b': sex is 'x', which is not in the list of levels"),
         (frame(label=["anger", "fear"], sex=["f", None]), "sample 'b': sex is"),
@@ -193,7 +196,9 @@ def test_levels_keep_every_value(values):
     assert (found == UNANNOTATED).sum() == missing
 
 
-@pytest.mark.parametrize(("values", "how"), [(range(10_000), "--bands COLUMN="), (map(str, range(10_000)), "combine values into fewer groups")])
+@pytest.mark.parametrize(
+    ("values", "how"), [(range(10_000), "--bands COLUMN="), (map(str, range(10_000)), "combine values into fewer groups")]
+)
 def test_a_column_with_ten_thousand_values_is_refused(values, how):
     """The message says how to group numbers and text."""
     with pytest.raises(DataError, match=f"has 10,000 different values, more than {MAX_LEVELS}; .*{how}"):

@@ -1,4 +1,4 @@
-"""Folders of pictures, and how a layout is found at all."""
+"""Folders of images, and how the loader for a layout is chosen."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from importlib.metadata import EntryPoint
 import pandas as pd
 import pytest
 
+from fairfer import plugins
 from fairfer.datasets import loading as module
 from fairfer.datasets.loading import load_dataset, loaders, sample_path
-from fairfer.errors import DataError, FairferError, UsageError
+from fairfer.errors import DataError, UsageError
+from fairfer.plugins import PluginError
 from fairfer.testing import check_loader
 from fairfer.vocabulary import UNANNOTATED
 
@@ -19,7 +21,7 @@ META = "file_name,label,gender\na.png,happy,f\nb.png,sad,m\nc.png,sad,\n"
 
 @pytest.fixture
 def faces(tmp_path, write_pictures):
-    """Three pictures with a metadata.csv."""
+    """Three images with a metadata.csv."""
     folder = tmp_path / "faces"
     write_pictures(folder, ["a.png", "b.png", "c.png"])
     (folder / "metadata.csv").write_text(META)
@@ -27,7 +29,7 @@ def faces(tmp_path, write_pictures):
 
 
 def test_metadata_gives_labels_and_attributes(faces):
-    """Every other column is an attribute; what is not said of a person is said to be not said."""
+    """Every other column is an attribute; missing values are unannotated."""
     data = load_dataset(faces)
     assert data.name == "faces"
     assert dict(data.samples["label"]) == {"a.png": "happiness", "b.png": "sadness", "c.png": "sadness"}
@@ -36,16 +38,16 @@ def test_metadata_gives_labels_and_attributes(faces):
     check_loader(data)
 
 
-def test_provenance_lies_beside_the_metadata(faces):
-    """In a TOML file of the same name."""
+def test_provenance_is_read_beside_the_metadata(faces):
+    """From a TOML file of the same name."""
     (faces / "metadata.toml").write_text('[gender]\nsource = "self-reported"\nlevels = ["m", "f"]\n')
     assert load_dataset(faces).attribute("gender").levels == ("m", "f", UNANNOTATED)
     assert load_dataset(faces).attribute("gender").source == "self-reported"
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])
-def test_metadata_may_be_of_any_kind(faces, form):
-    """As Hugging Face's imagefolder has it."""
+def test_metadata_may_be_json_lines_or_parquet(faces, form):
+    """As in Hugging Face's imagefolder."""
     frame = pd.read_csv(faces / "metadata.csv")
     plain = load_dataset(faces)
     (faces / "metadata.csv").unlink()
@@ -55,20 +57,20 @@ def test_metadata_may_be_of_any_kind(faces, form):
 
 
 def test_without_metadata_the_folder_is_the_label(tmp_path, write_pictures):
-    """One folder per emotion, pictures at any depth, other files and hidden folders aside."""
+    """Images at any depth are read; other files and hidden folders are ignored."""
     write_pictures(tmp_path / "f", ["Happy/a.png", "Happy/deep/b.png", "sad/a.png", ".cache/x.png"])
-    (tmp_path / "f" / "sad" / "notes.txt").write_text("no picture")
+    (tmp_path / "f" / "sad" / "notes.txt").write_text("not an image")
     data = load_dataset(tmp_path / "f")
     assert dict(data.samples["label"]) == {"Happy/a.png": "happiness", "Happy/deep/b.png": "happiness", "sad/a.png": "sadness"}
     assert data.attributes == ()
     check_loader(data)
 
 
-def test_split_folders_are_splits_by_any_usual_name(tmp_path, write_pictures):
-    """``val`` and ``validation`` are valid; without ``--split`` all are read, and ids name the split."""
+def test_split_folders_have_several_usual_names(tmp_path, write_pictures):
+    """``val`` and ``validation`` are valid; all splits are read by default."""
     write_pictures(tmp_path / "f", ["Train/happy/a.png", "val/sad/a.png", "test/sad/b.png"])
-    everyone = load_dataset(tmp_path / "f")
-    assert dict(everyone.samples["split"]) == {
+    data = load_dataset(tmp_path / "f")
+    assert dict(data.samples["split"]) == {
         "Train/happy/a.png": "train",
         "val/sad/a.png": "valid",
         "test/sad/b.png": "test",
@@ -76,13 +78,13 @@ def test_split_folders_are_splits_by_any_usual_name(tmp_path, write_pictures):
     valid = load_dataset(tmp_path / "f", split="validation")
     assert list(valid.samples.index) == ["val/sad/a.png"]
     assert valid.card["split"] == "validation"
-    check_loader(everyone)
+    check_loader(data)
     with pytest.raises(UsageError, match="no split 'tets'; did you mean 'test'"):
         load_dataset(tmp_path / "f", split="tets")
 
 
 def test_split_folders_may_hold_metadata(tmp_path, write_pictures):
-    """One table per split; a column that only one of them has is unannotated in the other."""
+    """A column that only one split has is unannotated in the other."""
     write_pictures(tmp_path / "f", ["train/a.png", "test/a.png"])
     (tmp_path / "f" / "train" / "metadata.csv").write_text("file_name,emotion,gender\na.png,happy,f\n")
     (tmp_path / "f" / "test" / "metadata.csv").write_text("file_name,emotion\na.png,sad\n")
@@ -92,29 +94,29 @@ def test_split_folders_may_hold_metadata(tmp_path, write_pictures):
 
 
 def test_file_names_keep_their_spelling(tmp_path, write_pictures):
-    """``007`` is a file and no number."""
+    """``007`` is a file and not a number."""
     write_pictures(tmp_path / "f", ["1e3.png"])
     (tmp_path / "f" / "1e3.png").rename(tmp_path / "f" / "007")
     (tmp_path / "f" / "metadata.csv").write_text("file_name,label\n007,happy\n")
     assert load_dataset(tmp_path / "f").image("007").shape == (8, 8, 3)
 
 
-def test_rows_without_a_label_are_left_out_and_counted(faces):
-    """Nobody vanishes without a word."""
+def test_rows_without_a_label_are_excluded_and_counted(faces):
+    """The step has the number."""
     (faces / "metadata.csv").write_text(META.replace("sad,m", ",m"))
     data = load_dataset(faces)
     assert list(data.samples.index) == ["a.png", "c.png"]
     assert [(s.what, s.excluded) for s in data.steps if s.excluded] == [("rows without a true label", 1)]
 
 
-def test_a_single_missing_picture_is_a_row(faces):
-    """As long as some picture is there, the others are unreadable and counted."""
+def test_a_single_missing_image_is_kept(faces):
+    """It has no digest and is unreadable."""
     (faces / "a.png").unlink()
     assert load_dataset(faces).image_digests["a.png"] == ""
 
 
-def test_twins_are_left_out_when_asked(faces):
-    """Each picture once, the first of its kind."""
+def test_duplicates_are_excluded_with_dedupe(faces):
+    """The first image of a group is kept."""
     (faces / "c.png").write_bytes((faces / "a.png").read_bytes())
     assert len(load_dataset(faces)) == 3
     kept = load_dataset(faces, dedupe=True)
@@ -123,7 +125,7 @@ def test_twins_are_left_out_when_asked(faces):
 
 
 def test_the_truth_may_be_any_column(faces):
-    """``--truth`` names it, ``--labels`` its space, ``--name`` the data set."""
+    """Options name the column, its label space and the data set."""
     (faces / "metadata.csv").write_text("file_name,mood\na.png,3\nb.png,0\nc.png,6\n")
     data = load_dataset(faces, truth="mood", labels="fer2013", name="mine")
     assert list(data.samples["label"]) == ["happiness", "anger", "neutral"]
@@ -133,36 +135,51 @@ def test_the_truth_may_be_any_column(faces):
 @pytest.mark.parametrize(
     ("meta", "options", "kind", "complaint"),
     [
-        ("file,label\na.png,sad\n", {}, DataError, "has no column 'file_name'; name each picture's file in it"),
+        ("file,label\na.png,sad\n", {}, DataError, "has no column 'file_name'; add one with the file of each image"),
         ("file_name,mood\na.png,sad\n", {}, UsageError, "no column called label.*with --truth"),
         (META, {"truth": "lable"}, UsageError, "no column 'lable'.*did you mean 'label'"),
-        ("file_name,label\na.png,sad\na.png,happy\n", {}, DataError, "names the file 'a.png' more than once; keep one row"),
-        ("file_name,label\n/etc/passwd,sad\n", {}, DataError, "'/etc/passwd', which lies outside of its folder"),
-        ("file_name,label\n../x.png,sad\n", {}, DataError, "lies outside of its folder; give paths below it"),
-        ("file_name,label\nx.png,sad\n", {}, DataError, r"names 1 pictures and none is there \(the first: x.png\)"),
-        ("file_name,label\na.png,sad\n,sad\n", {}, DataError, "row 3: no file_name; name the picture or remove the row"),
-        ("file_name,label,mood\na.png,x,sad\n", {"truth": "mood"}, DataError, "column 'label' beside the true label 'mood'"),
-        ("file_name,label\na.png,\n", {}, DataError, "has no value in any row"),
+        (
+            "file_name,label\na.png,sad\na.png,happy\n",
+            {},
+            DataError,
+            "has the file 'a.png' more than once; keep one row per image",
+        ),
+        ("file_name,label\n/etc/passwd,sad\n", {}, DataError, "'/etc/passwd', which is outside of its folder"),
+        ("file_name,label\n../x.png,sad\n", {}, DataError, "is outside of its folder; give paths below the folder"),
+        ("file_name,label\nx.png,sad\n", {}, DataError, r"has 1 files and none exists \(first: x.png\)"),
+        ("file_name,label\na.png,sad\n,sad\n", {}, DataError, "row 3: file_name is empty; name the image or remove the row"),
+        (
+            "file_name,label,mood\na.png,x,sad\n",
+            {"truth": "mood"},
+            DataError,
+            "column 'label' beside the true labels in 'mood'",
+        ),
+        ("file_name,label\na.png,\n", {}, DataError, "column 'label' is empty"),
         ("file_name,label\na.png,rage\nb.png,sad\n", {}, DataError, "metadata.csv, column 'label' mixes emotions with rage"),
         ("file_name,label\na.png,sad\n", {"split": "test"}, UsageError, "no split 'test'; there are none"),
-        ("file_name,label\na.png,sad\n", {"votes_from": "x"}, UsageError, "--votes-from means nothing.*belongs to ferplus"),
+        (
+            "file_name,label\na.png,sad\n",
+            {"votes_from": "x"},
+            UsageError,
+            "--votes-from is not an option of a folder data set.*an option of ferplus",
+        ),
         ("file_name,label\na.png,contempt\n", {"labels": "fer2013"}, DataError, "row 'a.png': label 'contempt' is not one of"),
     ],
 )
-def test_metadata_that_cannot_be_meant_is_refused_in_one_line(faces, meta, options, kind, complaint):
-    """What, where, and how to mend it."""
+def test_invalid_metadata_is_refused_in_one_line(faces, meta, options, kind, complaint):
+    """The message says what is wrong, where, and how to fix it."""
     (faces / "metadata.csv").write_text(meta)
     with pytest.raises(kind, match=complaint) as caught:
         load_dataset(faces, **options)
     assert "\n" not in str(caught.value)
 
 
-def test_a_column_that_stands_for_everyone_is_not_grouped_by(faces):
-    """Nor is one with a comma; both can still be read."""
+def test_a_column_with_a_reserved_name_is_not_an_attribute(faces):
+    """Nor is one with a comma."""
     (faces / "metadata.csv").write_text('file_name,label,*,"a,b"\na.png,sad,x,y\n')
     data = load_dataset(faces)
     assert data.attributes == ()
-    with pytest.raises(DataError, match="rename it"):
+    with pytest.raises(DataError, match="rename the column"):
         data.attribute("a,b")
 
 
@@ -173,21 +190,21 @@ def test_a_column_that_stands_for_everyone_is_not_grouped_by(faces):
     ("make", "options", "kind", "complaint"),
     [
         ("", {}, DataError, "fces does not exist; did you mean 'faces'"),
-        ("empty/", {}, DataError, "has none of the known layouts .*name one with --loader"),
-        ("dir/sub/", {}, DataError, "holds no metadata.csv and no folder of pictures per label"),
-        ("x.txt", {}, DataError, "none of the known layouts"),
-        ("x.txt", {"loader": "ferpls"}, UsageError, "no loader 'ferpls'; did you mean 'ferplus'"),
-        ("x.txt", {"loader": "folder"}, DataError, "is no folder; give the folder of the pictures"),
+        ("empty/", {}, DataError, "has none of the layouts that fairfer reads .*name one with --loader"),
+        ("dir/sub/", {}, DataError, "has neither a metadata.csv nor one folder of images per label"),
+        ("x.txt", {}, DataError, "none of the layouts"),
+        ("x.txt", {"loader": "ferpls"}, UsageError, "--loader 'ferpls' does not exist; did you mean 'ferplus'"),
+        ("x.txt", {"loader": "folder"}, DataError, "is not a folder; give the folder of the images"),
         ("x.txt", {"loader": "ferplus"}, DataError, "has no test split with label.csv"),
-        ("x.txt", {"loader": "table"}, DataError, "is no table that fairfer reads"),
-        ("x.txt", {"loader": "fer2013"}, DataError, "is no table that fairfer reads"),
-        ("dir/", {"loader": "table"}, DataError, "is no table that fairfer reads"),
+        ("x.txt", {"loader": "table"}, DataError, "is not a table file"),
+        ("x.txt", {"loader": "fer2013"}, DataError, "is not a table file"),
+        ("dir/", {"loader": "table"}, DataError, "is not a table file"),
         ("dir.csv/", {"loader": "table"}, DataError, "cannot be read as csv .*[Dd]irectory"),
         ("dir.csv/", {"loader": "fer2013"}, DataError, "cannot be read as csv"),
     ],
 )
-def test_what_is_no_data_set_is_refused_in_one_line(tmp_path, make, options, kind, complaint):
-    """Missing, empty, of another layout, or not what the named loader reads."""
+def test_other_paths_are_refused_in_one_line(tmp_path, make, options, kind, complaint):
+    """Missing, empty, or of another layout than that of the loader."""
     (tmp_path / "faces").mkdir()
     path = tmp_path / (make.split("/")[0] or "fces")
     if make.endswith("/"):
@@ -199,8 +216,8 @@ def test_what_is_no_data_set_is_refused_in_one_line(tmp_path, make, options, kin
     assert "\n" not in str(caught.value)
 
 
-def test_a_name_that_is_nothing_here_may_have_meant_the_sample(tmp_path, monkeypatch):
-    """``sampel`` is answered with ``sample``, though no such file lies here."""
+def test_a_misspelled_sample_is_refused_with_a_hint(tmp_path, monkeypatch):
+    """Though there is no file of that name."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="sampel does not exist; did you mean 'sample'"):
         load_dataset("sampel")
@@ -209,17 +226,17 @@ def test_a_name_that_is_nothing_here_may_have_meant_the_sample(tmp_path, monkeyp
 
 
 def test_any_data_set_can_be_given_another_name(tmp_path, write_ferplus):
-    """Also one whose loader has no such option."""
+    """Also if the loader has no option ``name``."""
     assert load_dataset(write_ferplus(tmp_path), name="mine").name == "mine"
 
 
-def test_options_that_were_not_given_are_no_options(faces):
-    """``None`` is what a command line passes for an option that was not given."""
+def test_options_that_are_none_are_ignored(faces):
+    """The command line passes ``None`` for an option that is not given."""
     assert len(load_dataset(faces, split=None, rule=None)) == 3
 
 
-def test_the_sample_is_found_inside_a_package_or_beside_it(tmp_path, monkeypatch):
-    """A broken installation says so."""
+def test_the_sample_is_in_the_package_or_beside_it(tmp_path, monkeypatch):
+    """A broken installation is refused."""
     package = tmp_path / "fairfer" / "loaders"
     package.mkdir(parents=True)
     monkeypatch.setattr(module, "__file__", str(package / "__init__.py"))
@@ -235,8 +252,8 @@ def test_the_sample_is_found_inside_a_package_or_beside_it(tmp_path, monkeypatch
     assert sample_path() == inside
 
 
-def test_the_word_sample_means_the_bundled_one_unless_something_is_called_so(tmp_path, monkeypatch, faces):
-    """A folder of that name in the current one comes first."""
+def test_sample_is_the_bundled_one_unless_there_is_a_file_of_that_name(tmp_path, monkeypatch, faces):
+    """A folder in the current one is read instead."""
     monkeypatch.setattr(module, "sample_path", lambda: faces)
     monkeypatch.chdir(tmp_path)
     assert load_dataset("sample").name == "sample"
@@ -245,18 +262,18 @@ def test_the_word_sample_means_the_bundled_one_unless_something_is_called_so(tmp
     assert load_dataset("sample").card["source"] == "sample"
 
 
-def test_other_peoples_loaders_come_through_the_same_door(monkeypatch, tmp_path):
-    """A plugin is tried before ``folder``, which takes any pictures; a broken one is named."""
+def test_plugins_register_loaders(monkeypatch, tmp_path):
+    """They are tried before ``folder``, which takes any images; a broken one is named."""
     (tmp_path / "zoo.py").write_text(
-        "from fairfer.datasets.loading import Loader\nfrom fairfer.datasets.loaders.folder import load\n"
+        "from fairfer.datasets.loaders import Loader\nfrom fairfer.datasets.loaders.folder import load\n"
         'LOADER = Loader("zoo", "any folder", lambda path: path.is_dir(), load)\n'
     )
     monkeypatch.syspath_prepend(tmp_path)
-    points = [EntryPoint(n, f"fairfer.datasets.loading.{n}:LOADER", module.GROUP) for n in ("folder", "table")]
-    monkeypatch.setattr(module, "entry_points", lambda group: [*points, EntryPoint("zoo", "zoo:LOADER", group)])
+    points = [EntryPoint(n, f"fairfer.datasets.loaders.{n}:LOADER", module.GROUP) for n in ("folder", "table")]
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [*points, EntryPoint("zoo", "zoo:LOADER", group)])
     assert list(loaders()) == ["table", "zoo", "folder"]
     assert loaders()["zoo"].options == ("truth", "labels", "split", "dedupe", "name")
     broken = EntryPoint("zoo", "not_installed_anywhere:LOADER", module.GROUP)
-    monkeypatch.setattr(module, "entry_points", lambda group: [*points, broken])  # noqa: ARG005
-    with pytest.raises(FairferError, match=re.escape("loader 'zoo' (not_installed_anywhere:LOADER) cannot be imported")):
+    monkeypatch.setattr(plugins, "entry_points", lambda **_: [*points, broken])
+    with pytest.raises(PluginError, match=re.escape("loader 'zoo' of an unnamed package (not_installed_anywhere:LOADER)")):
         loaders()

@@ -195,7 +195,7 @@ def test_a_check_gives_what_will_be_audited(crossed):
     groupings, labels = check_audit(crossed, TWO, "gender,race")
     assert groupings == [("gender", "race")]
     assert labels.unsupported_labels == ("contempt",)
-    with pytest.raises(LabelError, match="share no label"):
+    with pytest.raises(LabelError, match="have no label in common"):
         check_audit(crossed, LabelSpace("codes", ("1", "2")))
 
 

@@ -265,8 +265,13 @@ def test_correct_multi_label_predictions_pass(toy):
     [
         ({"predicted_AU2": None}, "must have a column predicted:LABEL or score:LABEL for every label"),
         ({"predicted": ["AU1", "AU2"]}, "must have no column 'predicted'"),
-        ({"predicted_AU1": [1, 2]}, "recorded decisions must be 1, 0 or missing"),
-        ({"status": ["ok", "error"]}, "must be missing where the status is not ok"),
+        ({"predicted_AU1": [1, 2]}, "recorded decisions must be 1 or 0 where the status is ok"),
+        ({"predicted_AU1": pd.array([1, None], "Int8")}, "recorded decisions must be 1 or 0 where the status is ok"),
+        ({"status": ["ok", "error"]}, "decisions must be 1 or 0 where the status is ok, and missing elsewhere"),
+        (
+            {"status": ["ok", "error"], "predicted_AU1": None, "predicted_AU2": None, "score_AU1": 0.5, "score_AU2": 0.5},
+            "recorded scores must be missing where the status is not ok",
+        ),
     ],
 )
 def test_each_fault_of_multi_label_predictions_is_named(toy, columns, complaint):

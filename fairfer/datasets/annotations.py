@@ -170,10 +170,11 @@ def read_attributes(table: Table, columns: Sequence[str]) -> AttributeColumns:
             continue
         origin = provenance.get(column, Provenance())
         where = f"{table.name}, column {column!r}"
+        if column in _RESERVED or "," in column or column.startswith(TRUTH_PREFIX):
+            reason = f"{where}: the name is reserved or has a comma, so it cannot group faces; rename the column"
+            refused[column] = (_attribute(column, (), origin, table), reason)
+            continue
         try:
-            if column in _RESERVED or "," in column or column.startswith(TRUTH_PREFIX):
-                message = f"{where}: the name is reserved or has a comma, so it cannot group faces; rename the column"
-                raise DataError(message)  # noqa: TRY301 - the same treatment as a column with too many values
             frame[column], levels = to_levels(frame[column], where)
         except DataError as error:
             refused[column] = (_attribute(column, (), origin, table), str(error))
@@ -187,7 +188,7 @@ def _attribute(column: str, levels: tuple[str, ...], origin: Provenance, table: 
         unexpected = [n for n in levels if n not in origin.levels and n != UNANNOTATED]
         if unexpected:
             message = (
-                f"{table.column(column)} has the value {list_some(unexpected)}, but its levels are {list_some(origin.levels, 12)}; "
+                f"{table.column(column)} has {list_some(unexpected)}, but its levels are {list_some(origin.levels, 12)}; "
                 "correct the table or its .toml file"
             )
             raise DataError(message)

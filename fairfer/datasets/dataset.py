@@ -54,8 +54,8 @@ class RecordedPredictions:
         Indexed by sample id: ``status``, ``detail``, and
 
         * single-label: ``predicted`` (canonical name, or missing where the status is not ``ok``);
-        * multi-label: ``predicted:LABEL`` (nullable Int8: 1, 0, or missing where the status is not ``ok``) for all labels, where
-          the table has decisions;
+        * multi-label: ``predicted:LABEL`` (nullable Int8: 1, 0, or missing where the status is not ``ok``) for all labels,
+          where the table has decisions;
         * ``score:LABEL`` (float32) for all labels, where the table has scores.
     version
         Digest of the predictions.
@@ -102,8 +102,8 @@ class Dataset:
         ``digest`` and ``images_digest`` of a data set that was read back from a run; computed if not given.
     task
         * ``single-label``: the column ``label`` of `samples` has the true label (canonical name);
-        * ``multi-label``: `samples` has one column ``truth:LABEL`` per label (nullable Int8: 1, 0, or missing for unknown) and no
-          column ``label``.
+        * ``multi-label``: `samples` has one column ``truth:LABEL`` per label (nullable Int8: 1, 0, or missing for unknown)
+          and no column ``label``.
 
     Raises
     ------
@@ -170,7 +170,7 @@ class Dataset:
             wrong = values.notna() & ~values.isin([0, 1])
             if wrong.any():
                 message = (
-                    f"{self.name}, sample {values.index[wrong][0]!r}: {column} is {values[wrong].iloc[0]!r}; "
+                    f"{self.name}, sample {values.index[wrong][0]!r}: {column} is {values[wrong].tolist()[0]!r}; "
                     "use 1, 0, or missing for unknown"
                 )
                 raise DataError(message)
@@ -296,7 +296,7 @@ class Dataset:
 
     @cached_property
     def images_digest(self) -> str:
-        """Digest that stored predictions belong to: ids, images and recorded predictions, without true labels and attributes."""
+        """Digest that stored predictions belong to: of ids, images and recorded predictions, not of labels and attributes."""
         if "images_digest" in self.identity:
             return self.identity["images_digest"]
         lines = zip(self.samples.index, self.image_digests, strict=True)

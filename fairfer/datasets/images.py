@@ -1,7 +1,7 @@
 """Images of a data set: where they are stored, and how they are decoded.
 
-An image that cannot be read raises `UnreadableImageError`. The caller turns it into a row with the status ``unreadable``, so that
-one damaged file does not end a run.
+An image that cannot be read raises `UnreadableImageError`. The caller turns it into a row with the status ``unreadable``,
+so that one damaged file does not end a run.
 """
 
 from __future__ import annotations

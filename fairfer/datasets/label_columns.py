@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from fairfer.datasets.tables import list_some
@@ -17,7 +18,7 @@ TRUTH = ("label", "emotion", "expression", "truth", "y_true", "target")
 
 _MOST_LABELS = 50  # no coding of expressions has more: such a column holds something else
 _BINARY = {"1": 1, "1.0": 1, "true": 1, "0": 0, "0.0": 0, "false": 0}
-_UNKNOWN = frozenset({"9", "9.0", "na", "nan", "unknown", ""})
+_UNKNOWN = frozenset({"9", "9.0", "na", "nan", "unknown"})
 
 
 @dataclass(frozen=True)
@@ -120,15 +121,17 @@ def to_binary(values: pd.Series, where: str, *, unknown: bool = True) -> pd.Seri
     DataError
         If there is another value; the message names its row.
     """
-    text = as_text(values).str.strip().str.casefold()
-    missing = text.isna() | text.isin(_UNKNOWN) if unknown else text.isna() | (text == "")
-    wrong = ~missing & ~text.isin(_BINARY)
-    if wrong.any():
-        row = values.index[wrong.to_numpy()][0]
+    codes, distinct = pd.factorize(values)  # -1 where missing; only the few distinct values are parsed
+    text = [str(v).strip().casefold() for v in distinct]
+    invalid = [i for i, t in enumerate(text) if t and t not in _BINARY and not (unknown and t in _UNKNOWN)]
+    if invalid:
+        position = int(np.isin(codes, invalid).argmax())
+        value = as_text(values.iloc[[position]]).iloc[0]
         advice = "leave it empty (9 and NA too) if unknown" if unknown else "leave the row empty if there is no prediction"
-        message = f"{where}, row {row!r}: {str(values[row])!r} is neither 1 nor 0; write 1 or 0, or {advice}"
+        message = f"{where}, row {values.index[position]!r}: {value!r} is neither 1 nor 0; write 1 or 0, or {advice}"
         raise DataError(message)
-    return text.map(_BINARY).astype("Int8")
+    binary = pd.array([*(_BINARY.get(t) for t in text), None], dtype="Int8")
+    return pd.Series(binary[codes], index=values.index)
 
 
 def label_space(requested: str | None, values: pd.Series, where: str) -> LabelSpace:

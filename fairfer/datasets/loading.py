@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fairfer import plugins
 from fairfer.errors import DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -29,16 +29,10 @@ def loaders() -> dict[str, Loader]:
 
     Raises
     ------
-    DataError
-        If an installed package registers a loader that cannot be imported.
+    PluginError
+        If an installed package registers a loader that cannot be imported, or two packages register the same name.
     """
-    installed: dict[str, Loader] = {}
-    for point in entry_points(group=GROUP):
-        try:
-            installed[point.name] = point.load()
-        except (ImportError, AttributeError) as error:
-            message = f"loader {point.name!r} ({point.value}) cannot be imported: {error}; repair or remove its package"
-            raise DataError(message) from error
+    installed: dict[str, Loader] = {n: plugins.load(point, "loader") for n, point in plugins.registered(GROUP).items()}
     return dict(sorted(installed.items(), key=lambda item: (item[0] == "folder", item[0])))
 
 
@@ -83,8 +77,9 @@ def load_dataset(
     bands
         For each numeric column to group by, the lowest value of each band except the first: ``{"age": [20, 40, 60]}``.
     **options
-        Options of the loader, such as ``split="test"`` and ``rule="majority"`` for FER+, or ``truth``, ``predicted``, ``scores``,
-        ``sample_id``, ``labels`` and ``model_labels`` for a table or data frame. An option that is ``None`` is ignored.
+        Options of the loader, such as ``split="test"`` and ``rule="majority"`` for FER+, or ``truth``, ``predicted``,
+        ``scores``, ``sample_id``, ``labels`` and ``model_labels`` for a table or data frame. An option that is ``None`` is
+        ignored.
 
     Returns
     -------

@@ -103,20 +103,25 @@ def find_predictions(
     if single is not None or multi:
         name = predicted or str(single)
     else:
-        name = (scores or _SCORES) if truth.task == "multi-label" else _HIGHEST
+        name = _score_pattern(table, scores) if truth.task == "multi-label" else _HIGHEST
     return PredictionColumns(single, multi, score_columns, name)
 
 
 def _find_scores(table: Table, requested: str | None, predicted: str | None, truth: Truth) -> dict[str, str]:
     """Columns of scores by label. If none are requested, they count only if one of them is named like a label."""
     if requested is not None:
-        pattern = requested if is_pattern(table, requested) else f"{requested}*"
-        return match_columns(table, pattern, "--scores")
+        return match_columns(table, _score_pattern(table, requested), "--scores")
     if predicted is not None or not any(c.startswith(_SCORES[:-1]) and c not in ("score", "scores") for c in table.columns):
         return {}
     names = {fold(n) for n in (*truth.labels.labels, *truth.labels.spellings)}
     columns = match_columns(table, _SCORES, "--scores")
     return columns if any(canonical(s) or fold(s) in names for s in columns) else {}  # score_quality is not a label's score
+
+
+def _score_pattern(table: Table, requested: str | None) -> str:
+    if requested is None:
+        return _SCORES
+    return requested if is_pattern(table, requested) else f"{requested}*"
 
 
 def read_predictions(table: Table, columns: PredictionColumns, truth: Truth, model_labels: str | None) -> RecordedPredictions:
@@ -142,7 +147,7 @@ def read_predictions(table: Table, columns: PredictionColumns, truth: Truth, mod
     """
     if columns.single is None and truth.task == "multi-label":
         if model_labels:
-            message = f"--model-labels {model_labels}: {table.source} has one column per label, which name the labels; remove the option"
+            message = f"--model-labels: the labels of {table.source} are those of its columns, one per label; remove the option"
             raise UsageError(message)
         return _multi_label(table, columns)
     return _single_label(table, columns, truth.labels, model_labels)
@@ -180,9 +185,7 @@ def _multi_label(table: Table, columns: PredictionColumns) -> RecordedPrediction
     elif scores is not None:
         labels, answered = scores.labels, scores.given
     status = _status(table, answered)
-    for column in answers:
-        answers[column] = answers[column].where(status == "ok")
-    return _recorded(table, columns.name, labels, "multi-label", status, answers, scores)
+    return _recorded(table, columns.name, labels, "multi-label", status, answers.where(status == "ok"), scores)
 
 
 def _recorded(
@@ -245,11 +248,11 @@ def _check_agreement(table: Table, predicted: pd.Series, scores: _Scores) -> Non
     differing = predicted.notna() & ~agrees
     if differing.any():
         row = predicted.index[differing][0]
-        reason = f"{highest[row]} has the highest score" if predicted[row] in scores.labels else "has no column of scores"
-        joint = "but" if predicted[row] in scores.labels else "which"
+        label = predicted[row]
+        problem = f"but {highest[row]} has the highest score" if label in scores.labels else "which has no column of scores"
         message = (
-            f"{table.source}, row {row!r}: the predicted label is {predicted[row]}, {joint} {reason} ({int(differing.sum()):,} such "
-            "rows); give only the predicted labels or only the scores"
+            f"{table.source}, row {row!r}: the predicted label is {label}, {problem} ({int(differing.sum()):,} such rows); "
+            "give only the predicted labels or only the scores"
         )
         raise DataError(message)
 
@@ -271,12 +274,13 @@ def _predicted_labels(table: Table, values: pd.Series, truth: LabelSpace, model_
 
     more: tuple[str, ...] = ()
     if any(is_new(v) for v in as_text(values).dropna().unique()):
-        predicted = label_space(None, values.dropna(), table.column(str(values.name)))
-        more = tuple(n for n in predicted.labels if is_new(n))
+        own = label_space(None, values.dropna(), table.column(str(values.name)))
+        more = tuple(n for n in own.labels if is_new(n))
     return LabelSpace(name, (*truth.labels, *more), (*truth.spellings, *more))
 
 
 def _numbers(table: Table, column: str) -> pd.Series:
+    """Scores as float32."""
     values = table.frame[column]
     numbers = pd.to_numeric(values, errors="coerce")
     wrong = (numbers.isna() & values.notna()) | np.isinf(numbers)

@@ -63,8 +63,9 @@ class Table:
 def read_table(path: Path, text: Collection[str] = ()) -> Table:
     """Read a file.
 
-    Empty cells are missing values; no other text is (a group may be called ``NA``). A CSV column is text unless every value is a
-    number. The separator of a CSV (``,``, ``;`` or tab) is detected from its header. Columns without a name are ignored.
+    Empty cells are missing values; no other text is (a group may be called ``NA``). A CSV column is text unless every value
+    is a number. The separator of a CSV (``,``, ``;`` or tab) is detected from its header. Columns without a name are
+    ignored.
 
     Parameters
     ----------

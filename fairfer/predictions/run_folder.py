@@ -123,13 +123,13 @@ class RunInfo(Strict):
     def difference(self, other: RunInfo) -> tuple[str, object, object] | None:
         """The first field in which two runs differ, with its two values; ``None`` for the same run."""
         for name in type(self).model_fields:
-            mine, theirs = getattr(self, name), getattr(other, name)
-            if mine == theirs:
+            one, two = getattr(self, name), getattr(other, name)
+            if one == two:
                 continue
             if name == "options":
-                option = min(k for k in {**mine, **theirs} if mine.get(k) != theirs.get(k))
-                return f"option {option}", mine.get(option), theirs.get(option)
-            return name.replace("_", " "), mine, theirs
+                option = min(k for k in {**one, **two} if one.get(k) != two.get(k))
+                return f"option {option}", one.get(option), two.get(option)
+            return name.replace("_", " "), one, two
         return None
 
 

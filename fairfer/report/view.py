@@ -1,4 +1,4 @@
-"""An audit with its numbers at hand: what figures, tables and sentences all look things up in."""
+"""Look-ups in an audit, shared by sentences, tables, figures and sections."""
 
 from __future__ import annotations
 
@@ -7,30 +7,16 @@ from typing import TYPE_CHECKING, Literal
 
 from fairfer.labels import canonical
 from fairfer.metrics.results import CorrectedGap, Gap, ProbabilisticGap, Rate, StandardizedGap, WeightedRate
-from fairfer.report.text.groups import EVERYONE
+from fairfer.report.text.groups import EVERYONE, Group, Grouping
 from fairfer.report.text.numbers import listed
+from fairfer.report.transition import human_agreement, task
+from fairfer.vocabulary import ALL
 
 if TYPE_CHECKING:
     from fairfer.audits.result import Audit
 
-Section = Literal[
-    "overview",
-    "gaps",
-    "standardized",
-    "raters",
-    "ambiguity",
-    "doubt",
-    "rate",
-    "emotion",
-    "bars",
-    "faces",
-    "association",
-    "changes",
-]
-"""Where a figure stands: in a report, or (``changes``) in a comparison."""
-
 ALPHA = 0.05
-"""A gap whose q is below this is a finding."""
+"""Significance level of the FDR-adjusted p-value."""
 
 RATES = {
     "TPR": "true positive rate",
@@ -38,68 +24,96 @@ RATES = {
     "TNR": "true negative rate",
     "FNR": "false negative rate",
 }
-"""The four error rates of the heatmaps, in their order."""
+"""The four error rates of a label, in the order of the heat maps."""
 
-SAYS = {
-    "TPR": "of the faces that show it, the share that is found",
-    "FPR": "of the faces that show something else, the share wrongly read as it",
-    "TNR": "of the faces that show something else, the share rightly not read as it",
-    "FNR": "of the faces that show it, the share that is missed",
+RATE_DESCRIPTIONS = {
+    "TPR": "of the faces with this label, the share classified as it",
+    "FPR": "of the faces with another label, the share misclassified as it",
+    "TNR": "of the faces with another label, the share not classified as it",
+    "FNR": "of the faces with this label, the share not classified as it",
 }
-"""Each rate of an emotion in words."""
+"""Each error rate in words."""
+
+OVERALL_RATES = (
+    "accuracy", "subset accuracy", "macro-F1", "weighted-F1", "weighted macro-F1", "Hamming loss", "coverage",
+)  # fmt: skip
+"""Rates over all labels, in the order of tables; an audit has those of its task."""
+
+LOWER_IS_BETTER = frozenset({"FPR", "FNR", "Hamming loss"})
+
+RateSource = Literal["model", "rater"]
+"""Whose vote-weighted rate: the model's, or that of one rater vs. the majority of the others."""
+
+_NO_ANSWER = ("(", ")")
+_REASONS = {"no_face": "no face detected", "unreadable": "image unreadable", "error": "error"}
 
 
 class View:
-    """Quick look-ups in an audit.
+    """An audit with look-ups by rate, label, grouping and group.
 
     Parameters
     ----------
     audit
-        What is looked at.
+        The audit.
 
     Attributes
     ----------
     audit
-        The same.
+        The audit.
     labels
-        Labels audited, in the one order.
+        Audited labels, in display order.
     groupings
-        Attributes and intersections audited.
+        Attributes and intersections that were compared.
+    human_agreement
+        Agreement with human raters; ``None`` without votes.
     """
 
     def __init__(self, audit: Audit) -> None:
         self.audit = audit
         self.labels = list(audit.labels.audited)
-        self.groupings = audit.groupings
+        self.groupings: list[Grouping] = list(audit.groupings)
+        self.human_agreement = human_agreement(audit)
         self._rates = {(r.rate, r.label, r.attribute, r.group): r for r in audit.rates}
-        self._groups: dict[str, dict[str, None]] = {}
-        for found in audit.rates:
-            self._groups.setdefault(found.attribute, {})[found.group] = None
-        self._tested = sorted((g for g in audit.gaps if g.difference is not None), key=lambda g: -beyond(g))
+        self._groups: dict[Grouping, dict[Group, None]] = {}
+        for row in audit.rates:
+            self._groups.setdefault(row.attribute, {})[row.group] = None
+        self._tested = sorted((g for g in audit.gaps if g.difference is not None), key=lambda g: -margin(g))
         self._gaps = {(g.rate, g.label, g.attribute): g for g in self._tested}
-        votes = audit.votes
-        self._weighted = {
-            (who, r.rate, r.label, r.attribute, r.group): r
-            for who, found in ((("model", votes.weighted), ("rater", votes.human)) if votes else ())
-            for r in found
-        }
-        self._fuzzy = {(f.rate, f.label, f.attribute): f for f in (audit.annotation.gaps if audit.annotation else ())}
-        self._sizes: Counter[tuple[str, str]] = Counter()
-        self._supports: Counter[tuple[str, str, str]] = Counter()
-        for count in audit.counts:
-            self._sizes[count.attribute, count.group] += count.n
-            self._supports[count.attribute, count.group, count.truth] += count.n
+        votes = self.human_agreement
+        self._weighted: dict[tuple[RateSource, str, str, Grouping, Group], WeightedRate] = {}
+        sources: tuple[tuple[RateSource, list[WeightedRate]], ...] = ()
+        if votes:
+            sources = (("model", votes.weighted), ("rater", votes.human))
+        for source, rows in sources:
+            self._weighted |= {(source, r.rate, r.label, r.attribute, r.group): r for r in rows}
+        self._probabilistic = {(g.rate, g.label, g.attribute): g for g in (audit.annotation.gaps if audit.annotation else ())}
 
-    def groups(self, attribute: str) -> list[str]:
-        """Groups of an attribute or intersection, in display order."""
-        return list(self._groups.get(attribute, ()))
+    @property
+    def single_label(self) -> bool:
+        """Whether each face has exactly one label."""
+        return task(self.audit) == "single-label"
 
-    def rate(self, rate: str, label: str = EVERYONE, attribute: str = EVERYONE, group: str = EVERYONE) -> Rate:
-        """One rate; one that the audit does not have is like one that cannot be estimated."""
-        found = self._rates.get((rate, label, attribute, group))
-        return found or Rate(
+    @property
+    def overall_rates(self) -> list[str]:
+        """Names of the rates over all labels that the audit has."""
+        names = {r.rate for r in self.audit.rates if r.label == ALL}
+        return [name for name in OVERALL_RATES if name in names]
+
+    @property
+    def accuracy(self) -> str:
+        """Name of the accuracy of this task: ``accuracy`` or ``subset accuracy``."""
+        return "accuracy" if self.single_label else "subset accuracy"
+
+    def groups(self, grouping: Grouping) -> list[Group]:
+        """Groups of a grouping, in display order."""
+        return list(self._groups.get(grouping, ()))
+
+    def rate(self, rate: str, label: str = ALL, grouping: Grouping = EVERYONE, group: Group = EVERYONE) -> Rate:
+        """One rate; a rate with status ``empty`` when the audit does not have it."""
+        row = self._rates.get((rate, label, grouping, group))
+        return row or Rate(
             label=label,
-            attribute=attribute,
+            attribute=grouping,
             group=group,
             rate=rate,
             value=None,
@@ -110,90 +124,107 @@ class View:
             status="empty",
         )
 
-    def size(self, attribute: str = EVERYONE, group: str = EVERYONE) -> int:
-        """Faces in a group."""
-        return self._sizes[attribute, group]
+    def size(self, grouping: Grouping = EVERYONE, group: Group = EVERYONE) -> int:
+        """Number of faces in a group."""
+        return self.rate("coverage", ALL, grouping, group).denominator or 0
 
-    def support(self, label: str, attribute: str = EVERYONE, group: str = EVERYONE) -> int:
-        """Faces of a group that show a label."""
-        return self._supports[attribute, group, label]
+    def support(self, label: str, grouping: Grouping = EVERYONE, group: Group = EVERYONE) -> int:
+        """Number of faces with a label in a group."""
+        return self.rate("TPR", label, grouping, group).denominator or 0
 
-    def gap(self, rate: str, label: str, attribute: str) -> Gap | None:
-        """The gap of a rate between the groups of an attribute, when it was estimated."""
-        return self._gaps.get((rate, label, attribute))
+    def gap(self, rate: str, label: str, grouping: Grouping) -> Gap | None:
+        """The gap between the groups of a grouping, when it was estimated."""
+        return self._gaps.get((rate, label, grouping))
 
     def weighted(
-        self, who: str, rate: str, label: str, attribute: str = EVERYONE, group: str = EVERYONE
+        self, source: RateSource, rate: str, label: str, grouping: Grouping = EVERYONE, group: Group = EVERYONE
     ) -> WeightedRate | None:
-        """With every vote counted, the rate of the ``model``, or that of one ``rater`` held against the others."""
-        return self._weighted.get((who, rate, label, attribute, group))
+        """A vote-weighted rate of the ``model``, or the rate of one ``rater`` vs. the majority of the others."""
+        return self._weighted.get((source, rate, label, grouping, group))
 
     def probabilistic(self, gap: Gap) -> ProbabilisticGap | None:
-        """A gap beside that of groups to which each face belongs as much as is probable; signed as in `sensitivity`."""
-        found = self._fuzzy.get((gap.rate, gap.label, gap.attribute))
-        if found is None or found.most_likely >= 0:
-            return found
-        turned = None if found.probabilistic is None else -found.probabilistic
-        return found.model_copy(update={"hard": -found.most_likely, "probabilistic": turned})
+        """A gap under probabilistic group membership; its sign is that of `sensitivity`."""
+        row = self._probabilistic.get((gap.rate, gap.label, gap.attribute))
+        if row is None or row.most_likely >= 0:
+            return row
+        value = None if row.probabilistic is None else -row.probabilistic
+        return row.model_copy(update={"most_likely": -row.most_likely, "probabilistic": value})
 
     @property
     def standardized(self) -> list[StandardizedGap]:
-        """Adjusted gaps, the farthest beyond chance first, then those that could not be estimated."""
-        return sorted(self.audit.standardized, key=lambda a: (a.difference is None, -beyond(a)))
+        """Standardized gaps by decreasing margin, then those that could not be estimated."""
+        return sorted(self.audit.standardized, key=lambda g: (g.difference is None, -margin(g)))
 
     @property
-    def mix(self) -> str:
-        """What gaps are adjusted for: ``emotion and vote_entropy``."""
+    def strata(self) -> str:
+        """Variables that gaps are standardized for: ``emotion and vote_entropy``."""
         return listed([self.noun, *self.audit.plan.standardize])
 
     @property
     def sensitivity(self) -> list[tuple[Gap, list[CorrectedGap]]]:
-        """Gaps of inferred groups, the farthest beyond chance first, each corrected for assumed shares of wrong annotations.
+        """Gaps of inferred groups by decreasing margin, each with its corrections for assumed annotation error.
 
-        Signed so that the gap as annotated is above 0: below, the order of the two groups has turned round.
+        The sign is chosen so that the gap as annotated is positive. A negative value means that the order of the groups is
+        reversed.
         """
-        found: dict[tuple[str, str, str], list[CorrectedGap]] = {}
+        curves: dict[tuple[str, str, Grouping], list[CorrectedGap]] = {}
         for row in self.audit.annotation.corrected if self.audit.annotation else ():
-            found.setdefault((row.rate, row.label, row.attribute), []).append(row)
+            curves.setdefault((row.rate, row.label, row.attribute), []).append(row)
         return [
-            (g, [_turned(row, curve[0].difference) for row in curve])
+            (g, [_oriented(row, curve[0].difference) for row in curve])
             for g in self.tested
-            if (curve := found.get((g.rate, g.label, g.attribute)))
+            if (curve := curves.get((g.rate, g.label, g.attribute)))
         ]
 
     @property
     def noun(self) -> str:
-        """What the labels are: ``emotion``, or ``label`` when one of them is none."""
+        """``emotion``, or ``label`` when a label is not an emotion."""
         return "emotion" if all(canonical(n) == n for n in self.labels) else "label"
 
     @property
     def tested(self) -> list[Gap]:
-        """Gaps that could be estimated, the farthest beyond chance first."""
+        """Gaps that could be estimated, by decreasing margin."""
         return self._tested
 
     @property
-    def found(self) -> list[Gap]:
-        """Gaps beyond what chance gives, the farthest first."""
-        return [g for g in self.tested if is_found(g)]
+    def significant(self) -> list[Gap]:
+        """Statistically significant gaps, by decreasing margin."""
+        return [g for g in self.tested if is_significant(g)]
+
+    @property
+    def unanswered(self) -> dict[str, int]:
+        """Number of faces without a prediction, by reason."""
+        reasons: Counter[str] = Counter()
+        for count in self.audit.counts:
+            predicted = getattr(count, "predicted", "")
+            if count.attribute == EVERYONE and is_no_answer(predicted):
+                status = predicted.strip("".join(_NO_ANSWER))
+                reasons[_REASONS.get(status, status)] += count.n
+        return dict(reasons)
 
 
-def _turned(row: CorrectedGap, as_annotated: float | None) -> CorrectedGap:
+def is_no_answer(predicted: str) -> bool:
+    """Whether a count's prediction is a status such as ``(no_face)``."""
+    return predicted.startswith(_NO_ANSWER[0]) and predicted.endswith(_NO_ANSWER[1])
+
+
+def _oriented(row: CorrectedGap, as_annotated: float | None) -> CorrectedGap:
     if as_annotated is None or as_annotated >= 0 or row.difference is None or row.low is None or row.high is None:
         return row
     return row.model_copy(update={"difference": -row.difference, "low": -row.high, "high": -row.low})
 
 
-def beyond(gap: Gap | StandardizedGap) -> float:
-    """How far a gap is beyond the chance gap; negative within it."""
+def margin(gap: Gap | StandardizedGap) -> float:
+    """A gap minus the gap expected by chance."""
     return (gap.difference or 0.0) - (gap.expected_by_chance or 0.0)
 
 
-def is_found(gap: Gap | StandardizedGap) -> bool:
-    """Whether a gap is a finding."""
-    return gap.q is not None and gap.q < ALPHA and beyond(gap) > 0
+def is_significant(gap: Gap | StandardizedGap) -> bool:
+    """Whether a gap is statistically significant and larger than expected by chance."""
+    return gap.q is not None and gap.q < ALPHA and margin(gap) > 0
 
 
-def subject(gap: Gap) -> tuple[str, str]:
-    """The groups with the higher and the lower rate: of whom a sentence says that it happens *more often*, and than whom."""
+def higher_and_lower(gap: Gap) -> tuple[Group, Group]:
+    """The groups with the higher and the lower rate."""
     worst, best = gap.worst or "", gap.best or ""
-    return (worst, best) if gap.rate == "FPR" else (best, worst)
+    return (worst, best) if gap.rate in LOWER_IS_BETTER else (best, worst)

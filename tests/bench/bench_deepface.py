@@ -1,10 +1,10 @@
-"""How much faster fairfer asks DeepFace than a plain loop over ``DeepFace.analyze`` does, and whether the answers agree.
+"""Compare the speed and the scores of fairfer's DeepFace adapter with a plain loop over ``DeepFace.analyze``.
 
 ``FAIRFER_SHARED=FOLDER python tests/bench/bench_deepface.py [--faces N] [--backends onnx,torch,tensorflow]``
 
-Each back end runs in its own process (DeepFace keeps one per process); a back end that is not installed is said to be
-missing. The two ways take turns over pieces of the same faces, so that whatever else the machine does falls on both. fairfer's
-time is all of `fairfer.predictions.inference.predict`: reading, hashing and decoding the files, and the answers.
+Each back end runs in its own process (DeepFace keeps one per process); one that is not installed is listed as missing. The two
+ways alternate over pieces of the same faces, so that other load on the machine affects both. fairfer's time is that of
+`fairfer.predict`: reading, hashing and decoding the files, and inference.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from fairfer.datasets.dataset import Dataset
 from fairfer.datasets.images import FileImages
 from fairfer.labels import FERPLUS
 from fairfer.models.adapters import deepface as adapter
-from fairfer.predictions import inference as predictions
+from fairfer.predictions.inference import predict
 
-GOALS = {"onnx": 3, "tensorflow": 25}
+TARGETS = {"onnx": 3, "tensorflow": 25}
+"""Speed relative to ``analyze`` that the project promises."""
+
 PIECES = 4
 
 
@@ -40,12 +42,12 @@ def bench(backend: str, shared: Path, faces: int) -> None:
     files = sorted(p.name for p in folder.glob("*.png"))[:faces]
     model = adapter.load(backend=backend)
 
-    def ours(names: list[str]) -> np.ndarray:
+    def fairfer_scores(names: list[str]) -> np.ndarray:
         samples = pd.DataFrame({"label": "neutral"}, index=pd.Index(names, name="sample_id"))
         dataset = Dataset("bench", FERPLUS, samples, images=FileImages(folder, {n: n for n in names}))
-        return predictions.predict(dataset, model).scores()
+        return predict(dataset, model).scores()
 
-    def theirs(names: list[str]) -> np.ndarray:
+    def analyze_scores(names: list[str]) -> np.ndarray:
         scores = []
         for name in names:
             answer = DeepFace.analyze(
@@ -54,24 +56,24 @@ def bench(backend: str, shared: Path, faces: int) -> None:
             scores.append(list(answer[0]["emotion"].values()))
         return np.array(scores) / 100
 
-    ours(files[:256])
-    theirs(files[:8])
-    seconds = {"ours": 0.0, "theirs": 0.0}
+    fairfer_scores(files[:256])
+    analyze_scores(files[:8])
+    seconds = {"fairfer": 0.0, "analyze": 0.0}
     largest, differing = 0.0, 0
     for piece in np.array_split(files, PIECES):
         started = time.perf_counter()
-        a = theirs(list(piece))
+        a = analyze_scores(list(piece))
         between = time.perf_counter()
-        b = ours(list(piece))
-        seconds["theirs"] += between - started
-        seconds["ours"] += time.perf_counter() - between
+        b = fairfer_scores(list(piece))
+        seconds["analyze"] += between - started
+        seconds["fairfer"] += time.perf_counter() - between
         largest = max(largest, float(np.abs(a - b).max()))
         differing += int((a.argmax(1) != b.argmax(1)).sum())
-    goal = f" (goal {GOALS[backend]})" if backend in GOALS else ""
-    slow, fast = len(files) / seconds["theirs"], len(files) / seconds["ours"]
+    target = f" (target {TARGETS[backend]})" if backend in TARGETS else ""
+    slow, fast = len(files) / seconds["analyze"], len(files) / seconds["fairfer"]
     sys.stdout.write(
-        f"{backend:10}  analyze {slow:7.1f} faces/s   fairfer {fast:7.1f} faces/s   {fast / slow:5.1f} times as fast{goal}   "
-        f"{len(files)} faces: largest difference {largest:.1e}, other top label {differing}\n"
+        f"{backend:10}  analyze {slow:7.1f} faces/s   fairfer {fast:7.1f} faces/s   {fast / slow:5.1f} times as fast{target}   "
+        f"{len(files)} faces: largest difference {largest:.1e}, different top label {differing}\n"
     )
 
 
@@ -81,17 +83,17 @@ def main() -> None:
     parser.add_argument("--faces", type=int, default=1000)
     parser.add_argument("--backends", default=",".join(adapter.BACKENDS))
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    args = parser.parse_args()
     shared = os.environ.get("FAIRFER_SHARED")
     if not shared:
-        sys.exit("set FAIRFER_SHARED to the folder that holds data/ferplus and data/deepface")
-    for backend in given.backends.split(","):
-        if given.here:
-            bench(backend, Path(shared).resolve(), given.faces)
+        sys.exit("FAIRFER_SHARED is not set; set it to the folder that has data/ferplus and data/deepface")
+    for backend in args.backends.split(","):
+        if args.here:
+            bench(backend, Path(shared).resolve(), args.faces)
         elif importlib.util.find_spec(adapter.BACKENDS[backend].package) is None:
             sys.stdout.write(f"{backend:10}  not installed\n")
         else:
-            command = [sys.executable, __file__, "--here", "--backends", backend, "--faces", str(given.faces)]
+            command = [sys.executable, __file__, "--here", "--backends", backend, "--faces", str(args.faces)]
             subprocess.run(command, check=True)
 
 

@@ -1,26 +1,26 @@
-"""CPU time of the rates and of everything that says how sure they are, and the same beside Fairlearn's own bootstrap.
+"""CPU time of the rates and of their uncertainty, beside the bootstrap of Fairlearn.
 
 ``[FAIRFER_SHARED=FOLDER] python tests/bench/bench_uncertainty.py [--resamples 20]``
 
-With ``FAIRFER_SHARED``, the counts are those of the real audit of FER+ Test (``FOLDER/data/ferplus``; the bundled model is
-asked once, which is not timed). Without, they are made up: as many faces, emotions and genders, and six races.
+With ``FAIRFER_SHARED``, the counts are those of the audit of FER+ Test (``FOLDER/data/ferplus``; the predictions of the bundled
+model are not timed). Without, they are simulated: as many faces, emotions and genders, and six races.
 
-Four things are printed, all of them CPU time of this one process, the median of several calls after one that is not timed (so
-no import is):
+Four tables are printed, all of them CPU time of this one process, the median of several calls after one that is not timed (so
+that imports are not included):
 
-a. What `fairfer.audits.audit.measure_counts` does, step by step: the rates through Fairlearn's MetricFrame, with their intervals,
-   and then, for each emotion, rate and grouping, the chance gap, p, q, both bounds of the gap, the gap that would have been
-   found and the images that would settle it.
-b. The same with all counts multiplied, and with them the smallest denominator that is compared, so that the very same gaps are
-   looked at: the cost must not depend on the number of images.
+a. The steps of `fairfer.audits.audit.measure_counts`: the rates through Fairlearn's MetricFrame with their intervals, and then,
+   for each emotion, rate and grouping, the gap expected by chance, p, q, both bounds of the gap, the minimum detectable
+   difference and the additional sample size.
+b. The same with all counts and the smallest compared denominator multiplied, so that the same gaps are compared: the cost must
+   not depend on the number of images.
 c. One resample of Fairlearn's bootstrap (``MetricFrame(..., n_boot=..., ci_quantiles=[.025, .975])`` on the rows) beside one
-   draw of fairfer, for each cell (emotion x rate x grouping). Of Fairlearn's time, that of the same frame without a bootstrap
-   is taken off; of fairfer's, nothing: bounds, power and q are spread over the draws, too. The two are not the same statistic:
-   Fairlearn's resamples give percentile intervals of each group's rate and of their differences, fairfer's draws the gap that
-   chance alone gives (its intervals and bounds have formulas, and need no draws). What is compared is what either asks for one
-   more draw of the rates of all groups in a cell. Fairlearn is run as its documentation shows, a frame for each cell, and
-   in the quickest way that was found: one frame for all emotions and rates of a grouping, whose metrics are plain numpy.
-d. The same where several pictures show one person: 3,000 made-up people, ten pictures each.
+   permutation of fairfer, for each cell (emotion x rate x grouping). The time of the same frame without a bootstrap is
+   subtracted from Fairlearn's; nothing is subtracted from fairfer's, where bounds, power and q are divided among the
+   permutations, too. The two are different statistics: Fairlearn's resamples give percentile intervals of each group's rate
+   and of their differences, fairfer's permutations the gap expected by chance (its intervals and bounds have formulas). What is
+   compared is the cost of one more draw of the rates of all groups in a cell. Fairlearn is run as in its documentation, one
+   frame per cell, and in the fastest way we know: one frame for all emotions and rates of a grouping, with metrics in numpy.
+d. The same where several images show one subject: 3,000 simulated subjects with ten images each.
 """
 
 from __future__ import annotations

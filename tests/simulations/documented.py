@@ -75,6 +75,18 @@ DOCUMENTED = (
         for verdict in ("passes", "fails")
     ),
     Documented(
+        "AUROC: its 95 % interval holds it",
+        r"near perfect$",
+        0.9,
+        "Few faces are ranked wrongly. They make both the AUROC and its variance, and often too few of them are in the sample.",
+    ),
+    Documented(
+        "Brier score: its 95 % interval holds it",
+        r"^(100 faces|20 subjects x 10 faces), near perfect$",
+        0.89,
+        "Few faces have a large loss. They make both the mean and its variance, and often too few of them are in the sample.",
+    ),
+    Documented(
         "standardised: a rate's 95 % interval holds it",
         "^2 groups, one lopsided stratum, group 1$",
         0.89,

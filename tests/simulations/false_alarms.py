@@ -34,7 +34,9 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
             setting = f"{sizes_name(sizes)}, rate {rate:g}"
             generator = stream(seed, "chance", setting)
             hits = generator.binomial(sizes, rate, size=(400 if short else 8000, len(sizes)))
-            alarms = np.array([permutation_test(k, sizes, permutations=PERMUTATIONS, generator=generator).p <= 0.05 for k in hits])
+            alarms = np.array(
+                [permutation_test(k, sizes, permutations=PERMUTATIONS, generator=generator).p <= 0.05 for k in hits]
+            )
             yield at_most(GAPS, sizes_name(sizes), setting, *share(alarms))
     for shape in SHAPES:
         name = " v ".join(f"{people} people x {pictures}" for people, pictures in shape)

@@ -41,7 +41,9 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
         for i, hits in enumerate(drawn):
             low, high = _estimates(hits, trials, weights)[0].limits(0.025)
             held[i] = (low <= weights @ RATES) & (weights @ RATES <= high)
-            alarms[i] = stratified_permutation_test(hits, trials, weights, permutations=PERMUTATIONS, generator=generator).p <= 0.05
+            alarms[i] = (
+                stratified_permutation_test(hits, trials, weights, permutations=PERMUTATIONS, generator=generator).p <= 0.05
+            )
         for g in range(trials.shape[1]):
             yield covered_share(INTERVAL, "4 strata", f"{name}, group {g + 1}", *share(held[:, g]))
         yield at_most(ALARMS, "4 strata", name, *share(alarms))

@@ -1,7 +1,7 @@
-"""Kaggle's ``fer2013.csv``: one row per face, with its 48×48 gray levels as text.
+"""Kaggle's ``fer2013.csv``: one row per face, with its 48x48 gray levels as text.
 
-The header is ``emotion,pixels,Usage`` (one version has leading spaces). Usage is Training, PublicTest or PrivateTest. Emotions are
-FER2013's codes: 0 angry, 1 disgust, 2 fear, 3 happy, 4 sad, 5 surprise, 6 neutral.
+The header is ``emotion,pixels,Usage`` (one version has leading spaces). Usage is Training, PublicTest or PrivateTest.
+Emotions are FER2013's codes: 0 angry, 1 disgust, 2 fear, 3 happy, 4 sad, 5 surprise, 6 neutral.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@
     ROOT/data/FER2013Test/…
 
 The two label files differ where images are exact duplicates: ``label.csv`` has the ten votes that each image received,
-``fer2013new.csv`` repeats the votes of one of them. The official trainer reads ``label.csv``, and so does this loader by default.
-The report names the file.
+``fer2013new.csv`` repeats the votes of one of them. The official trainer reads ``label.csv``, and so does this loader by
+default. The report names the file.
 """
 
 from __future__ import annotations
@@ -136,8 +136,8 @@ RULES: dict[str, Callable[[Votes], NDArray[np.float64]]] = {
 def labels_of(votes: Votes, rule: str) -> tuple[NDArray[np.str_], NDArray[np.bool_]]:
     """Return the class with the largest weight (one of `VOTES`), and whether it is an emotion.
 
-    The class is the first in FER+'s order on a tie, as in the official reader, and ``unknown`` if all weights are 0. The official
-    reader excludes faces whose class is not an emotion, also by the rule ``multi_target``.
+    The class is the first in FER+'s order on a tie, as in the official reader, and ``unknown`` if all weights are 0. The
+    official reader excludes faces whose class is not an emotion, also by the rule ``multi_target``.
 
     Raises
     ------
@@ -184,7 +184,7 @@ def _read_label_csv(path: Path) -> _Rows:
 
 def _image_name(row: list[str], path: Path, number: int) -> str:
     if len(row) != 2 + len(VOTES) or not row[0]:
-        message = f"{path}, line {number}: {len(row)} fields instead of name, box, ten votes; copy the file again from microsoft/FERPlus"
+        message = f"{path}, line {number}: {len(row)} fields instead of name, box and ten votes; copy the file again"
         raise DataError(message)
     return row[0]
 
@@ -255,8 +255,8 @@ def load(
     split
         ``train``, ``valid``, ``test`` or ``all``.
     rule
-        How labels are derived from ten votes: ``majority`` (the official evaluation), ``crossentropy`` or ``plurality`` give one
-        label per face; ``multi_target`` gives any number (a multi-label data set).
+        How labels are derived from ten votes: ``majority`` (the official evaluation), ``crossentropy`` or ``plurality``
+        give one label per face; ``multi_target`` gives any number (a multi-label data set).
     votes_from
         ``label.csv`` (which the official trainer reads) or ``fer2013new.csv``.
     pixels

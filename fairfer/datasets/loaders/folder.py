@@ -1,8 +1,9 @@
 """A folder of images in Hugging Face's imagefolder convention.
 
-Either a ``metadata.csv`` (``.jsonl``, ``.parquet``) beside the images, with a column ``file_name``, the true label (or one column per
-label, named with ``--truth 'truth_*'``) and attributes as the other columns; or one folder per label (``happy/…``), also below
-split folders (``train/happy/…``). The provenance of the attributes is in ``metadata.toml`` or ``attributes.toml``.
+Either a ``metadata.csv`` (``.jsonl``, ``.parquet``) beside the images, with a column ``file_name``, the true label (or one
+column per label, named with ``--truth 'truth_*'``) and attributes as the other columns; or one folder per label
+(``happy/…``), also below split folders (``train/happy/…``). The provenance of the attributes is in ``metadata.toml`` or
+``attributes.toml``.
 """
 
 from __future__ import annotations
@@ -61,8 +62,8 @@ def load(
     path
         The folder.
     truth
-        Metadata column of true labels (by default ``label``, ``emotion``, …), or a pattern such as ``truth_*`` for one column per
-        label (1, 0, and 9, NA or empty for unknown).
+        Metadata column of true labels (by default ``label``, ``emotion``, …), or a pattern such as ``truth_*`` for one
+        column per label (1, 0, and 9, NA or empty for unknown).
     labels
         Label space: ``ferplus``, ``fer2013``, ``affectnet``, or a list separated by commas. By default the labels in the data.
     split
@@ -174,16 +175,15 @@ def _from_metadata(path: Path, truth: str | None) -> _Part:
         if truth_column != "label" and "label" in table.columns:
             message = f"{path} has a column 'label' beside the true labels in {truth_column!r}; rename it"
             raise DataError(message)
-    files = _check_files(table, file_column)
+    files = _check_files(table, file_column, path.parent)
     frame = table.frame.set_index(files).drop(columns=file_column)
     if truth_column is not None:
         frame = frame.rename(columns={truth_column: "label"})
     return _Part(frame, truth_column or str(truth), multi_label, path, Step(f"rows in {path.name}: {len(files):,}"))
 
 
-def _check_files(table: Table, column: str) -> pd.Series:
-    """The column of files, each named once, below the folder of the metadata, and at least one of them there."""
-    folder = Path(table.source).parent
+def _check_files(table: Table, column: str, folder: Path) -> pd.Series:
+    """The column of files: each occurs once and is below the folder, and at least one of them exists."""
     nameless = table.frame[column].isna().to_numpy()
     if nameless.any():
         message = (

@@ -6,8 +6,9 @@
     1,happiness,happiness,female
     2,anger,,male
 
-A row without a prediction is kept with the status ``error``. Instead of a label, a row may have one score per label, in columns that
-start with ``score`` (``score_happy``, ``score:anger``) or match ``--scores``. Multi-label tables have one column per label::
+A row without a prediction is kept with the status ``error``. Instead of a label, a row may have one score per label, in
+columns that start with ``score`` (``score_happy``, ``score:anger``) or match ``--scores``. Multi-label tables have one
+column per label::
 
     id,truth_AU6,truth_AU12,pred_AU6,pred_AU12,gender
     1,1,1,0,1,female

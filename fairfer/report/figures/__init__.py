@@ -1,48 +1,79 @@
-"""The pictures of a report: which figures an audit gets. The only package that imports matplotlib and seaborn.
+"""Figures of a report. The only package that imports matplotlib and seaborn.
 
-A figure is drawn with matplotlib's objects, never with pyplot's global state, and comes with the table that it shows. The same
-audit gives the same bytes: fonts, styles and identifiers are fixed in `style` and no date is written.
+A figure is one module with a function that takes a `View` and returns the figures that the audit has data for, possibly none.
+`FIGURES` registers them. Figures are drawn with matplotlib's objects, without pyplot's global state, and each comes with the
+table of its numbers. The same audit gives the same bytes: fonts, styles and identifiers are fixed in `style`, and no date is
+written.
 
-Imports run one way: `style`; `lettering`; `sheet`, `selection`, `titles`; `marks`; `lanes`; then a module per kind of figure.
+Imports run one way: `grouping`; `style`; `text_layout`; `canvas`, `group_selection`, `titles`; `rate_axes`; `group_rows`; then
+one module per figure.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from fairfer.report.figures.annotation_error import draw_annotation_error
 from fairfer.report.figures.association import draw_association
-from fairfer.report.figures.bars import draw_bars
-from fairfer.report.figures.doubt import draw_doubt
-from fairfer.report.figures.faces import draw_faces
-from fairfer.report.figures.gaps import draw_adjusted, draw_gaps
-from fairfer.report.figures.heatmap import draw_label_heatmaps, draw_rate_heatmaps
-from fairfer.report.figures.overview import draw_overview
-from fairfer.report.figures.raters import draw_raters
-from fairfer.report.figures.sheet import Names, Picture
-from fairfer.report.figures.style import house_style
-from fairfer.report.text.groups import EVERYONE
-from fairfer.report.view import RATES, View
+from fairfer.report.figures.canvas import Picture, with_unique_names
+from fairfer.report.figures.dataset_composition import draw_composition
+from fairfer.report.figures.differences import draw_differences, draw_standardized_differences
+from fairfer.report.figures.human_agreement import draw_accuracy_by_agreement, draw_human_agreement
+from fairfer.report.figures.rate_bars import draw_bars
+from fairfer.report.figures.rate_heatmaps import draw_label_heatmaps, draw_rate_heatmaps
+from fairfer.report.figures.rate_overview import draw_overview
+from fairfer.report.figures.style import figure_style
+from fairfer.report.view import View
 
 if TYPE_CHECKING:
     from fairfer.audits.result import Audit
 
-__all__ = ["Picture", "draw"]
+__all__ = ["FIGURES", "Picture", "draw", "is_figure_file"]
+
+FIGURES: Mapping[str, Callable[[View], list[Picture]]] = {
+    "overview": draw_overview,
+    "differences": draw_differences,
+    "standardized_differences": draw_standardized_differences,
+    "human_agreement": draw_human_agreement,
+    "accuracy_by_agreement": draw_accuracy_by_agreement,
+    "annotation_error": draw_annotation_error,
+    "rate": draw_rate_heatmaps,
+    "label": draw_label_heatmaps,
+    "bars": draw_bars,
+    "composition": draw_composition,
+    "association": draw_association,
+}
+"""Every kind of figure by name, in the order in which they are drawn."""
+
+_PREFIXES = "|".join([*(kind.replace("_", "-") for kind in FIGURES), "emotion"])
 
 
-def draw(audit: Audit) -> list[Picture]:
-    """All figures of an audit, in the report's order."""
-    view = View(audit)
-    names = Names()
-    with house_style():
-        return [
-            *(draw_overview(view, a, names) for a in view.groupings or [EVERYONE]),
-            *draw_gaps(view, names),
-            *draw_adjusted(view, names),
-            *draw_raters(view, names),
-            *draw_doubt(view, names),
-            *(p for r in RATES for p in draw_rate_heatmaps(view, r, names)),
-            *(p for label in view.labels for p in draw_label_heatmaps(view, label, names)),
-            *(draw_bars(view, a, names) for a in view.groupings or [EVERYONE]),
-            *draw_faces(view, names),
-            *draw_association(view, names),
-        ]
+def draw(audit: Audit | View, kinds: Iterable[str] = tuple(FIGURES)) -> list[Picture]:
+    """The figures of an audit.
+
+    Parameters
+    ----------
+    audit
+        What is shown, or a view of it.
+    kinds
+        Names from `FIGURES`; all of them by default.
+
+    Returns
+    -------
+    list of Picture
+        In the order of `kinds`, each with a file name of its own.
+    """
+    view = audit if isinstance(audit, View) else View(audit)
+    with figure_style():
+        return with_unique_names([picture for kind in kinds for picture in FIGURES[kind](view)])
+
+
+def is_figure_file(name: str) -> bool:
+    """Whether a file name is one that figures of a report have.
+
+    >>> is_figure_file("overview-gender.svg"), is_figure_file("emotion-fear.png"), is_figure_file("my-own.png")
+    (True, True, False)
+    """
+    return re.fullmatch(rf"({_PREFIXES})(-[a-z0-9-]+)?\.(png|svg)", name) is not None

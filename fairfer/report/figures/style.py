@@ -1,11 +1,11 @@
-"""Style: the plan of every figure, and the colour and marker of each group.
+"""Style of every figure, and the color and marker of each group.
 
-SVG text stays text (it can be searched, copied and read aloud, and the file is a third of the size); DejaVu Sans is asked for
-first, then Verdana, which has the same widths.
+Text in an SVG stays text, so that it can be searched, copied and read aloud, and the file is a third of the size. DejaVu Sans
+is the first font requested, then Verdana, which has the same widths.
 
-Colour never stands alone: every heatmap cell holds its number, every group has a marker or its name besides its colour.
-Colours of groups are Okabe and Ito's without vermilion, yellow, black: no group of people is red where another is green,
-and none is painted in a colour that people have been called by.
+Color never carries information alone: every cell of a heatmap has its number, and every group has a marker or its name besides
+its color. Group colors are those of Okabe and Ito (2008) without vermilion, yellow and black: no group is red where another is
+green, and no color is one that has been used as a name for people.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ import matplotlib.style
 import numpy as np
 from matplotlib.colors import to_hex, to_rgb
 
-from fairfer.report.text.groups import UNANNOTATED
+from fairfer.report.transition import group_parts, parts
+from fairfer.vocabulary import UNANNOTATED
 
 if TYPE_CHECKING:
+    from fairfer.report.transition import Grouping
     from fairfer.report.view import View
 
 
@@ -53,64 +55,77 @@ STYLE: dict[str, Any] = {
     "ytick.major.size": 0,
 }
 PNG_DPI = 144
-MAP = "cividis"
-COLOURS = ("#0072B2", "#E69F00", "#56B4E9", "#CC79A7", "#009E73", "#8C8C8C")
-"""Blue, orange, sky blue, reddish purple, bluish green (Okabe and Ito 2008), grey."""
+HEATMAP_COLORS = "cividis"
+COLORS = ("#0072B2", "#E69F00", "#56B4E9", "#CC79A7", "#009E73", "#8C8C8C")
+"""Blue, orange, sky blue, reddish purple, bluish green (Okabe and Ito 2008), gray."""
+GRAY = COLORS[-1]
 MARKERS = ("o", "D", "s", "^", "v", "P", "X", "p")
-INK, QUIET, BAND, FAINT = "#1a1a1a", "#5c5c5c", "#dcdcdc", "#f5f5f5"
+INK, MUTED, BAND, FAINT = "#1a1a1a", "#5c5c5c", "#dcdcdc", "#f5f5f5"
+GRID, SEPARATOR = "#ebebeb", "#e2e2e2"
 HATCH = "#c4c4c4"
 
 
 @contextmanager
-def house_style() -> Iterator[None]:
-    """Fairfer's own plan over matplotlib's defaults, whatever the user's matplotlibrc says."""
+def figure_style() -> Iterator[None]:
+    """Fairfer's style over matplotlib's defaults, whatever the user's matplotlibrc sets."""
     with matplotlib.style.context(["default", STYLE]), warnings.catch_warnings():
-        # A name may be in a script that DejaVu lacks; its box is drawn, and the table beside the figure has the name.
+        # A name may be in a script that DejaVu lacks: its box is drawn, and the table beside the figure has the name.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support .* natively", category=UserWarning)
         yield
 
 
 @dataclass(frozen=True)
-class Look:
-    """Colour and marker of a group."""
+class GroupStyle:
+    """Color and marker of a group."""
 
-    colour: str
+    color: str
     marker: str
 
 
-def looks_of(view: View, attribute: str) -> dict[str, Look]:
-    """Colour and marker of each group: the same in every figure of the report.
+def group_styles(view: View, grouping: Grouping) -> dict[str, GroupStyle]:
+    """Color and marker of each group of a grouping: the same in every figure of the report.
 
-    Each attribute has its own stretch of the colours. A group of an intersection has the marker of its first level and a shade
-    of the colour of its last, as long as that tells all groups apart.
+    Each attribute has its own range of the colors. A group of an intersection has the marker of its first level and a shade
+    of the color of its last, as long as that distinguishes all groups.
     """
-    single: dict[tuple[str, str], Look] = {}
+    names, groups = parts(grouping), view.groups(grouping)
+    by_position = {g: _style_at(i) for i, g in enumerate(groups)}
+    if not names:
+        return by_position
+    levels = _level_styles(view)
+    styles: dict[str, GroupStyle] = {}
+    for group in groups:
+        group_levels = group_parts(grouping, group)
+        first, last = levels.get((names[0], group_levels[0])), levels.get((names[-1], group_levels[-1]))
+        if first is None or last is None:
+            styles[group] = by_position[group]
+        elif len(names) > 1:
+            styles[group] = GroupStyle(_shade(last.color, first.marker), first.marker)
+        else:
+            styles[group] = first
+    return styles if len(set(styles.values())) == len(groups) else by_position
+
+
+def _level_styles(view: View) -> dict[tuple[str, str], GroupStyle]:
+    """Style of each level, by attribute and level."""
+    styles: dict[tuple[str, str], GroupStyle] = {}
     start = 0
     for name in dict.fromkeys(n for by in view.audit.plan.by for n in by):
         levels = next((a.levels for a in view.audit.data.attributes if a.name == name), [])
         for i, level in enumerate(levels):
-            grey = level == UNANNOTATED
-            single[name, level] = Look("#8C8C8C" if grey else COLOURS[(start + i) % len(COLOURS)], MARKERS[i % len(MARKERS)])
+            color = GRAY if level == UNANNOTATED else COLORS[(start + i) % len(COLORS)]
+            styles[name, level] = GroupStyle(color, MARKERS[i % len(MARKERS)])
         start += len(levels)
-    groups = view.groups(attribute)
-    names = attribute.split(",")
-    found: dict[str, Look] = {}
-    for i, group in enumerate(groups):
-        levels = group.split(",") if len(names) > 1 else [group]
-        first, last = single.get((names[0], levels[0])), single.get((names[-1], levels[-1]))
-        plain = Look(COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)])
-        found[group] = (
-            Look(_shaded(last.colour, first.marker if len(names) > 1 else ""), first.marker) if first and last else plain
-        )
-    if len(set(found.values())) < len(groups):
-        return {g: Look(COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, g in enumerate(groups)}
-    return found
+    return styles
 
 
-def _shaded(colour: str, marker: str) -> str:
-    """A colour of an intersection: darker or paler by its marker, so that bars, which have none, can be told apart too."""
-    step = MARKERS.index(marker) % 3 if marker else 0
-    towards, part = {0: ("white", 0.0), 1: ("black", 0.4), 2: ("white", 0.5)}[step]
-    mixed = np.array(to_rgb(colour)) * (1 - part) + np.array(to_rgb(towards)) * part
+def _style_at(position: int) -> GroupStyle:
+    return GroupStyle(COLORS[position % len(COLORS)], MARKERS[position % len(MARKERS)])
+
+
+def _shade(color: str, marker: str) -> str:
+    """A color made darker or lighter by marker, because bars have no markers and need distinct colors."""
+    target, share = (("white", 0.0), ("black", 0.4), ("white", 0.5))[MARKERS.index(marker) % 3]
+    mixed = np.array(to_rgb(color)) * (1 - share) + np.array(to_rgb(target)) * share
     return to_hex((float(mixed[0]), float(mixed[1]), float(mixed[2])))

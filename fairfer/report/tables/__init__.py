@@ -1,1 +1,1 @@
-"""Tables of the report."""
+"""Tables of the report: for reading, and as CSV."""

@@ -1,1 +1,1 @@
-"""Words of the report."""
+"""Words of the report: numbers, groups, findings, caveats and the glossary."""

@@ -1,139 +1,213 @@
-"""What votes, mixes, doubtful annotations and the make-up of the data say of the findings, in words."""
+"""Caveats: what limits the findings of an audit, in sentences.
+
+Each function returns one sentence or an empty string when the caveat does not apply.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fairfer.report.tables.evidence import signed
-from fairfer.report.text.groups import EVERYONE, attribute_words, capital, group_words, with_source
-from fairfer.report.text.numbers import listed, many, rate, rates_apart
-from fairfer.report.view import View, is_found
+from fairfer.labels import canonical
+from fairfer.report.text.findings import gap_name
+from fairfer.report.text.groups import capital, group_words, grouping_words, is_common_attribute, quoted
+from fairfer.report.text.numbers import listed, many, rate, share, signed
+from fairfer.report.view import ALPHA, View, is_significant
 
 if TYPE_CHECKING:
+    from fairfer.audits.result import AttributeInfo, Audit
     from fairfer.metrics.results import Gap
 
+NO_CAVEATS = "No caveats were recorded for this dataset. Others may exist."
 
-def rater_words(view: View, attribute: str) -> str:
-    """For how many labels the model is above a rater, over everyone."""
-    pairs = []
-    for label in view.labels:
-        model, rater = view.rate("TPR", label), view.weighted("rater", "TPR", label)
-        if model.status == "ok" and rater and rater.status == "ok":
-            pairs.append(((model.value or 0.0), (rater.value or 0.0)))
-    if not pairs:
-        return f"A rater beside the model: too few faces of every {view.noun}"
-    above = sum(model > rater for model, rater in pairs)
-    by = "" if attribute == EVERYONE else f", by {with_source(view.audit, attribute)}"
-    how = "every" if above == len(pairs) else "none" if above == 0 else f"{above}"
-    return (
-        f"The model finds the label more often than a rater agrees with the others for {how} of {len(pairs)} {view.noun}s{by}"
-    )
+_SOURCES = {
+    "self-reported": "self-reported",
+    "annotated": "annotated by others, not self-reported",
+    "inferred": "inferred by a model, not self-reported",
+    "unstated": "of unstated source",
+}
+_SHORT_SOURCES = {**_SOURCES, "annotated": "annotated by others", "inferred": "inferred by a model"}
 
 
-def ambiguity_words(view: View) -> str:
-    """How accuracy falls from the faces that raters agree on to those that they do not."""
-    votes = view.audit.votes
-    known = [a for a in (votes.ambiguity if votes else ()) if a.attribute == EVERYONE and a.status == "ok"]
-    if len(known) < 2:  # noqa: PLR2004 - a fall is between two
-        return "Too few faces to compare by how far raters agree"
-    first, last = known[0], known[-1]
-    texts = rates_apart([first.model or 0.0, last.model or 0.0])
-    return f"Accuracy is {texts[0]} where raters are {first.stratum}, {texts[1]} where they are {last.stratum}"
+def compared_attributes(view: View) -> list[AttributeInfo]:
+    """Attributes that define compared groups."""
+    names = {n for by in view.audit.plan.by for n in by}
+    return [a for a in view.audit.data.attributes if a.name in names]
 
 
-def doubt_words(view: View) -> str:
-    """What the gap farthest beyond chance would be if one annotation in ten were wrong."""
-    for gap, curve in view.sensitivity:
-        by_error = {c.error: c for c in curve}
-        as_is, corrected = by_error.get(0.0), by_error.get(0.1)
-        if not gap.difference or as_is is None or as_is.difference is None or corrected is None:
-            continue
-        name = _name(gap)
-        if corrected.difference is None:
-            return f"If one annotation in ten were wrong, nothing could be said of the gap in {name}"
-        texts = rates_apart([abs(corrected.difference), abs(as_is.difference)])
-        return f"If one annotation in ten were wrong, the gap in {name} would be {texts[0]} rather than {texts[1]}"
-    return "How gaps depend on inferred groups"
+def _attribute_name(name: str) -> str:
+    return name if is_common_attribute(name) else quoted(name)
 
 
-def pairing_words(view: View) -> str:
-    """The strongest association of a label with a group."""
-    found = view.audit.composition
-    pairs = [p for p in (found.pairing if found else ()) if p.faces >= view.audit.plan.minimum]
-    if not pairs:
-        return f"Which {view.noun} goes with which group"
-    most = max(pairs, key=lambda p: p.ducher_z)
-    return f"{capital(most.label)} goes most with {group_words(most.group)} (Ducher's Z {signed(most.ducher_z)})"
+def provenance(attribute: AttributeInfo) -> str:
+    """Where an attribute comes from, with its note."""
+    name = _attribute_name(attribute.name)
+    text = capital(f"{name} is {_SOURCES[attribute.source]}" + (f": {attribute.by}" if attribute.by else "")).rstrip(".") + "."
+    return f"{text} {capital(attribute.note.strip())}" if attribute.note else text
 
 
-def about_findings(view: View, gaps: Sequence[Gap]) -> list[str]:
-    """What a reader must know of these findings: which of them vanish when the mix is alike, or lean on who was put where."""
-    return [line for line in (_mixed(view, gaps), _doubtful(view, gaps), _blurred(view, gaps)) if line]
+def provenance_in_short(view: View) -> list[str]:
+    """The sources of all attributes, as clauses for a terminal."""
+    by_source: dict[str, list[str]] = {}
+    for attribute in compared_attributes(view):
+        by_source.setdefault(attribute.source, []).append(_attribute_name(attribute.name))
+    return [f"{listed(names)} {'is' if len(names) == 1 else 'are'} {_SHORT_SOURCES[s]}" for s, names in by_source.items()]
 
 
-def _mixed(view: View, gaps: Sequence[Gap]) -> str:
-    standardized = {(a.rate, a.label, a.attribute): a for a in view.audit.standardized if a.difference is not None}
-    gone = [(g, a) for g in gaps if (a := standardized.get((g.rate, g.label, g.attribute))) and not is_found(a)]
-    if not gone:
-        return ""
-    parts = [f"{_name(g)} ({rate(a.plain)} before, {rate(a.difference)} after)" for g, a in gone]
-    return f"Once all groups have the same mix of {view.mix}, no longer beyond chance: {listed(parts)}."
-
-
-def _doubtful(view: View, gaps: Sequence[Gap]) -> str:
-    parts = []
-    curves = {(g.rate, g.label, g.attribute): c for g, c in view.sensitivity}
-    for gap in gaps:
-        curve = curves.get((gap.rate, gap.label, gap.attribute), [])
-        unsure = [c.error for c in curve if c.low is None or c.high is None or c.low <= 0 <= c.high]
-        if unsure and min(unsure) > 0:
-            parts.append(f"{_name(gap)} ({100 * min(unsure):g} % wrong)")
-        elif unsure:
-            parts.append(f"{_name(gap)} (even as annotated)")
-    if not parts:
-        return ""
-    return f"The groups are inferred; corrected for wrong annotations, the sign is no longer sure of: {listed(parts)}."
-
-
-def _blurred(view: View, gaps: Sequence[Gap]) -> str:
-    parts = []
-    for gap in gaps:
-        probabilistic = view.probabilistic(gap)
-        if (
-            probabilistic
-            and probabilistic.probabilistic is not None
-            and probabilistic.probabilistic < abs(probabilistic.most_likely) / 2
-        ):
-            parts.append(
-                f"{_name(gap)} ({rate(abs(probabilistic.most_likely))} by the likeliest, {signed(probabilistic.probabilistic)} by probability)"
-            )
-    if not parts:
-        return ""
-    return f"With every face counted for each group as much as it probably belongs to it, far smaller: {listed(parts)}."
-
-
-def least_shown(view: View) -> str:
-    """The smallest gap that these data could show: of TPRs, where any was tested."""
-    known = [(g.minimum_detectable, g) for g in view.tested if g.minimum_detectable is not None and g.label != EVERYONE]
-    if not known:
-        return ""
-    tprs = [pair for pair in known if pair[1].rate == "TPR"]
-    size, gap = min(tprs or known, key=lambda pair: pair[0])
-    return f"The smallest {'TPR ' if tprs else ''}gap these data could show is {rate(size)} ({_name(gap)})."
-
-
-def people_said(view: View) -> str:
-    """How many people the faces are of, where that was counted."""
+def subjects(view: View) -> str:
+    """How many subjects the faces show, where a column names them."""
     number = view.audit.data.people
     if number is None:
         return ""
     return (
-        f"The {view.size():,} faces are of {many(number, 'person', 'people')} (by {view.audit.plan.subject}); intervals "
-        "and chance gaps are those of people."
+        f"The {view.size():,} faces show {many(number, 'subject')} (column {view.audit.plan.subject}); intervals and tests "
+        "treat the subject as the independent unit."
     )
 
 
-def _name(gap: Gap) -> str:
-    label = "" if gap.label == EVERYONE else f"{gap.label} "
-    return f"{label}{gap.rate} by {attribute_words(gap.attribute)}"
+def standardization(view: View, gaps: Sequence[Gap]) -> str:
+    """Which gaps are not significant after direct standardization."""
+    standardized = {(a.rate, a.label, a.attribute): a for a in view.audit.standardized if a.difference is not None}
+    changed = [
+        f"{gap_name(g)} ({rate(a.plain)} before, {rate(a.difference)} after)"
+        for g in gaps
+        if (a := standardized.get((g.rate, g.label, g.attribute))) and not is_significant(a)
+    ]
+    if not changed:
+        return ""
+    return f"When directly standardized for {view.strata}, no longer statistically significant: {listed(changed)}."
+
+
+def annotation_error(view: View, gaps: Sequence[Gap]) -> str:
+    """Which gaps could change sign under assumed annotation error."""
+    curves = {(g.rate, g.label, g.attribute): curve for g, curve in view.sensitivity}
+    texts = []
+    for gap in gaps:
+        curve = curves.get((gap.rate, gap.label, gap.attribute), [])
+        uncertain = [c.error for c in curve if c.low is None or c.high is None or c.low <= 0 <= c.high]
+        if uncertain:
+            error = min(uncertain)
+            texts.append(f"{gap_name(gap)} ({f'at {100 * error:g} % error' if error > 0 else 'even without error'})")
+    if not texts:
+        return ""
+    return f"Groups are inferred. When corrected for annotation error, the sign of these gaps is uncertain: {listed(texts)}."
+
+
+def group_membership(view: View, gaps: Sequence[Gap]) -> str:
+    """Which gaps are less than half as large under probabilistic group membership."""
+    texts = []
+    for gap in gaps:
+        row = view.probabilistic(gap)
+        if row and row.probabilistic is not None and row.probabilistic < abs(row.most_likely) / 2:
+            texts.append(
+                f"{gap_name(gap)} ({rate(abs(row.most_likely))} most likely, {signed(row.probabilistic)} probabilistic)"
+            )
+    return f"Under probabilistic group membership, less than half as large: {listed(texts)}." if texts else ""
+
+
+def small_groups(view: View) -> str:
+    """How many TPR values have too small a denominator."""
+    texts: list[str] = []
+    for grouping in view.groupings:
+        statuses = _tpr_statuses(view, grouping)
+        few = sum(s != "ok" for s in statuses)
+        zero = sum(s in ("not_estimable", "empty") for s in statuses)
+        if few:
+            count = f"{few} of {len(statuses)}" + ("" if texts else " TPR values")
+            texts.append(f"{count} by {grouping_words(grouping)}" + (f" ({zero} with no faces)" if zero else ""))
+    if not texts:
+        return ""
+    return f"Fewer than {many(view.audit.plan.minimum, 'face')} in the denominator: {listed(texts)}. These are not compared."
+
+
+def small_groups_in_short(view: View) -> str:
+    """The same over all groupings, as a clause for a terminal."""
+    statuses = [s for a in view.groupings for s in _tpr_statuses(view, a)]
+    few = sum(s != "ok" for s in statuses)
+    minimum = many(view.audit.plan.minimum, "face")
+    return f"{few} of {len(statuses)} TPR values of groups are based on fewer than {minimum}" if few else ""
+
+
+def _tpr_statuses(view: View, grouping: object) -> list[str]:
+    return [view.rate("TPR", label, grouping, g).status for g in view.groups(grouping) for label in view.labels]
+
+
+def permutations(view: View) -> str:
+    """Whether the number of permutations is too small for any of the tested gaps to be significant."""
+    tested, number = len(view.tested), view.audit.plan.permutations
+    if tested / (number + 1) < ALPHA:
+        return ""
+    return (
+        f"{number:,} permutations are too few for {tested:,} tested gaps: no single gap can be statistically significant. "
+        f"Audit again with at least {-(-tested // ALPHA):,.0f} permutations."
+    )
+
+
+def labels(view: View) -> list[str]:
+    """How labels were treated that only the dataset or only the model has."""
+    audit, lines = view.audit, []
+    merged = dict(_merges(audit))
+    unsupported = "not among the model's output classes"
+    dropped = [n for n in audit.labels.unsupported_labels if n not in view.labels and n not in merged]
+    for name in audit.labels.unsupported_labels:
+        if name in merged:
+            lines.append(f"{capital(name)} is {unsupported}; its faces count as {merged[name]}.")
+        elif name in view.labels:
+            count = view.support(name)
+            verb = "is" if count == 1 else "are"
+            lines.append(f"{capital(name)} is {unsupported}; its {many(count, 'face')} {verb} kept and counted as missed.")
+    if dropped:
+        count = audit.labels.excluded
+        verbs = "is" if len(dropped) == 1 else "are", "was" if count == 1 else "were"
+        lines.append(f"{capital(listed(dropped))} {verbs[0]} {unsupported}; {many(count, 'face')} {verbs[1]} excluded.")
+    if audit.labels.extra:
+        verb = "is" if len(audit.labels.extra) == 1 else "are"
+        lines.append(
+            f"{capital(listed(audit.labels.extra))} {verb} among the model's output classes but not in the dataset; each such "
+            "prediction is an error."
+        )
+    return lines
+
+
+def _merges(audit: Audit) -> list[tuple[str, str]]:
+    """Merged labels and their targets, from ``merge=contempt:disgust`` or ``merge=disgust``."""
+    policy = audit.plan.unsupported_labels
+    if not policy.startswith("merge=") or not audit.labels.unsupported_labels:
+        return []
+    pairs = []
+    for part in policy.removeprefix("merge=").split(","):
+        source, colon, target = part.partition(":")
+        source, target = (source, target) if colon else (audit.labels.unsupported_labels[0], source)
+        pairs.append((canonical(source) or source, canonical(target) or target))
+    return pairs
+
+
+def coverage(view: View) -> str:
+    """How many faces have no prediction, why, and in which groups their share is highest."""
+    total = sum(view.unanswered.values())
+    if not total:
+        return ""
+    reasons = listed([f"{reason}: {n:,}" for reason, n in sorted(view.unanswered.items())])
+    text = (
+        f"{total:,} of {view.size():,} faces {'has' if total == 1 else 'have'} no prediction ({reasons}) and count as missed."
+    )
+    shares = []
+    for grouping in view.groupings:
+        rows = [view.rate("coverage", grouping=grouping, group=g) for g in view.groups(grouping)]
+        usable = [r for r in rows if r.status == "ok" and r.value is not None]
+        if len({r.value for r in usable}) > 1:
+            lowest = min(usable, key=lambda r: r.value or 0.0)
+            shares.append(f"{group_words(lowest.group)} ({share(1 - (lowest.value or 0.0))})")
+    return f"{text} Highest share without a prediction: {'; '.join(shares)}." if shares else text
+
+
+def selection(view: View) -> str:
+    """How samples were selected: the steps that excluded any, or that state a number."""
+    texts = []
+    for step in view.audit.data.steps:
+        if step.excluded:
+            texts.append(f"{step.excluded:,} excluded ({step.what})")
+        elif re.search(r"\d", step.what):
+            texts.append(step.what)
+    return f"Sample selection: {'; '.join(texts)}." if texts else ""

@@ -1,394 +1,232 @@
-"""What an audit found, in sentences with numbers in them.
+"""Key findings of an audit, in sentences.
 
-Nothing here decides anything: a finding is a gap whose q is below `fairfer.report.view.ALPHA` and that is wider than chance
-makes it, and the sentence says which people fare worse, in which faces, by how much and how sure that is.
+A finding is a statistically significant gap. Its sentence says which group has the better or worse rate, by how much, and how
+certain that is. Nothing is decided here: `fairfer.report.view.is_significant` is the only criterion.
 """
 
 from __future__ import annotations
 
-import re
-import textwrap
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fairfer.labels import canonical
-from fairfer.report.text.caveats import about_findings, least_shown, people_said
 from fairfer.report.text.groups import (
-    EVERYONE,
-    UNANNOTATED,
     adjective,
-    attribute_words,
     capital,
     faces,
     group_words,
+    grouping_words,
     inferred_note,
-    known_attribute,
+    is_annotated,
     people,
-    quoted,
 )
-from fairfer.report.text.numbers import day, interval, listed, many, probability, rate, rates_apart, share, whole
-from fairfer.report.view import ALPHA, View, subject
+from fairfer.report.text.numbers import DASH, day, distinct_rates, interval, listed, many, probability, rate, share, whole
+from fairfer.report.transition import parts
+from fairfer.report.view import View, higher_and_lower
+from fairfer.vocabulary import ALL
 
 if TYPE_CHECKING:
-    from fairfer.audits.result import AttributeInfo, Audit
-    from fairfer.metrics.results import Gap
+    from fairfer.audits.result import Audit
+    from fairfer.metrics.results import Gap, Rate
 
-_REASONS = {"(no_face)": "no face found", "(unreadable)": "picture unreadable", "(error)": "error"}
+MAX_FINDINGS = 3
+"""Number of key findings in a summary."""
 
-MOST = 3
-"""So many findings stand on the first screen."""
-
-NO_CARE = "The audit holds no remark on these data; that is no proof that there is nothing to know."
-
-_TIED = "\N{NO-BREAK SPACE}"
-_WIDTH = 100
-"""Columns of the summary on a terminal."""
+_PAIR = 2
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One row of *what we found*.
+class KeyFinding:
+    """A row of the key findings.
 
     Attributes
     ----------
-    what
-        The sentence, without its full stop.
-    where
-        Label and rate, with both values.
+    statement
+        The finding as a sentence, without its full stop.
+    rates
+        Label and rate with the values of both groups.
     counts
         Numerators and denominators of both.
-    sure
-        Chance gap and q.
+    certainty
+        Significance, confidence bounds and the gap expected by chance.
     gap
-        What it is about; ``None`` for the sentence that nothing was found.
+        The gap behind the finding; ``None`` for a finding without one, such as *no gap is statistically significant*.
     """
 
-    what: str
-    where: str
-    counts: str
-    sure: str
+    statement: str
+    rates: str = ""
+    counts: str = ""
+    certainty: str = ""
     gap: Gap | None = None
 
 
 def title(audit: Audit) -> str:
-    """``baseline on FER+ test · 3,137 faces · 22 November 2026``."""
-    return f"{audit.model.name} on {audit.data.name} · {many(audit.size(), 'face')} · {day(audit.date)}"
+    """``baseline on FER+ test · 3,137 faces · November 22, 2026``."""
+    return f"{audit.model.name} on {audit.data.name} · {many(View(audit).size(), 'face')} · {day(audit.date)}"
 
 
-def findings(view: View) -> list[Finding]:
-    """At most `MOST` findings, the farthest beyond chance first; or one that says why there is none.
+def gap_findings(view: View) -> list[KeyFinding]:
+    """The key findings about gaps, or one that says why there is none."""
+    return [_finding(view, gap) for gap in key_gaps(view)] or [_no_finding(view)]
 
-    A gap that shows by gender shows again by gender and race; of such repetitions only the farthest beyond chance is listed, so
-    that three lines say three things.
+
+def key_gaps(view: View) -> list[Gap]:
+    """The gaps of the key findings: the significant gaps with the largest margins, at most `MAX_FINDINGS`.
+
+    A gap by gender usually appears again by gender and race. Only the one with the larger margin is listed.
     """
-    return [_finding(view, gap) for gap in chosen(view)] or [_nothing(view)]
-
-
-def chosen(view: View) -> list[Gap]:
-    """The gaps that are told as findings."""
     kept: list[Gap] = []
-    for gap in view.found:
+    for gap in view.significant:
         if not any(_repeats(gap, other) for other in kept):
             kept.append(gap)
-    return kept[:MOST]
+    return kept[:MAX_FINDINGS]
 
 
 def _repeats(gap: Gap, other: Gap) -> bool:
-    mine, others = set(gap.attribute.split(",")), set(other.attribute.split(","))
-    return (gap.label, gap.rate) == (other.label, other.rate) and (mine <= others or others <= mine)
+    names, other_names = set(parts(gap.attribute)), set(parts(other.attribute))
+    return (gap.label, gap.rate) == (other.label, other.rate) and (names <= other_names or other_names <= names)
+
+
+def gap_name(gap: Gap) -> str:
+    """``happiness TPR by gender``."""
+    return f"{rate_name(gap)} by {grouping_words(gap.attribute)}"
+
+
+def rate_name(gap: Gap) -> str:
+    """``happiness TPR``; ``accuracy`` over all labels."""
+    return gap.rate if gap.label == ALL else f"{gap.label} {gap.rate}"
 
 
 def sentence(view: View, gap: Gap) -> str:
-    """A gap as a sentence without its full stop: ``Women's smiles are found more often than men's (gender inferred)``."""
+    """A gap as a sentence without its full stop: ``Women's happy faces are recognized more often than men's``."""
     return capital(_clause(view, gap))
 
 
 def _clause(view: View, gap: Gap) -> str:
-    more, less = (people(gap.attribute, group) for group in subject(gap))
-    note = inferred_note(view.audit, gap.attribute)
+    higher, lower = (people(gap.attribute, group) for group in higher_and_lower(gap))
     if gap.rate == "FPR":
-        text = f"{more.plural} are wrongly read as {adjective(gap.label)} more often than {less.again}"
+        text = f"{higher.plural} are misclassified as {adjective(gap.label)} more often than {lower.short}"
+    elif gap.rate == "TPR" and higher.possessive and lower.possessive:
+        text = f"{higher.possessive} {faces(gap.label)} are recognized more often than {lower.possessive}"
     elif gap.rate == "TPR":
-        things = faces(gap.label)
-        if more.possessive and less.possessive:
-            text = f"{more.possessive} {things} are found more often than {less.possessive}"
-        else:
-            text = f"{things} of {more.plural} are found more often than those of {less.again}"
+        text = f"{faces(gap.label)} of {higher.plural} are recognized more often than those of {lower.short}"
     elif gap.rate == "coverage":
-        text = f"{more.plural} get an answer more often than {less.again}"
+        text = f"the model returns a prediction more often for {higher.plural} than for {lower.short}"
+    elif gap.rate == "accuracy":
+        text = f"{higher.plural} are classified correctly more often than {lower.short}"
     else:
-        text = f"{more.plural} are read rightly more often than {less.again}"
-    return text + note
+        text = f"{rate_name(gap)} is higher for {higher.plural} than for {lower.short}"
+    return text + inferred_note(view.audit, gap.attribute)
 
 
-def headline(view: View) -> str:
-    """How many gaps were tested and found; where none was, how wide chance alone makes them."""
-    tested, found = len(view.tested), len(view.found)
-    if not tested:
-        return ""
-    if not found:
-        return f"{chance_sizes(view)} {least_shown(view)}".strip()
-    said = "one is" if found == 1 else f"{found} are"
-    return f"Of {many(tested, 'gap')} tested, {said} beyond chance; q allows for the number tested. {least_shown(view)}".strip()
-
-
-def chance_sizes(view: View) -> str:
-    """How wide a gap chance alone makes, by rate: ``chance alone makes TPR gaps of .04 to .20``."""
-    said = []
-    for name in ("TPR", "FPR"):
-        sizes = [g.expected_by_chance for g in view.tested if g.rate == name and g.expected_by_chance]
-        if sizes:
-            low, high = rate(min(sizes)), rate(max(sizes))
-            said.append(
-                f"{name} gaps as wide as {high}" if low == high or "<" in low else f"{name} gaps as wide as {low} to {high}"
-            )
-    if not said:
-        return ""
-    return f"With groups of these sizes chance alone makes {listed(said)}, depending on the {view.noun} and the groups."
-
-
-def overall(view: View) -> str:
-    """``Overall accuracy .72 (.71–.74) · worst group .70 (male) · answered 100 %``."""
-    everyone = view.rate("accuracy")
-    parts = [f"Overall accuracy {rate(everyone.value)}"]
-    if between := interval(everyone.low, everyone.high):
-        parts[0] += f" ({between})"
-    known = [
-        r
-        for a in view.groupings
-        for g in view.groups(a)
-        if (r := view.rate("accuracy", attribute=a, group=g)).status == "ok" and UNANNOTATED not in g.split(",")
-    ]
-    if len(known) > 1:
-        worst = min(known, key=lambda r: r.value or 0.0)
-        about = f"{attribute_words(worst.attribute)}: {group_words(worst.group)}"
-        parts.append(f"worst group {rate(worst.value)} ({about}; {many(view.size(worst.attribute, worst.group), 'face')})")
-    parts.append(f"answered {share(view.rate('coverage').value)}")
-    return " · ".join(parts)
-
-
-def care(view: View) -> list[str]:
-    """What a reader must know before relying on the findings, as sentences."""
-    lines = [_provenance(a.name, a.source, a.by, a.note) for a in _grouped_by(view)]
-    lines += about_findings(view, chosen(view))
-    return [
-        line
-        for line in (*lines, people_said(view), _few(view), _coarse(view), *_labels(view), _unanswered(view), _selection(view))
-        if line
-    ]
-
-
-def summary(audit: Audit) -> str:
-    """The audit in about ten lines of plain text, for a terminal: what was audited, the findings, how sure, what to mind."""
-    view = View(audit)
-    lines = [f"fairfer audit · {title(audit)}", ""]
-    for number, finding in enumerate(findings(view), 1):
-        bullet = f"{number}. " if finding.gap else ""
-        said = ", ".join(part for part in (finding.where, finding.sure) if part)
-        between = ": " if finding.gap else ". "
-        lines += _wrapped(
-            bullet, f"{finding.what}{between}{said if finding.gap else capital(said)}" if said else f"{finding.what}."
-        )
-    lines += _wrapped("", headline(view))
-    lines += _wrapped("", overall(view))
-    return "\n".join([*lines, *_wrapped("", f"Read with care: {brief(view)}")]) + "\n"
-
-
-def brief(view: View) -> str:
-    """`care` in one line, for a terminal: who put people into groups, how much rests on too few faces, what was left out."""
-    by_source: dict[str, list[str]] = {}
-    for attribute in _grouped_by(view):
-        name = attribute_words(attribute.name) if known_attribute(attribute.name) else quoted(attribute.name)
-        by_source.setdefault(attribute.source, []).append(name)
-    told = {
-        "self-reported": "self-reported",
-        "annotated": "annotated by others",
-        "inferred": "inferred by a model",
-        "unstated": "of unstated source",
-    }
-    parts = [f"{listed(names)} {'is' if len(names) == 1 else 'are'} {told[source]}" for source, names in by_source.items()]
-    states = [view.rate("TPR", label, a, g).status for a in view.groupings for g in view.groups(a) for label in view.labels]
-    bad = len([s for s in states if s != "ok"])
-    if bad:
-        parts.append(f"{bad} of {len(states)} TPR of groups rest on fewer than {many(view.audit.plan.minimum, 'face')}")
-    parts += [
-        line.rstrip(".")
-        for line in (people_said(view), *about_findings(view, chosen(view)), *_labels(view), _unanswered(view), _coarse(view))
-        if line
-    ]
-    return " · ".join([*parts, "more in the report"]) if parts else NO_CARE
-
-
-def tied(text: str) -> str:
-    """The text with numbers tied to their signs by no-break spaces, so that no line ends between ``q`` and ``.03``."""
-    return re.sub(r"\b([qvn]) (?=[.<\d])| (?=%)", lambda match: (match[1] or "") + _TIED, text)
-
-
-def _wrapped(bullet: str, text: str) -> list[str]:
-    lines = textwrap.wrap(
-        tied(text),
-        _WIDTH,
-        initial_indent=bullet,
-        subsequent_indent=" " * len(bullet),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return [line.replace(_TIED, " ") for line in lines]
-
-
-def _finding(view: View, gap: Gap) -> Finding:
-    more, less = (view.rate(gap.rate, gap.label, gap.attribute, g) for g in subject(gap))
-    values = rates_apart([more.value or 0.0, less.value or 0.0])
-    name = gap.rate if gap.label == EVERYONE else f"{gap.label} {gap.rate}"
-    where = f"{name} {values[0]} v {values[1]}"
-    if len(gap.groups) > 2:  # noqa: PLR2004 - of two, both are named
-        where += f", the widest of {len(gap.groups)} groups"
-    return Finding(
-        what=sentence(view, gap),
-        where=where,
-        counts=f"{_fraction(more.numerator, more.denominator)} v {_fraction(less.numerator, less.denominator)}",
-        sure=f"beyond chance ({rate(gap.expected_by_chance)}), {probability('q', gap.q)}",
+def _finding(view: View, gap: Gap) -> KeyFinding:
+    confidence = f"{100 * view.audit.plan.confidence:g} %"
+    bounds = interval(gap.low, gap.high)
+    return KeyFinding(
+        statement=sentence(view, gap),
+        rates=_rates(view, gap),
+        counts=_counts(view, gap),
+        certainty=(
+            f"statistically significant ({probability('q', gap.q)}): gap {rate(gap.difference)}"
+            f"{f' ({confidence} bounds {bounds})' if bounds else ''}, expected by chance {rate(gap.expected_by_chance)}"
+        ),
         gap=gap,
     )
 
 
-def _fraction(above: int | None, below: int | None) -> str:
-    return f"{whole(above)} of {whole(below)}"
+def _compared(view: View, gap: Gap) -> tuple[Rate, Rate]:
+    higher, lower = (view.rate(gap.rate, gap.label, gap.attribute, g) for g in higher_and_lower(gap))
+    return higher, lower
 
 
-def _nothing(view: View) -> Finding:
-    """There is no finding: nothing to compare, nothing large enough to compare, or nothing beyond chance."""
+def _rates(view: View, gap: Gap) -> str:
+    texts = distinct_rates([r.value or 0.0 for r in _compared(view, gap)])
+    text = f"{rate_name(gap)} {' vs. '.join(texts)}"
+    return f"{text} (highest and lowest of {len(gap.groups)} groups)" if len(gap.groups) > _PAIR else text
+
+
+def _counts(view: View, gap: Gap) -> str:
+    rows = _compared(view, gap)
+    if any(r.numerator is None or r.denominator is None for r in rows):
+        return ""
+    return " vs. ".join(f"{whole(r.numerator)} of {whole(r.denominator)}" for r in rows)
+
+
+def _no_finding(view: View) -> KeyFinding:
+    """Why there is no finding: no groups, no gap that could be tested, no difference, or no significant gap."""
     if not view.groupings:
-        return Finding("No groups were compared: none was asked for, or the data say nothing of the people in them", "", "", "")
+        return KeyFinding("No groups were compared: no attribute was selected, or the dataset has none")
     if not view.tested:
-        least = many(view.audit.plan.minimum, "face")
-        return Finding(f"No gap could be tested: no rate has two groups with at least {least}", "", "", "")
+        minimum = many(view.audit.plan.minimum, "face")
+        return KeyFinding(f"No gap could be tested: no rate has two groups with at least {minimum}")
     nearest = next((g for g in view.tested if g.difference), None)
     if nearest is None:
-        return Finding("No gap at all: the groups that could be compared have the same rates", "", "", "")
-    like = _finding(view, nearest)
-    return Finding(
-        what=f"No gap beyond what chance gives, among the {len(view.tested):,} tested",
-        where=f"the nearest: {_clause(view, nearest)}, {like.where}",
-        counts=like.counts,
-        sure=f"chance alone makes {rate(nearest.expected_by_chance)}, {probability('q', nearest.q)}",
+        return KeyFinding("No gap: all groups that could be compared have the same rates")
+    return KeyFinding(
+        statement=f"No gap is statistically significant among the {len(view.tested):,} tested",
+        rates=f"closest to significance: {_clause(view, nearest)}, {_rates(view, nearest)}",
+        counts=_counts(view, nearest),
+        certainty=f"{probability('q', nearest.q)}",
     )
 
 
-def _provenance(name: str, source: str, by: str, note: str) -> str:
-    called = attribute_words(name) if known_attribute(name) else quoted(name)
-    told = {
-        "self-reported": f"{called} is self-reported",
-        "annotated": f"{called} is annotated, not said by the people themselves",
-        "inferred": f"{called} is inferred by a model, not said by the people themselves",
-        "unstated": f"{called}: it is not stated who put people into these groups, or how",
-    }
-    text = capital(told[source] + (f": {by}" if by else "")).rstrip(".") + "."
-    if note:
-        text += " " + capital(note.strip())
-    return text
-
-
-def _grouped_by(view: View) -> list[AttributeInfo]:
-    """Attributes that people were put into groups by; what is only adjusted for says nothing of who someone is."""
-    names = {n for by in view.audit.plan.by for n in by}
-    return [a for a in view.audit.data.attributes if a.name in names]
-
-
-def _few(view: View) -> str:
-    """How many of the shown rates rest on too few faces, or on none."""
-    parts: list[str] = []
-    for attribute in view.groupings:
-        states = [view.rate("TPR", label, attribute, g).status for g in view.groups(attribute) for label in view.labels]
-        bad = len([s for s in states if s != "ok"])
-        none = len([s for s in states if s in ("not_estimable", "empty")])
-        if bad:
-            said = f"{bad} of {len(states)} TPR" if not parts else f"{bad} of {len(states)}"
-            parts.append(f"{said} by {attribute_words(attribute)}" + (f" ({none} with none)" if none else ""))
-    if not parts:
+def headline(view: View) -> str:
+    """How many gaps were tested and are significant; when none is, how large gaps are by chance."""
+    tested, significant = len(view.tested), len(view.significant)
+    if not tested:
         return ""
-    least = many(view.audit.plan.minimum, "face")
-    return f"Fewer than {least} stand behind {listed(parts)}; these are hatched or blank, and compared with nothing."
+    if not significant:
+        return f"{chance_sizes(view)} {minimum_detectable(view)}".strip()
+    verb = "is" if significant == 1 else "are"
+    text = f"{significant:,} of {many(tested, 'tested gap')} {verb} statistically significant (FDR-adjusted p < 0.05)."
+    return f"{text} {minimum_detectable(view)}".strip()
 
 
-def _coarse(view: View) -> str:
-    """Whether so few draws were made for so many gaps that even the widest of all could not have a q below the line."""
-    tested, permutations = len(view.tested), view.audit.plan.permutations
-    if tested / (permutations + 1) < ALPHA:
+def chance_sizes(view: View) -> str:
+    """How large gaps are by chance, by rate."""
+    texts = []
+    for name in ("TPR", "FPR"):
+        sizes = [g.expected_by_chance for g in view.tested if g.rate == name and g.expected_by_chance]
+        if sizes:
+            low, high = rate(min(sizes)), rate(max(sizes))
+            texts.append(f"{name} gaps of up to {high if low == high else f'{low}{DASH}{high}'}")
+    if not texts:
         return ""
-    return (
-        f"With {tested:,} gaps tested, {permutations:,} draws are too few: a single gap, however wide, could not be told from chance. "
-        f"Audit again with at least {-(-tested // ALPHA):,.0f} draws."
-    )
+    return f"Expected by chance, depending on {view.noun} and grouping: {listed(texts)}."
 
 
-def _labels(view: View) -> list[str]:
-    """What became of the labels that the model cannot say, and which it says in vain."""
-    audit, lines = view.audit, []
-    merged = dict(_merges(audit))
-    dropped = [n for n in audit.labels.unsupported_labels if n not in view.labels and n not in merged]
-    for name in audit.labels.unsupported_labels:
-        if name in merged:
-            lines.append(f"{capital(name)} cannot be said by this model; its faces are counted as {merged[name]}.")
-        elif name in view.labels:
-            count = view.support(name)
-            lines.append(
-                f"{capital(name)} cannot be said by this model; its {many(count, 'face')} "
-                f"{'is' if count == 1 else 'are'} kept and always missed."
-            )
-    if dropped:
-        left = audit.labels.excluded
-        lines.append(
-            f"{capital(listed(dropped))} cannot be said by this model; {many(left, 'face')} "
-            f"{'was' if left == 1 else 'were'} left out for that."
-        )
-    if audit.labels.extra:
-        said = listed(audit.labels.extra)
-        lines.append(f"The data never hold {said}, which the model can say; every such answer is an error.")
-    return lines
-
-
-def _merges(audit: Audit) -> list[tuple[str, str]]:
-    """What was merged into what, from ``merge=contempt:disgust`` or ``merge=disgust``."""
-    policy = audit.plan.unsupported_labels
-    if not policy.startswith("merge=") or not audit.labels.unsupported_labels:
-        return []
-    pairs = []
-    for part in policy.removeprefix("merge=").split(","):
-        source, colon, target = part.partition(":")
-        source, target = (source, target) if colon else (audit.labels.unsupported_labels[0], source)
-        pairs.append((canonical(source) or source, canonical(target) or target))
-    return pairs
-
-
-def _unanswered(view: View) -> str:
-    """How many faces got no answer, why, and in which groups most."""
-    reasons: Counter[str] = Counter()
-    for count in view.audit.counts:
-        if count.attribute == EVERYONE and count.predicted.startswith("("):
-            reasons[_REASONS.get(count.predicted, count.predicted.strip("()"))] += count.n
-    total = sum(reasons.values())
-    if not total:
+def minimum_detectable(view: View) -> str:
+    """The smallest minimum detectable difference: of TPR gaps, where any was tested."""
+    gaps = [(g.minimum_detectable, g) for g in view.tested if g.minimum_detectable is not None and g.label != ALL]
+    if not gaps:
         return ""
-    why = listed([f"{reason} {n:,}" for reason, n in sorted(reasons.items())])
-    text = f"Of {view.size():,} faces {total:,} got no answer ({why}); {'it counts' if total == 1 else 'they count'} as missed"
-    worst = []
-    for attribute in view.groupings:
-        known = [view.rate("coverage", attribute=attribute, group=g) for g in view.groups(attribute)]
-        usable = [r for r in known if r.status == "ok" and r.value is not None]
-        if len({r.value for r in usable}) > 1:
-            least = min(usable, key=lambda r: r.value or 0.0)
-            worst.append(f"{group_words(least.group)} ({share(1 - (least.value or 0.0))})")
-    return f"{text}. Most often without an answer: {'; '.join(worst)}." if worst else f"{text}."
+    tpr_gaps = [pair for pair in gaps if pair[1].rate == "TPR"]
+    size, gap = min(tpr_gaps or gaps, key=lambda pair: pair[0])
+    return f"Smallest minimum detectable difference (80 % power): {rate(size)} ({gap_name(gap)})."
 
 
-def _selection(view: View) -> str:
-    """How the faces were chosen. A remark without a number says nothing here; all steps stand under provenance."""
-    parts = []
-    for step in view.audit.data.steps:
-        if step.excluded:
-            parts.append(f"{step.excluded:,} left out ({step.what})")
-        elif re.search(r"\d", step.what):
-            parts.append(step.what)
-    return f"How the faces were chosen: {'; '.join(parts)}." if parts else ""
+def overall(view: View) -> str:
+    """Rates over all labels, the worst group and coverage, on one line."""
+    texts = []
+    for name in view.overall_rates:
+        if name == "coverage":
+            continue
+        row = view.rate(name)
+        bounds = interval(row.low, row.high)
+        texts.append(f"{capital(name)} {rate(row.value)}{f' ({bounds})' if bounds else ''}")
+        if name == view.accuracy and (worst := _worst_group(view)):
+            texts.append(worst)
+    return " · ".join([*texts, f"Coverage {share(view.rate('coverage').value)}"])
+
+
+def _worst_group(view: View) -> str:
+    rows = [
+        r
+        for a in view.groupings
+        for g in view.groups(a)
+        if (r := view.rate(view.accuracy, grouping=a, group=g)).status == "ok" and is_annotated(g)
+    ]
+    if len(rows) < _PAIR:
+        return ""
+    worst = min(rows, key=lambda r: r.value or 0.0)
+    name = f"{grouping_words(worst.attribute)}: {group_words(worst.group)}"
+    return f"Lowest group {rate(worst.value)} ({name}; {many(view.size(worst.attribute, worst.group), 'face')})"

@@ -1,158 +1,173 @@
-"""What the words of a report mean."""
+"""Definitions of the terms in a report."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-GLOSSARY: Mapping[str, tuple[str, str]] = {
-    "tpr": (
-        "TPR, true positive rate",
-        ("Of the faces that show an emotion (or bear a label), the share that the model reads as it. Also called recall."),
+
+@dataclass(frozen=True)
+class Entry:
+    """A definition.
+
+    Attributes
+    ----------
+    heading
+        The term and its synonyms.
+    text
+        The definition.
+    mentions
+        Words whose first mention on the page links to the definition.
+    """
+
+    heading: str
+    text: str
+    mentions: tuple[str, ...] = ()
+
+
+GLOSSARY: Mapping[str, Entry] = {
+    "tpr": Entry(
+        "TPR, true positive rate (recall, sensitivity)",
+        "Of the faces with a label, the share classified as that label. Faces without a prediction count as missed.",
+        ("TPR",),
     ),
-    "fpr": (
+    "fpr": Entry(
         "FPR, false positive rate",
-        "Of the faces that show something else, the share that the model wrongly reads as it.",
+        "Of the faces with another label, the share misclassified as this label.",
+        ("FPR",),
     ),
-    "tnr": (
-        "TNR, true negative rate",
-        "Of the faces that show something else, the share not read as it; 1 minus the FPR.",
+    "tnr": Entry(
+        "TNR, true negative rate (specificity)",
+        "Of the faces with another label, the share not classified as this label: 1 \N{MINUS SIGN} FPR.",
+        ("TNR",),
     ),
-    "fnr": (
-        "FNR, false negative rate",
-        "Of the faces that show an emotion, the share that the model misses; 1 minus the TPR.",
+    "fnr": Entry(
+        "FNR, false negative rate (miss rate)",
+        "Of the faces with a label, the share not classified as that label: 1 \N{MINUS SIGN} TPR.",
+        ("FNR",),
     ),
-    "one-vs-rest": (
-        "One against the rest",
-        (
-            "How a model with several answers gets the four rates: for each label in turn, every face either "
-            "shows it or shows something else, and was either read as it or not."
-        ),
+    "ppv": Entry(
+        "PPV, positive predictive value (precision)",
+        "Of the faces classified as a label, the share that have it.",
+        ("PPV",),
     ),
-    "support": (
-        "n, support",
-        "How many faces a rate is computed from. Every rate here shows it.",
+    "one-vs-rest": Entry(
+        "One-vs-rest",
+        "Each label is evaluated as a two-class problem: faces with the label vs. all other faces.",
+        ("one-vs-rest",),
     ),
-    "coverage": (
-        "Answered, coverage",
-        ("The share of faces that the model gave any answer for. A face without an answer stays in the count, as missed."),
+    "support": Entry("n, support", "The number of faces in the denominator of a rate."),
+    "coverage": Entry(
+        "Coverage",
+        "The share of faces for which the model returned a prediction.",
+        ("coverage",),
     ),
-    "interval": (
-        "Interval",
-        ("Where the rate of more faces of the same kind may well lie (Wilson's interval). Fewer faces make it wider."),
+    "interval": Entry(
+        "Confidence interval",
+        "The range of true rates that are compatible with the data (Wilson interval). With a subject column, it accounts for "
+        "several images of one subject. It is wider when there are fewer faces.",
+        ("confidence interval", "confidence intervals"),
     ),
-    "expected_by_chance": (
-        "Chance gap, beyond chance",
-        (
-            "The rates of any two groups differ somewhat, even when the model treats them alike. The chance gap "
-            "is how far apart the highest and the lowest come when the faces are dealt into groups of these sizes "
-            "at random: at most so far in 95 of 100 deals, or in as many as the confidence under Settings says."
-        ),
+    "gap": Entry("Gap", "The highest minus the lowest rate among the groups of one grouping.", ("gap",)),
+    "expected-by-chance": Entry(
+        "Gap expected by chance",
+        "Rates of groups differ somewhat even when the model treats all groups alike. The gap expected by chance is the 95th "
+        "percentile of the gaps that result when faces are randomly reassigned to groups of the same sizes (permutation test). "
+        "With another confidence level under Settings, it is that percentile.",
+        ("expected by chance",),
     ),
-    "bounds": (
-        "Surely at least, surely at most",
-        (
-            "Some two groups surely differ by at least the one, and no two surely by more than the other, each "
-            "with 95 % confidence unless Settings say otherwise. What lies between the two is not known from "
-            "these data."
-        ),
+    "q": Entry(
+        "p, q, statistically significant",
+        "p is the probability of a gap at least this large under random reassignment. q is the FDR-adjusted p-value "
+        "(Benjamini\N{EN DASH}Hochberg): among all gaps with q < 0.05, at most about 5 % are expected to be false discoveries "
+        "(FDR: false discovery rate). A gap is statistically significant when q < 0.05 and it is larger than the gap expected "
+        "by chance.",
+        ("statistically significant", "q"),
     ),
-    "minimum_detectable": (
-        "Smallest gap that could be shown",
-        (
-            "The smallest true gap that so many faces would bring out beyond chance in four audits of five. "
-            "Smaller ones may be there."
-        ),
+    "bounds": Entry(
+        "Lower and upper confidence bound",
+        "With 95 % confidence (unless Settings state another level), some two groups differ by at least the lower bound, and "
+        "with the same confidence no two groups differ by more than the upper bound.",
+        ("lower bound", "upper bound", "95 % bounds"),
     ),
-    "standardized": (
-        "Adjusted gap",
-        (
-            "The gap after every group was given the same mix of labels and of what was adjusted for (direct "
-            "standardisation): the mean of its rates within each part of the mix, weighted by how common that "
-            "part is among all. A gap that only the mix made goes away."
-        ),
+    "minimum-detectable": Entry(
+        "Minimum detectable difference",
+        "The smallest true difference that an audit with these group sizes detects with 80 % power. Smaller differences may "
+        "exist.",
+        ("minimum detectable difference",),
     ),
-    "rater": (
-        "A rater held against the others",
-        (
-            "How often one of the people who rated a face agrees with what most of the others say: how hard the "
-            "task is for a single person. A model that learned from many raters at once may agree with most of "
-            "them more often than one of them does. Where the others tie, each winner counts in part."
-        ),
+    "additional-samples": Entry(
+        "Additional sample size needed",
+        "The number of additional images per group with which a gap of the observed size would be detected with 80 % power.",
+        ("additional sample size needed",),
     ),
-    "entropy": (
-        "How far raters agree, vote_entropy",
-        "The entropy of a face's votes in bits: 0 when all agree, 1 when they are halved between two answers.",
+    "standardization": Entry(
+        "Directly standardized gap",
+        "The gap after all groups are given the same distribution of labels and of the listed variables: each group's rate is "
+        "the mean of its rates within strata, weighted by the share of each stratum among all faces.",
+        ("directly standardized",),
     ),
-    "doubt": (
-        "Wrong annotations, by probability",
-        (
-            "Groups that a model inferred are blurred by its errors. For an assumed share of wrong annotations "
-            "the blur is taken out again by inverting the mixture; where the model gave probabilities, each face "
-            "also counts for every group as much as it probably belongs to it."
-        ),
+    "rater": Entry(
+        "Human agreement",
+        "How often one rater agrees with the majority of the other raters of a face. It shows how hard the task is for a "
+        "person. It is not an upper limit for a model that was trained on the votes of many raters. When the other raters tie, "
+        "each winner counts in part.",
+        ("human agreement",),
     ),
-    "ducher": (
+    "entropy": Entry(
+        "Vote entropy",
+        "The entropy of a face's votes in bits: 0 when all raters agree, 1 when the votes are split evenly between two labels.",
+        ("vote entropy",),
+    ),
+    "correction": Entry(
+        "Correction for annotation error",
+        "Errors in inferred groups usually make gaps look smaller. For an assumed share of wrong annotations, the correction "
+        "estimates the gap between the true groups by inverting the mixture of groups.",
+        ("corrected for annotation error",),
+    ),
+    "probabilistic": Entry(
+        "Probabilistic and most likely group membership",
+        "Where the inferring model returned probabilities, a face can count for its most likely group or, weighted by "
+        "probability, for every group.",
+        ("probabilistic group membership",),
+    ),
+    "ducher": Entry(
         "Ducher's Z, NPMI",
-        (
-            "How far a label goes with a group in the data: 0 when it is as common there as anywhere, 1 when as "
-            "far as possible the one never comes without the other, \N{MINUS SIGN}1 when never together. NPMI asks the same of "
-            "their probability."
-        ),
+        "Association of one label with one group in the data: 0 when independent, 1 for the strongest possible association, "
+        "\N{MINUS SIGN}1 when they never occur together. NPMI is the normalized pointwise mutual information.",
+        ("Ducher's Z",),
     ),
-    "evenness": (
-        "Effective groups, evenness, unevenness",
-        (
-            "Effective groups: so many equally large groups would be as varied (exponential of Shannon's "
-            "entropy). Evenness: 1 when all are equally large. Unevenness (normalised standard deviation): 0 "
-            "then, 1 when one group is everyone."
-        ),
+    "evenness": Entry(
+        "Effective number of groups, evenness, normalized standard deviation",
+        "Effective number of groups: the number of equally large groups with the same Shannon entropy. Evenness: 1 when all "
+        "groups are equally large. Normalized standard deviation: 0 when all groups are equally large, 1 when everyone is in "
+        "one group.",
     ),
-    "association": (
+    "association": Entry(
         "Cramér's V, Tschuprow's T, Theil's U, NMI, DSAP, overall disparity, Xu's ratio",
-        (
-            "V, T and NMI: how far label and group go together, 0 to 1; U: the share of the one's uncertainty "
-            "that the other takes away. DSAP: how alike the labels' make-up by group is, 1 when the same. Overall "
-            "disparity: mean over labels of how far the lowest recall falls short of the highest. Xu's ratio: sum "
-            "of the recalls of the worst group over that of the best."
-        ),
+        "V, T and NMI: strength of association of label and group, from 0 to 1. U: the share of the uncertainty in one that is "
+        "explained by the other. DSAP: similarity of the labels' group distributions, 1 when they are equal. Overall "
+        "disparity: mean over labels of 1 \N{MINUS SIGN} lowest TPR / highest TPR. Xu's ratio: sum of the TPR values of the "
+        "worst group divided by that of the best group.",
     ),
-    "q": (
-        "p and q",
-        (
-            "p is how often chance alone makes a gap at least this wide. Many gaps are tested at once, so some p "
-            "are small by luck; q allows for that (Benjamini and Hochberg): of all gaps with q below .05, about "
-            "one in twenty at most is a false alarm."
-        ),
-    ),
-    "not-estimable": (
+    "not-estimable": Entry(
         "Not estimable, too few",
-        (
-            "A rate of no faces does not exist; it is shown as \N{EN DASH}, never as 0. A rate of very few faces is shown "
-            "hatched and compared with nothing."
-        ),
+        "A rate with a denominator of 0 is not estimable and is shown as \N{EN DASH}. A rate with a denominator below the "
+        "minimum is marked \N{LEFT DOUBLE QUOTATION MARK}too few\N{RIGHT DOUBLE QUOTATION MARK} and is not compared.",
+        ("not estimable", "too few"),
     ),
 }
-"""Heading and text of each term, by its anchor."""
+"""Definitions by their anchors on the page."""
 
-TERMS: Mapping[str, str] = {
-    "TPR": "tpr",
-    "FPR": "fpr",
-    "TNR": "tnr",
-    "FNR": "fnr",
-    "one against the rest": "one-vs-rest",
-    "beyond chance": "expected_by_chance",
-    "chance gap": "expected_by_chance",
-    "expected_by_chance": "expected_by_chance",
-    "answered": "coverage",
-    "not estimable": "not-estimable",
-    "hatched": "not-estimable",
-    "interval": "interval",
-    "q": "q",
-    "surely": "bounds",
-    "could show": "minimum_detectable",
-    "same mix": "standardized",
-    "one rater": "rater",
-    "entropy": "entropy",
-    "Ducher's Z": "ducher",
-}
-"""Words whose first mention on the page leads to a term."""
+_ANCHORS = {word: anchor for anchor, entry in GLOSSARY.items() for word in entry.mentions}
+_MENTION = re.compile(rf"(?<![\w-])(?:{'|'.join(re.escape(w) for w in sorted(_ANCHORS, key=len, reverse=True))})(?![\w-])")
+
+
+def mentions(text: str) -> list[tuple[int, int, str]]:
+    """Start, end and anchor of each defined term in a text.
+
+    >>> mentions("TPR of men")
+    [(0, 3, 'tpr')]
+    """
+    return [(m.start(), m.end(), _ANCHORS[m[0]]) for m in _MENTION.finditer(text)]

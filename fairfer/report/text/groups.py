@@ -1,8 +1,8 @@
-"""How the report speaks of people and of their faces.
+"""Words for groups, groupings and faces.
 
-An audit knows groups by the data's own names (``female,black`` of ``gender,race``); a sentence speaks of Black women. Only
-names whose meaning is certain from the attribute they belong to are put into words: ``white`` is a word for people when the
-attribute is race, and not when it is hair. Every other group keeps its name, in quotation marks.
+All text about groups is made here. An audit identifies a group by the data's own level names, such as ``("female", "black")``;
+a sentence says *Black women*. A level is translated only when its meaning is clear from its attribute: ``white`` is a word for
+people when the attribute is race, not when it is hair color. Other groups keep their names, in quotation marks.
 """
 
 from __future__ import annotations
@@ -14,15 +14,36 @@ from typing import TYPE_CHECKING
 
 from fairfer.labels import fold
 from fairfer.report.text.numbers import DASH, listed
+from fairfer.report.transition import EVERYONE, Group, Grouping, group_parts, parts
+from fairfer.vocabulary import UNANNOTATED, grouping_name
+from fairfer.vocabulary import group_name as written_group
+from fairfer.vocabulary import is_annotated as has_all_levels
 
 if TYPE_CHECKING:
     from fairfer.audits.result import Audit
 
-EVERYONE = "*"
-"""How an audit names everyone together, as attribute and as group."""
-
-UNANNOTATED = "unannotated"
-"""The level of those for whom an attribute has no value; `fairfer.datasets.dataset` names it, a test holds the two together."""
+__all__ = [
+    "EVERYONE",
+    "UNANNOTATED",
+    "Group",
+    "Grouping",
+    "People",
+    "adjective",
+    "capital",
+    "csv_group",
+    "csv_grouping",
+    "faces",
+    "group_words",
+    "grouping_words",
+    "inferred_note",
+    "is_annotated",
+    "is_common_attribute",
+    "people",
+    "quoted",
+    "source_words",
+    "with_inferred",
+    "with_source",
+]
 
 _GENDER: Mapping[str, str] = {
     **dict.fromkeys(("female", "woman", "women", "f", "females"), "women"),
@@ -62,12 +83,12 @@ _CHILDREN: Mapping[str, str] = {
 }
 _FACES: Mapping[str, tuple[str, str]] = {
     "neutral": ("neutral faces", "neutral"),
-    "happiness": ("smiles", "happy"),
+    "happiness": ("happy faces", "happy"),
     "surprise": ("surprised faces", "surprised"),
     "sadness": ("sad faces", "sad"),
     "anger": ("angry faces", "angry"),
     "disgust": ("disgusted faces", "disgusted"),
-    "fear": ("frightened faces", "frightened"),
+    "fear": ("fearful faces", "fearful"),
     "contempt": ("contemptuous faces", "contemptuous"),
 }
 
@@ -79,38 +100,35 @@ class People:
     Attributes
     ----------
     plural
-        ``Black women``; ``people in group 'left' (hand)`` (in curly quotation marks) where the words are not known.
-    again
-        The same when it is named second in a sentence.
+        ``Black women``; ``people in group ‘left’ (hand)`` where there are no words for the levels.
+    short
+        The same for the second group of a sentence, without the names of the attributes.
     possessive
-        ``Black women's``; ``None`` where a sentence reads better with *of* (people aged 20 to 29).
-    """
+        ``Black women's``; ``None`` where *of* reads better (people aged 20 to 29).
+    """  # noqa: RUF002
 
     plural: str
-    again: str
+    short: str
     possessive: str | None
 
 
-def people(attribute: str, group: str) -> People:
-    """Words for a group of an attribute or intersection.
+def people(grouping: Grouping, group: Group) -> People:
+    """Words for the people in a group.
 
-    >>> people("gender", "female").possessive, people("race,gender", "black,male").plural
+    >>> people(("gender",), ("female",)).possessive, people(("race", "gender"), ("black", "male")).plural
     ("women's", 'Black men')
-    >>> people("hand", "left").plural
+    >>> people(("hand",), ("left",)).plural
     'people in group ‘left’ (hand)'
-    """
-    names, levels = attribute.split(","), group.split(",")
-    if len(names) != len(levels):  # the level of a single attribute may hold a comma
-        names, levels = [attribute], [group]
-    found = [_word(name, level) for name, level in zip(names, levels, strict=True)]
-    nouns = [w for kind, w in found if kind == "noun"]
-    if any(kind == "" for kind, _ in found) or len(nouns) > 1:
-        inner = ", ".join(levels)
-        return People(f"people in group {quoted(inner)} ({', '.join(names)})", f"people in group {quoted(inner)}", None)
-    before = [w for kind, w in found if kind == "before"]
-    after = [w for kind, w in found if kind == "after"]
-    # "older Black women", whatever the order of the attributes: age goes before race.
-    before.sort(key=lambda w: w in _RACE.values())
+    """  # noqa: RUF002
+    names, levels = parts(grouping), group_parts(grouping, group)
+    words = [_word(name, level) for name, level in zip(names, levels, strict=True)]
+    nouns = [w for kind, w in words if kind == "noun"]
+    if any(kind == "" for kind, _ in words) or len(nouns) > 1:
+        text = f"people in group {quoted(', '.join(levels))}"
+        return People(f"{text} ({', '.join(names)})", text, None)
+    before = [w for kind, w in words if kind == "before"]
+    after = [w for kind, w in words if kind == "after"]
+    before.sort(key=lambda w: w in _RACE.values())  # age before race: "older Black women"
     head = " ".join([*before, *(nouns or ["people"])])
     plural = " ".join([head, *after])
     possessive = None if after else head + ("'" if head.endswith("s") else "'s")
@@ -118,14 +136,12 @@ def people(attribute: str, group: str) -> People:
 
 
 def _word(name: str, level: str) -> tuple[str, str]:
-    """Kind (``noun``, ``before`` or ``after`` the noun, or empty when unknown) and word of one level."""
+    """Kind of word (``noun``, ``before`` or ``after`` the noun, or empty without one) and the word for one level."""
     words, key = set(fold(name).split()), fold(level)
     if words & {"gender", "sex"} and key in _GENDER:
         return "noun", _GENDER[key]
     if words & {"race", "ethnicity"} and key in _RACE:
         return "before", _RACE[key]
-    if words & {"race", "ethnicity"} and key in ("other", "others"):
-        return "after", "of other races"
     return _age(key) if "age" in words else ("", level)
 
 
@@ -137,97 +153,107 @@ def _age(key: str) -> tuple[str, str]:
         return "noun", _CHILDREN[key]
     if years := re.fullmatch(rf"(\d{{1,3}}) ?(?:[ {DASH}]|to) ?(\d{{1,3}})", key):
         return "after", f"aged {years[1]}{DASH}{years[2]}"
-    if over := re.fullmatch(r"(\d{1,3}) ?\+|(?:over|more than|>) ?(\d{1,3})", key):
-        return "after", f"aged {over[1]} and over" if over[1] else f"aged over {over[2]}"
+    if minimum := re.fullmatch(r"(\d{1,3}) ?\+|(?:over|more than|>) ?(\d{1,3})", key):
+        return "after", f"aged {minimum[1]} and over" if minimum[1] else f"aged over {minimum[2]}"
     return "", key
 
 
 def quoted(name: str) -> str:
-    """A name that is no word of the sentence it stands in, in quotation marks."""
+    """A name in quotation marks."""
     return f"\N{LEFT SINGLE QUOTATION MARK}{name}\N{RIGHT SINGLE QUOTATION MARK}"
 
 
 def faces(label: str) -> str:
-    """Faces of a label, as a plural: ``smiles``.
+    """Faces with a label.
 
     >>> faces("happiness"), faces("bored")
-    ('smiles', 'faces labelled ‘bored’')
-    """
-    return _FACES[label][0] if label in _FACES else f"faces labelled {quoted(label)}"
+    ('happy faces', 'faces labeled ‘bored’')
+    """  # noqa: RUF002
+    return _FACES[label][0] if label in _FACES else f"faces labeled {quoted(label)}"
 
 
 def adjective(label: str) -> str:
-    """What a face is read as: ``happy``.
+    """A label after *misclassified as*.
 
     >>> adjective("happiness"), adjective("bored")
     ('happy', '‘bored’')
-    """
+    """  # noqa: RUF002
     return _FACES[label][1] if label in _FACES else quoted(label)
 
 
 def capital(text: str) -> str:
-    """With a capital, as a sentence begins; other capitals stay."""
+    """The text with its first letter in upper case."""
     return text[:1].upper() + text[1:]
 
 
-def attribute_words(attribute: str, last: str = "and") -> str:
-    """``gender and race`` for ``gender,race``."""
-    return "everyone" if attribute == EVERYONE else listed(attribute.split(","), last)
+def grouping_words(grouping: Grouping, last: str = "and") -> str:
+    """A grouping in words: ``gender and race``, ``everyone``."""
+    return listed(parts(grouping), last) or "everyone"
 
 
-def known_attribute(name: str) -> bool:
-    """Whether an attribute's name is a word of a sentence: ``gender`` is, ``cohort_b`` is a name."""
+def group_words(group: Group) -> str:
+    """A group by the data's level names: ``female, black``, ``everyone``."""
+    if isinstance(group, str):  # the level of a single attribute may contain a comma
+        return "everyone" if group == EVERYONE else re.sub(r",(?=\S)", ", ", group)
+    return ", ".join(group) or "everyone"
+
+
+def csv_grouping(grouping: Grouping) -> str:
+    """A grouping as CSV files write it: ``gender,race``; ``*`` for everyone."""
+    return grouping if isinstance(grouping, str) else grouping_name(grouping)
+
+
+def csv_group(group: Group) -> str:
+    """A group as CSV files write it: ``female,black``; ``*`` for everyone."""
+    return group if isinstance(group, str) else written_group(group)
+
+
+def is_annotated(group: Group) -> bool:
+    """Whether every attribute of a group has a value."""
+    return has_all_levels(parts(group))
+
+
+def is_common_attribute(name: str) -> bool:
+    """Whether an attribute's name is an ordinary word (``gender``), so that it needs no quotation marks."""
     return fold(name) in ("gender", "sex", "race", "ethnicity", "age", "skin tone", "age group")
 
 
-def group_words(group: str) -> str:
-    """A group by the data's own name: ``female, black``."""
-    return "everyone" if group == EVERYONE else re.sub(r",(?=\S)", ", ", group)
+def _sources(audit: Audit, grouping: Grouping) -> dict[str, list[str]]:
+    """The attributes of a grouping by their source: ``{"inferred": ["gender", "race"]}``."""
+    source = {a.name: a.source for a in audit.data.attributes}
+    names: dict[str, list[str]] = {}
+    for name in parts(grouping):
+        names.setdefault(source.get(name, "unstated"), []).append(name)
+    return names
 
 
-def sources(audit: Audit, attribute: str) -> dict[str, list[str]]:
-    """The attributes of a grouping by their source, ``{"inferred": ["gender", "race"]}``."""
-    known = {a.name: a.source for a in audit.data.attributes}
-    found: dict[str, list[str]] = {}
-    for name in _names(audit, attribute):
-        found.setdefault(known.get(name, "unstated"), []).append(name)
-    return found
-
-
-def with_source(audit: Audit, attribute: str) -> str:
-    """A grouping's heading, which always says where its attributes come from: ``gender and race (inferred)``."""
-    if attribute == EVERYONE:
+def with_source(audit: Audit, grouping: Grouping) -> str:
+    """A grouping with the source of its attributes: ``gender and race (inferred)``."""
+    by_source = _sources(audit, grouping)
+    if not by_source:
         return "everyone"
-    by_source = sources(audit, attribute)
     if len(by_source) == 1:
         source, names = next(iter(by_source.items()))
         return f"{listed(names)} ({source_words(source)})"
-    told = {n: source_words(s) for s, names in by_source.items() for n in names}
-    return listed([f"{n} ({told[n]})" for n in _names(audit, attribute)])
+    words = {n: source_words(s) for s, names in by_source.items() for n in names}
+    return listed([f"{n} ({words[n]})" for n in parts(grouping)])
 
 
 def source_words(source: str) -> str:
-    """``inferred``, and ``source not stated`` for what came without provenance."""
+    """A source in words: ``inferred``; ``source not stated`` without provenance."""
     return "source not stated" if source == "unstated" else source
 
 
-def with_inferred(attribute: str, inferred: Sequence[str]) -> str:
-    """A grouping's names, those that a model inferred marked so: ``gender (inferred) and race (inferred)``.
+def with_inferred(grouping: Grouping, inferred: Sequence[str]) -> str:
+    """A grouping in words, with inferred attributes marked.
 
-    >>> with_inferred("gender,cohort", ["gender"])
+    >>> with_inferred(("gender", "cohort"), ["gender"])
     'gender (inferred) and cohort'
     """
-    return listed([f"{n} (inferred)" if n in inferred else n for n in attribute.split(",")])
+    return listed([f"{n} (inferred)" if n in inferred else n for n in parts(grouping)]) or "everyone"
 
 
-def inferred_note(audit: Audit, attribute: str) -> str:
-    """``(gender inferred)``, to end a sentence about inferred groups; nothing where people said or annotated it."""
-    names: Sequence[str] = sources(audit, attribute).get("inferred", [])
+def inferred_note(audit: Audit, grouping: Grouping) -> str:
+    """`` (gender inferred)``, for the end of a sentence; empty when no attribute is inferred."""
+    names = _sources(audit, grouping).get("inferred", [])
     return f" ({listed(names)} inferred)" if names else ""
-
-
-def _names(audit: Audit, attribute: str) -> list[str]:
-    for by in audit.plan.by:
-        if ",".join(by) == attribute:
-            return by
-    return [attribute]

@@ -1,67 +1,92 @@
 """Numbers as the report writes them.
 
-A rate is ``.84``: two decimals, no nought before the point. One that is not exactly 0 or 1 never looks as if it were (``<.01``,
-``>.99``), and two that differ are written with enough decimals to be told apart.
+A rate has two decimals: ``0.84``. A rate that is not exactly 0 or 1 is never rounded to 0 or 1 (``<0.01``, ``>0.99``). Two
+different rates in one sentence get enough decimals to look different.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 
 DASH = "\N{EN DASH}"
-"""What stands where a number would be, when it is not estimable."""
+"""Written in place of a number that is not estimable."""
 
 MINUS = "\N{MINUS SIGN}"
-_MOST_DECIMALS = 4
+NO_BREAK = "\N{NO-BREAK SPACE}"
+_MAX_DECIMALS = 4
+_PAIR = 2
+"""Up to this many items of a list have no comma."""
+_SMALLEST_P = 0.0005
+"""Smaller values round to 0.000."""
+_P_NEAR_ZERO = 0.0095
+_P_NEAR_ALPHA = (0.0445, 0.0555)
+"""Two decimals would round these values to 0.01 or across the significance level of 0.05."""
+
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
 
 
 def rate(value: float | None, decimals: int = 2) -> str:
-    """A share between 0 and 1.
+    """Format a share between 0 and 1.
 
     >>> rate(0.8361), rate(0.9996), rate(0.0004), rate(1.0), rate(0.0), rate(None)
-    ('.84', '>.99', '<.01', '1.00', '.00', '–')
-    """
+    ('0.84', '>0.99', '<0.01', '1.00', '0.00', '–')
+    """  # noqa: RUF002
     if value is None:
         return DASH
     text = f"{value:.{decimals}f}"
     if value < 1 and float(text) >= 1:
-        return ">." + "9" * decimals
+        return ">0." + "9" * decimals
     if value > 0 and float(text) <= 0:
-        return "<." + "0" * (decimals - 1) + "1"
-    return text.removeprefix("0")
+        return "<0." + "0" * (decimals - 1) + "1"
+    return text
 
 
-def rates_apart(values: Sequence[float]) -> list[str]:
-    """Rates with as many decimals (two to four) as tell the different ones apart.
+def distinct_rates(values: Sequence[float]) -> list[str]:
+    """Format rates with the fewest decimals (two to four) that make different rates look different.
 
-    >>> rates_apart([0.8412, 0.8449]), rates_apart([0.84, 0.76])
-    (['.841', '.845'], ['.84', '.76'])
+    >>> distinct_rates([0.8412, 0.8449]), distinct_rates([0.84, 0.76])
+    (['0.841', '0.845'], ['0.84', '0.76'])
     """
     different = len(set(values))
     texts: list[str] = []
-    for decimals in range(2, _MOST_DECIMALS + 1):
+    for decimals in range(2, _MAX_DECIMALS + 1):
         texts = [rate(v, decimals) for v in values]
         if len(set(texts)) == different:
             break
     return texts
 
 
+def signed(value: float | None) -> str:
+    """Format a difference with its sign.
+
+    >>> signed(0.0312), signed(-0.2), signed(0.0), signed(-0.001), signed(None)
+    ('+0.03', '−0.20', '0.00', '−<0.01', '–')
+    """  # noqa: RUF002
+    if value is None:
+        return DASH
+    text = rate(abs(value))
+    return text if value == 0 else (MINUS if value < 0 else "+") + text
+
+
 def interval(low: float | None, high: float | None) -> str:
-    """``.71–.74``; nothing when there is none.
+    """Format an interval; empty when there is none.
 
     >>> interval(0.7051, 0.7449), interval(None, None)
-    ('.71–.74', '')
-    """
+    ('0.71–0.74', '')
+    """  # noqa: RUF002
     return "" if low is None or high is None else f"{rate(low)}{DASH}{rate(high)}"
 
 
 def share(value: float | None) -> str:
-    """A share in per cent, as ``rate`` never 0 or 100 unless it is.
+    """Format a share in percent; 0 % and 100 % are exact.
 
     >>> share(1.0), share(0.9999), share(0.123), share(0.00001), share(0.0), share(None)
     ('100 %', '>99.9 %', '12.3 %', '<0.1 %', '0 %', '–')
-    """
+    """  # noqa: RUF002
     if value is None:
         return DASH
     if value in (0, 1):
@@ -73,71 +98,65 @@ def share(value: float | None) -> str:
 
 
 def whole(count: int | None) -> str:
-    """A count with thousands separators.
+    """Format a count with thousands separators.
 
     >>> whole(3137), whole(None)
     ('3,137', '–')
-    """
+    """  # noqa: RUF002
     return DASH if count is None else f"{count:,}"
 
 
 def many(count: int, one: str, more: str = "") -> str:
-    """A count with its noun.
+    """Format a count with its noun.
 
-    >>> many(1, "face"), many(1200, "face"), many(0, "picture of a face", "pictures of faces")
-    ('1 face', '1,200 faces', '0 pictures of faces')
+    >>> many(1, "face"), many(1200, "face"), many(0, "image of a face", "images of faces")
+    ('1 face', '1,200 faces', '0 images of faces')
     """
     return f"{count:,} {one if count == 1 else more or one + 's'}"
 
 
 def probability(name: str, value: float | None) -> str:
-    """``q .03``, or ``q <.001``; three decimals only where two would say too little.
+    """Format a p-value or q-value with its name; three decimals where two would mislead.
 
     >>> probability("q", 0.0345), probability("q", 0.0012), probability("q", 0.0001), probability("q", 1.0)
-    ('q .03', 'q .001', 'q <.001', 'q 1')
+    ('q = 0.03', 'q = 0.001', 'q < 0.001', 'q = 1')
     """
     if value is None:
         return f"{name} {DASH}"
     if value >= 1:
-        return f"{name} 1"
-    if value < 0.0005:  # noqa: PLR2004 - rounds to .000
-        return f"{name} <.001"
-    # Two decimals must not carry a value across the line of .05, nor to 0.
-    decimals = 3 if value < 0.0095 or 0.0445 <= value < 0.0555 else 2  # noqa: PLR2004
-    return f"{name} {rate(value, decimals)}"
+        return f"{name} = 1"
+    if value < _SMALLEST_P:
+        return f"{name} < 0.001"
+    low, high = _P_NEAR_ALPHA
+    text = rate(value, 3 if value < _P_NEAR_ZERO or low <= value < high else 2)
+    return f"{name} {text[0]} {text[1:]}" if text[0] in "<>" else f"{name} = {text}"
 
 
 def day(iso: str) -> str:
-    """A date in words; whatever is no date is left as it is.
+    """Format a date in words; other text is returned unchanged.
 
     >>> day("2026-11-02"), day("some time ago")
-    ('2 November 2026', 'some time ago')
+    ('November 2, 2026', 'some time ago')
     """
     try:
         date = dt.date.fromisoformat(iso)
     except ValueError:
         return iso
-    months = [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ]
-    return f"{date.day} {months[date.month - 1]} {date.year}"
+    return f"{_MONTHS[date.month - 1]} {date.day}, {date.year}"
 
 
 def listed(items: Sequence[str], last: str = "and") -> str:
-    """Items in a row, as a sentence has them.
+    """Join items as in a sentence.
 
     >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
-    ('a', 'a and b', 'a, b and c')
+    ('a', 'a and b', 'a, b, and c')
     """
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}" if items else ""
+    if len(items) <= _PAIR:
+        return f" {last} ".join(items)
+    return f"{', '.join(items[:-1])}, {last} {items[-1]}"
+
+
+def no_breaks(text: str) -> str:
+    """Put no-break spaces inside ``q = 0.03``, ``n = 12`` and ``95 %``, so that no line ends there."""
+    text = re.sub(r"\b([pqn]) ([=<>]) (?=\d)", rf"\1{NO_BREAK}\2{NO_BREAK}", text)
+    return re.sub(r"(?<=\d) (?=%)", NO_BREAK, text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -94,7 +95,9 @@ def _import_deepface() -> str:
     try:
         with isolated(network=False):
             import deepface
-            from deepface.modules import detection, modeling, preprocessing  # noqa: F401 - to check that they are there
+
+            for module in ("detection", "modeling", "preprocessing"):
+                importlib.import_module(f"deepface.modules.{module}")
     except ImportError as error:
         cause = f"the package {error.name!r}" if error.name else "a package that cannot be loaded"
         message = f"deepface needs {cause} ({first_line(error)}); run: pip install deepface werkzeug"

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
-import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from fairfer.models.baseline.pytorch.network import Network, Plain, Separable
 from fairfer.models.baseline.votes import EMOTIONS, SIDE
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
     from onnx import NodeProto
     from torch import nn
@@ -54,8 +54,6 @@ class _Builder:
 
     def convolve(self, x: str, layer: nn.Conv2d, norm: nn.BatchNorm2d) -> str:
         """Convolution with its batch norm folded in: ``(w * x) * g + (b - mean * g)`` where ``g = gamma / std``."""
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
         gain = _array(norm.weight) / np.sqrt(_array(norm.running_var) + norm.eps)
         kernel = _array(layer.weight) * gain[:, None, None, None]
         bias = _array(norm.bias) - _array(norm.running_mean) * gain
@@ -102,8 +100,7 @@ def build(network: Network) -> onnx.ModelProto:
     for i, stage in enumerate(network.stages):
         if i:
             x = graph.node("MaxPool", [x], kernel_shape=[2, 2], strides=[2, 2])
-        assert isinstance(stage, torch.nn.Sequential)
-        for block in stage:
+        for block in stage.children():
             x = graph.block(x, block)
     x = graph.node("Flatten", [graph.node("GlobalAveragePool", [x])])
     x = graph.node("Gemm", [x, graph.weight(_array(network.head.weight)), graph.weight(_array(network.head.bias))], transB=1)
@@ -124,5 +121,8 @@ def build(network: Network) -> onnx.ModelProto:
     return model
 
 
-def _array(x: torch.Tensor) -> NDArray[np.float64]:
+def _array(x: torch.Tensor | None) -> NDArray[np.float64]:
+    if x is None:
+        message = "a batch norm without running statistics cannot be exported"
+        raise TypeError(message)
     return x.detach().double().numpy()

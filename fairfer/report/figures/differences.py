@@ -1,0 +1,118 @@
+"""Differences (gaps) between groups beside those expected by chance: as observed, and directly standardized."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from matplotlib.patches import Rectangle
+
+from fairfer.report.figures.canvas import Canvas, Picture, file_name
+from fairfer.report.figures.rate_axes import draw_rate_axis, round_axis_end
+from fairfer.report.figures.style import BAND, COLORS, MUTED
+from fairfer.report.figures.text_layout import SMALL, shorten, text_width
+from fairfer.report.tables.gaps import gaps_table
+from fairfer.report.tables.standardized import standardized_table
+from fairfer.report.text.groups import grouping_words
+from fairfer.report.text.numbers import many, probability
+from fairfer.report.view import View, is_significant
+
+if TYPE_CHECKING:
+    from fairfer.metrics.results import Gap, StandardizedGap
+
+_MAX_GAPS = 20
+_NOT_SIGNIFICANT = "#6e6e6e"
+_ROW_HEIGHT, _AXIS_WIDTH = 0.2, 3.6
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A gap of the figure; `observed` is the gap before standardization, ``None`` where nothing was standardized."""
+
+    gap: Gap | StandardizedGap
+    observed: float | None
+
+    @property
+    def text(self) -> str:
+        return f"{shorten(self.gap.label)} {self.gap.rate}, {shorten(grouping_words(self.gap.attribute))}"
+
+    @property
+    def maximum(self) -> float:
+        gap = self.gap
+        return max(gap.difference or 0.0, gap.expected_by_chance or 0.0, gap.high or 0.0, self.observed or 0.0)
+
+
+def draw_differences(view: View) -> list[Picture]:
+    """Observed gaps with their confidence bounds, beside the gaps expected by chance."""
+    gaps = [g for g in view.tested if g.label in view.labels and g.difference][:_MAX_GAPS]
+    if not gaps:
+        return []
+    significant = sum(is_significant(g) for g in view.tested)
+    tested = many(len(view.tested), "tested gap")
+    title = f"{significant or 'None'} of {tested} {'is' if significant <= 1 else 'are'} statistically significant"
+    caption = (
+        "Dot: observed gap. Line: confidence bounds of the largest difference between two groups. Gray bar: gap expected by "
+        "chance (95th percentile under permutation). Filled dot: statistically significant (FDR-adjusted p < 0.05)."
+    )
+    if len(view.tested) > len(gaps):
+        caption += (
+            f" The figure shows at most {_MAX_GAPS} gaps above 0, those that exceed the gap expected by chance most first; "
+            "the table has all."
+        )
+    canvas = _draw_rows([_Row(g, None) for g in gaps], title)
+    return [canvas.finish(file_name("differences"), "differences", caption, gaps_table(view), title)]
+
+
+def draw_standardized_differences(view: View) -> list[Picture]:
+    """Directly standardized gaps beside the same gaps before standardization."""
+    tested = [a for a in view.standardized if a.difference is not None]
+    gaps = [a for a in tested if a.label in view.labels and (a.difference or a.plain)][:_MAX_GAPS]
+    if not gaps:
+        return []
+    after = sum(is_significant(a) for a in tested)
+    before = sum(bool((g := view.gap(a.rate, a.label, a.attribute)) and is_significant(g)) for a in tested)
+    title = (
+        f"Standardized by {view.strata}, {after:,} of {many(len(tested), 'gap')} {'is' if after == 1 else 'are'} statistically "
+        f"significant; before, {before:,}"
+    )
+    caption = (
+        f"Dot: gap after direct standardization, which gives all groups the same distribution of {view.strata}. Orange ring: "
+        "gap before. Line: confidence bounds of the standardized gap. Gray bar: gap expected by chance. Filled dot: "
+        "statistically significant (FDR-adjusted p < 0.05). Only strata with faces of all groups can be standardized; the "
+        "table gives the share of faces in them."
+    )
+    canvas = _draw_rows([_Row(a, a.plain) for a in gaps], title)
+    name = file_name("standardized differences")
+    return [canvas.finish(name, "standardized_differences", caption, standardized_table(view), title)]
+
+
+def _draw_rows(rows: Sequence[_Row], title: str) -> Canvas:
+    """A row per gap: dot, confidence bounds, and the bar of the gap expected by chance."""
+    left = 0.25 + max(text_width(row.text, SMALL, "bold") for row in rows)
+    width = left + _AXIS_WIDTH + 0.8
+    height = _ROW_HEIGHT * len(rows) + 0.1
+    canvas = Canvas(width, height + 0.65, title)
+    ax = canvas.axes(left, 0.12, _AXIS_WIDTH, height)
+    ax.set_ylim(height, 0)
+    draw_rate_axis(ax, round_axis_end(max(row.maximum for row in rows)), 5)
+    for i, row in enumerate(rows):
+        gap, y = row.gap, 0.05 + _ROW_HEIGHT * (i + 0.5)
+        significant = is_significant(gap)
+        color = COLORS[0] if significant else _NOT_SIGNIFICANT
+        ax.add_patch(Rectangle((0, y - 0.07), gap.expected_by_chance or 0.0, 0.14, facecolor=BAND, edgecolor="none", zorder=1))
+        ax.hlines(y, gap.low or 0.0, gap.high or 0.0, color=color, linewidth=0.9, alpha=0.7, zorder=2)
+        if row.observed is not None:
+            ax.plot(
+                row.observed, y, "o", markersize=4.6, clip_on=False, zorder=2.5, markeredgecolor=COLORS[1],
+                markerfacecolor="none",
+            )  # fmt: skip
+        ax.plot(
+            gap.difference or 0.0, y, "o", markersize=5.5, clip_on=False, zorder=3, markeredgewidth=1.1,
+            markeredgecolor=color, markerfacecolor=color if significant else "white",
+        )  # fmt: skip
+        weight: Literal["bold", "normal"] = "bold" if significant else "normal"
+        canvas.text(left - 0.1, 0.12 + y + 0.035, row.text, ha="right", weight=weight)
+        canvas.text(width - 0.1, 0.12 + y + 0.035, probability("q", gap.q), ha="right", weight=weight)
+    canvas.text(left, 0.12 + height + 0.36, "gap: highest minus lowest rate of a group", color=MUTED)
+    return canvas

@@ -1,0 +1,65 @@
+"""The table type, and how tables are written as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fairfer.report.text.groups import csv_group, csv_grouping
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+_GROUPING_COLUMNS = ("attribute",)
+_GROUP_COLUMNS = ("group", "worst", "best")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for readers.
+
+    Attributes
+    ----------
+    caption
+        What the table shows.
+    columns
+        Column headers.
+    rows
+        Cells as text, one per column.
+    heads
+        Number of columns at the left that identify the row; the others hold numbers.
+    """
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    heads: int = 1
+
+
+def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """Rows as CSV.
+
+    Numbers are written in full: the shortest decimal that reads back as the same number. ``None`` is an empty cell. Groupings
+    (column ``attribute``) and groups (``group``, ``worst``, ``best``) are written as text: ``gender,race``, ``female,black``.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(column, row[column]) for column in columns] for row in rows)
+    return out.getvalue()
+
+
+def models_as_csv(model: type[BaseModel], rows: Iterable[BaseModel], without: Sequence[str] = ()) -> str:
+    """Rows of an audit as CSV, one column per field."""
+    return as_csv([n for n in model.model_fields if n not in without], (dict(row) for row in rows))
+
+
+def _cell(column: str, value: object) -> object:
+    if value is None:
+        return None
+    if column in _GROUPING_COLUMNS:
+        return csv_grouping(value)
+    return csv_group(value) if column in _GROUP_COLUMNS else value

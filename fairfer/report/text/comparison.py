@@ -1,0 +1,133 @@
+"""A comparison of two models on the same faces, and a ranking of several runs, in words."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from fairfer.report.text.groups import EVERYONE, group_words, with_inferred
+from fairfer.report.text.markup import plain
+from fairfer.report.text.numbers import DASH, interval, many, rate, signed, whole
+from fairfer.report.view import ALPHA, LOWER_IS_BETTER
+from fairfer.vocabulary import ALL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fairfer.audits.comparison import Change, Comparison, GapChange, Standing
+
+_WIDTH = 100
+_ARROW = "\N{RIGHTWARDS ARROW}"
+_PLACES = {
+    "base": "only in the base",
+    "candidate": "only in the candidate",
+    "neither": "merged into another label for one model",
+}
+
+
+def title(comparison: Comparison) -> str:
+    """``deepface 1 vs. baseline 1 on FER+ test, 3,122 faces``."""
+    candidate, base = (f"{s.model} {s.version}" for s in (comparison.candidate, comparison.base))
+    return f"{candidate} vs. {base} on {comparison.data}, {many(comparison.samples, 'face')}"
+
+
+def is_significant(change: Change) -> bool:
+    """Whether a change is statistically significant."""
+    return change.q is not None and change.q < ALPHA
+
+
+def improvement(change: Change) -> float:
+    """A change, positive when the rate got better."""
+    return (change.change or 0.0) * (-1 if change.rate in LOWER_IS_BETTER else 1)
+
+
+def is_worse(change: Change) -> bool:
+    """Whether a rate got significantly worse."""
+    return is_significant(change) and improvement(change) < 0
+
+
+def is_better(change: Change) -> bool:
+    """Whether a rate got significantly better."""
+    return is_significant(change) and improvement(change) > 0
+
+
+def change_words(change: Change | GapChange) -> str:
+    """A change with its interval."""
+    if change.change is None:
+        return DASH
+    return f"{signed(change.change)} [{signed(change.low)} to {signed(change.high)}]"
+
+
+def _before_and_after(change: Change) -> str:
+    return f"{rate(change.base)} {_ARROW} {rate(change.candidate)} ({change_words(change)})"
+
+
+def lines(comparison: Comparison) -> list[str]:
+    """The changes, as sentences."""
+    overall = next(c for c in comparison.changes if c.attribute == EVERYONE and c.label == ALL and c.rate != "coverage")
+    texts = [
+        f"{overall.rate[:1].upper()}{overall.rate[1:]}: {_before_and_after(overall)}.",
+        f"The models disagree on {whole(len(comparison.flips))} of {many(comparison.samples, 'face')}.",
+    ]
+    tested = [c for c in comparison.changes if c.p is not None and c.attribute != EVERYONE]
+    worse, better = [c for c in tested if is_worse(c)], [c for c in tested if is_better(c)]
+    texts.append(
+        f"Of {many(len(tested), 'rate')} of groups, {whole(len(worse))} got significantly worse and {whole(len(better))} "
+        "significantly better (FDR-adjusted p < 0.05)."
+    )
+    if worse:
+        largest = min(worse, key=improvement)
+        texts.append(f"Largest significant decline: {_change_name(comparison, largest)}: {_before_and_after(largest)}.")
+    wider = sum(g.low is not None and g.low > 0 for g in comparison.gaps)
+    narrower = sum(g.high is not None and g.high < 0 for g in comparison.gaps)
+    gaps = many(sum(g.change is not None for g in comparison.gaps), "gap")
+    confidence = f"{100 * comparison.confidence:g} %"
+    texts.append(f"Of {gaps}, {wider} became wider and {narrower} narrower (the {confidence} interval excludes 0).")
+    if comparison.missing:
+        places = Counter(m.only_in for m in comparison.missing)
+        parts = " and ".join(f"{n:,} {_PLACES[place]}" for place, n in sorted(places.items()))
+        texts.append(f"Not compared: {many(len(comparison.missing), 'face')} ({parts}); listed in comparison.json.")
+    if comparison.base.labels != comparison.candidate.labels:
+        texts.append(f"Only labels in both audits are compared: {', '.join(comparison.labels)}.")
+    return texts
+
+
+def _change_name(comparison: Comparison, change: Change) -> str:
+    name = change.rate if change.label == ALL else f"{change.label} {change.rate}"
+    return f"{name} of {group_words(change.group)}, by {with_inferred(change.attribute, comparison.inferred)}"
+
+
+def summary(comparison: Comparison) -> str:
+    """The comparison as text for a terminal."""
+    text = [f"fairfer compare \N{MIDDLE DOT} {plain(title(comparison))}", ""]
+    for line in lines(comparison):
+        text += textwrap.wrap(plain(line), _WIDTH, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(text) + "\n"
+
+
+def ranking(standings: Sequence[Standing]) -> str:
+    """Runs in a table for a terminal."""
+    head = ("model", "faces", "accuracy", "interval", "lowest group", "its accuracy", "largest significant gap", "q")
+    table = [head, *(tuple(map(plain, _standing(s))) for s in standings)]
+    widths = [max(len(row[i]) for row in table) for i in range(len(head))]
+    return "".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() + "\n" for row in table)
+
+
+def _standing(standing: Standing) -> tuple[str, ...]:
+    worst, gap = DASH, DASH
+    if standing.worst and standing.worst_attribute:
+        worst = f"{group_words(standing.worst)}, by {with_inferred(standing.worst_attribute, standing.inferred)}"
+    if standing.gap_of and standing.gap_attribute:
+        by = with_inferred(standing.gap_attribute, standing.inferred)
+        gap = f"{standing.gap_of} by {by}: {rate(standing.gap)} (by chance {rate(standing.gap_expected_by_chance)})"
+    return (
+        standing.model,
+        whole(standing.faces),
+        rate(standing.accuracy, 3),
+        interval(standing.low, standing.high),
+        worst,
+        rate(standing.worst_accuracy, 3),
+        gap,
+        rate(standing.gap_q, 3),
+    )

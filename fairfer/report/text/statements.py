@@ -1,0 +1,69 @@
+"""One-sentence statements about an audit's further results: titles of their figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fairfer.report.text.findings import gap_name
+from fairfer.report.text.groups import EVERYONE, Grouping, capital, group_words, with_source
+from fairfer.report.text.numbers import distinct_rates, signed
+
+if TYPE_CHECKING:
+    from fairfer.report.view import View
+
+_TENTH = 0.1
+"""Share of wrong annotations that the statement about annotation error assumes."""
+_PAIR = 2
+
+
+def human_agreement(view: View, grouping: Grouping) -> str:
+    """For how many labels the model's TPR is above human agreement, over everyone."""
+    pairs = []
+    for label in view.labels:
+        model, rater = view.rate("TPR", label), view.weighted("rater", "TPR", label)
+        if model.status == "ok" and rater and rater.status == "ok":
+            pairs.append((model.value or 0.0, rater.value or 0.0))
+    if not pairs:
+        return f"Model and human agreement: too few faces of every {view.noun}"
+    above = sum(model > rater for model, rater in pairs)
+    by = "" if grouping == EVERYONE else f"; by {with_source(view.audit, grouping)}"
+    number = f"all {len(pairs)}" if above == len(pairs) else f"{above or 'none'} of {len(pairs)}"
+    return f"The model's TPR is higher than human agreement for {number} {view.noun}s{by}"
+
+
+def ambiguity(view: View) -> str:
+    """Accuracy on the faces with the most and the least agreement among raters."""
+    rows = view.human_agreement.ambiguity if view.human_agreement else ()
+    rows = [a for a in rows if a.attribute == EVERYONE and a.status == "ok"]
+    if len(rows) < _PAIR:
+        return "Too few faces to compare accuracy by agreement among raters"
+    first, last = rows[0], rows[-1]
+    texts = distinct_rates([first.model or 0.0, last.model or 0.0])
+    return f"Accuracy is {texts[0]} where raters are {first.stratum}, {texts[1]} where they are {last.stratum}"
+
+
+def annotation_error(view: View) -> str:
+    """The gap with the largest margin, if 10 % of the annotations were wrong."""
+    for gap, curve in view.sensitivity:
+        by_error = {c.error: c for c in curve}
+        as_is, corrected = by_error.get(0.0), by_error.get(_TENTH)
+        if not gap.difference or as_is is None or as_is.difference is None or corrected is None:
+            continue
+        if corrected.difference is None:
+            return f"If 10 % of the annotations were wrong, the gap in {gap_name(gap)} would not be estimable"
+        texts = distinct_rates([abs(corrected.difference), abs(as_is.difference)])
+        order = " and in the opposite direction" if corrected.difference < 0 else ""
+        change = f"{texts[0]} instead of {texts[1]}{order}"
+        return f"If 10 % of the annotations were wrong, the gap in {gap_name(gap)} would be {change}"
+    return "Sensitivity of gaps to annotation error"
+
+
+def association(view: View) -> str:
+    """The strongest association of a label with a group."""
+    rows = view.audit.composition.pairing if view.audit.composition else ()
+    rows = [p for p in rows if p.faces >= view.audit.plan.minimum]
+    if not rows:
+        return f"Association of {view.noun} and group"
+    strongest = max(rows, key=lambda p: p.ducher_z)
+    group = group_words(strongest.group)
+    return f"{capital(strongest.label)} is most over-represented among {group} (Ducher's Z {signed(strongest.ducher_z)})"

@@ -386,6 +386,11 @@ def test_identity_follows_content(write):
     assert adapter.load(write(raw=linear(["n", 3, 6, 4], kind="DOUBLE"))).version != first.version
 
 
+def test_every_module_of_the_adapter_is_part_of_the_identity(write):
+    """Preprocessing changes scores as much as the graph does."""
+    assert {f.name for f in adapter.load(write()).files} >= {"preprocessing.py", "session.py", "model.py", "description.py"}
+
+
 def test_weights_beside_the_graph_are_part_of_its_identity(write, tmp_path):
     model = onnx.load_from_string(linear(["n", 3, 6, 4]))
     path = write()

@@ -204,8 +204,8 @@ def test_people_and_mixes_from_the_command_line(run, tmp_path) -> None:
     assert found["plan"]["standardize"] == ["age"]
     levels = next(a["levels"] for a in found["data"]["attributes"] if a["name"] == "age")
     assert [n.split()[0] for n in levels] == ["up", "up", "up", "up", "above"]
-    assert (tmp_path / "out" / "tables" / "adjusted.csv").is_file()
-    assert not (tmp_path / "plain" / "tables" / "adjusted.csv").exists()
+    assert (tmp_path / "out" / "tables" / "standardized_gaps.csv").is_file()
+    assert not (tmp_path / "plain" / "tables" / "standardized_gaps.csv").exists()
     before = _files(tmp_path / "out")
     assert run("report", "out").code == 0
     assert _files(tmp_path / "out") == before

@@ -115,7 +115,7 @@ ARROW, MINUS = "\N{RIGHTWARDS ARROW}", "\N{MINUS SIGN}"
 
 
 def test_sentences_agree_with_the_rows(comparison):
-    """Accuracy, disagreements, numbers of changed rates, the largest decline and the gaps are those of `COUNTS`."""
+    """Accuracy, disagreements, numbers of changed rates, the worst change and the gaps follow from `COUNTS`."""
     sentences = lines(comparison)
     right = [sum(n for k, n in COUNTS.items() if k[0] == k[i]) / 400 for i in (1, 2)]
     assert right == [0.845, 0.755]
@@ -126,7 +126,7 @@ def test_sentences_agree_with_the_rows(comparison):
         sentences[2] == "Of 12 rates of groups, 3 got significantly worse and 0 significantly better (FDR-adjusted p < 0.05)."
     )
     assert "anger TPR of " in sentences[3] or "fear FPR of " in sentences[3]
-    assert ", by gender: " in sentences[3]
+    assert " of men: " in sentences[3]
     assert f"{MINUS}0.40 [" in sentences[3] or "+0.40 [" in sentences[3]
     surely = [g for g in comparison.gaps if g.low > 0]
     assert {(g.label, g.rate) for g in surely} == {("anger", "TPR"), ("fear", "FPR"), ("*", "accuracy")}
@@ -172,7 +172,7 @@ def test_faces_and_labels_that_are_not_compared_are_reported(comparison):
 
 
 def test_the_tables_have_every_change_and_gap_once(comparison):
-    """Sorting loses no row; significant declines come first, and gaps by decreasing change."""
+    """Sorting loses no row; significant changes for the worse come first, and gaps by decreasing change."""
     rows = changes_table(comparison).rows
     assert len(rows) == len(comparison.changes)
     assert len({r[:4] for r in rows}) == len(rows)

@@ -338,6 +338,20 @@ def test_answers_of_code_that_has_changed_since_are_refused(toy, tmp_path, monke
     assert "code" not in predict(toy(["anger"]), model).options
 
 
+def test_a_model_may_name_the_files_that_its_answers_depend_on(toy, tmp_path):
+    """A change of any of them makes its answers those of another model."""
+    model = FakeModel()
+    model.files = [tmp_path / "a.py", tmp_path / "b.py"]
+    for file in model.files:
+        file.write_text("x = 1\n")
+    first = predict(toy(["anger"]), model, tmp_path / "run").options["code"]
+    assert first != predict(toy(["anger"]), FakeModel()).options["code"]
+    assert predict(toy(["anger"]), model, tmp_path / "run").options["code"] == first
+    model.files[1].write_text("x = 2\n")
+    with pytest.raises(RunError, match="another option code"):
+        predict(toy(["anger"]), model, tmp_path / "run")
+
+
 @pytest.mark.parametrize("how", ["another image", "another id", "another order", "fewer"])
 def test_answers_for_other_images_are_refused(toy, tmp_path, how):
     """Images are identified by content and id."""

@@ -574,7 +574,7 @@ def test_findings_are_ordered_by_margin():
     assert re.fullmatch(r"happiness TPR 0\.\d\d vs\. 0\.\d\d", first.rates)
     assert re.fullmatch(
         r"statistically significant \(q [=<] 0\.\d+\): "
-        rf"gap 0\.\d\d \(95 % bounds 0\.\d\d{EN}0\.\d\d\), expected by chance 0\.\d\d",
+        rf"gap 0\.\d\d \(95 % confidence bounds 0\.\d\d{EN}0\.\d\d\), expected by chance 0\.\d\d",
         first.certainty,
     )
     assert re.fullmatch(r"\d+ of \d+ vs\. \d+ of \d+", first.counts)

@@ -53,8 +53,8 @@ def audit(
     from fairfer.audits.audit import audit_predictions
     from fairfer.audits.plan import check_plan
     from fairfer.audits.stored_samples import Invocation
-    from fairfer.report import write_report
-    from fairfer.report.text.findings import summary
+    from fairfer.report.summary import summary
+    from fairfer.report.write import write_report
 
     if config.config is not None:
         typer.echo(f"settings from {config.config}", err=True)

@@ -28,7 +28,7 @@ def report(
 ) -> None:
     """Rebuild audit.json, tables, figures and report.html from a run, byte for byte."""
     from fairfer.audits.audit import rebuild
-    from fairfer.report import write_report
+    from fairfer.report.write import write_report
 
     typer.echo(f"Report: {write_report(rebuild(_folder(run)), out or run)}")
 
@@ -47,7 +47,7 @@ def compare(
     from fairfer.audits.compare import compare as compare_runs
     from fairfer.audits.leaderboard import leaderboard
     from fairfer.files import write_text
-    from fairfer.report import write_comparison
+    from fairfer.report.write import write_comparison
     from fairfer.report.text.comparison import leaderboard_text, summary
 
     folders = [_folder(run) for run in runs]

@@ -47,7 +47,7 @@ LABEL_PROPORTIONS = ("TPR", "FNR", "FPR", "TNR", "PPV", "selection rate", "preva
 ACCURACY: Mapping[Task, str] = {"single-label": "accuracy", "multi-label": "subset accuracy"}
 """The share of samples classified correctly; of multi-label samples, those with every known label correct."""
 
-_CELLS = ("tp", "fn", "fp", "tn")
+_SUMMED = ("tp", "fn", "fp", "tn", "correct", "judged", "total", "statuses")
 _BILLION = 10**9
 
 
@@ -121,8 +121,10 @@ class Counts:
         (entries,) number of the unit (0 throughout when not split by unit) and of the group in `groups`.
     tp, fn, fp, tn
         (entries, labels) samples, or sums of weights. A sample without an answer is a false negative of its true labels.
-    correct, judged, answered, total
-        (entries,) samples classified correctly, with any known label, with an answer, and in all.
+    correct, judged, total
+        (entries,) samples classified correctly, with any known label, and in all.
+    statuses
+        (entries, statuses) samples by status of the answer, in the order of `fairfer.vocabulary.STATUSES`.
     confusions
         Truth x predicted; ``None`` for multi-label data.
     histograms
@@ -140,10 +142,16 @@ class Counts:
     tn: Numbers
     correct: Numbers
     judged: Numbers
-    answered: Numbers
     total: Numbers
+    statuses: Numbers
     confusions: ConfusionCounts | None = None
     histograms: BinnedScores | None = None
+
+    @property
+    def answered(self) -> Numbers:
+        """(entries,) samples with an answer."""
+        answered: Numbers = self.statuses[:, STATUSES.index("ok")]
+        return answered
 
     def fraction(self, rate: str, label: str) -> tuple[Numbers, Numbers]:
         """Numerator and denominator of a rate in each entry.
@@ -182,8 +190,7 @@ class Counts:
             np.add.at(total, self.group, values)
             return total
 
-        names = (*_CELLS, "correct", "judged", "answered", "total")
-        values: Any = {name: summed(getattr(self, name)) for name in names}
+        values: Any = {name: summed(getattr(self, name)) for name in _SUMMED}
         return replace(self, unit=np.zeros(size, np.int64), group=np.arange(size), **values)
 
 
@@ -298,13 +305,12 @@ def count_weighted(
 
 def _stacked(grouping: Grouping, groups: tuple[Group, ...], parts: Sequence[Counts]) -> Counts:
     """Counts of everyone, one part per group, as the counts of one grouping; billionths become floats."""
-    names = (*_CELLS, "correct", "judged", "answered", "total")
-    tp, fn, fp, tn, correct, judged, answered, total = (
-        np.concatenate([getattr(p, name) for p in parts]).astype(np.float64) / _BILLION for name in names
+    tp, fn, fp, tn, correct, judged, total, statuses = (
+        np.concatenate([getattr(p, name) for p in parts]).astype(np.float64) / _BILLION for name in _SUMMED
     )
     unit = np.concatenate([p.unit for p in parts])
     group = np.concatenate([np.full(len(p.unit), i, np.int64) for i, p in enumerate(parts)])
-    return Counts(grouping, parts[0].labels, groups, unit, group, tp, fn, fp, tn, correct, judged, answered, total)
+    return Counts(grouping, parts[0].labels, groups, unit, group, tp, fn, fp, tn, correct, judged, total, statuses)
 
 
 def _relation(connection: duckdb.DuckDBPyConnection, source: Source) -> str:
@@ -406,7 +412,8 @@ def one_vs_rest(
         keys, entry = np.arange(len(groups)), confusions.group
     shape = (len(keys), len(labels))
     tp, fn, fp = (np.zeros(shape, np.int64) for _ in range(3))
-    correct, answered, total = (np.zeros(len(keys), np.int64) for _ in range(3))
+    correct, total = (np.zeros(len(keys), np.int64) for _ in range(2))
+    statuses = np.zeros((len(keys), len(STATUSES)), np.int64)
     hit = confusions.truth == confusions.predicted
     known = confusions.truth < len(labels)
     np.add.at(tp, (entry[hit & known], confusions.truth[hit & known]), number[hit & known])
@@ -415,11 +422,10 @@ def one_vs_rest(
     np.add.at(fp, (entry[false], confusions.predicted[false]), number[false])
     np.add.at(total, entry, number)
     np.add.at(correct, entry[hit], number[hit])
-    spoken = confusions.predicted >= 0
-    np.add.at(answered, entry[spoken], number[spoken])
+    np.add.at(statuses, (entry, confusions.status), number)
     tn = total[:, None] - tp - fn - fp
     unit, group = np.divmod(keys, len(groups))
-    return Counts(grouping, labels, groups, unit, group, tp, fn, fp, tn, correct, total, answered, total, confusions=confusions)
+    return Counts(grouping, labels, groups, unit, group, tp, fn, fp, tn, correct, total, total, statuses, confusions=confusions)
 
 
 def _count_multi_label(
@@ -443,8 +449,8 @@ def _count_multi_label(
         *(measure(f'"truth:{i}" = {truth} AND {sign}{selected[i]}') for truth, sign in _SIGNS for i in numbers),
         measure(f"{answered} AND ({known}) AND {right}"),
         measure(known),
-        measure(answered),
         measure("TRUE"),
+        *(measure(f"status = '{status}'") for status in STATUSES),
     ]
     counted = {}
     for grouping, frame in _grouped(connection, relation, source, groups, [_quote(unit)] if unit else [], values):
@@ -458,9 +464,9 @@ def _count_multi_label(
         cells = table[:, : 4 * len(source.labels)].reshape(len(table), 4, len(source.labels))
         units = frame["key0"].to_numpy(np.int64) if unit else np.zeros(len(members), np.int64)
         tp, fn, fp, tn = (cells[:, i] for i in range(4))
-        correct, judged, answers, total = table[:, 4 * len(source.labels) :].T
+        correct, judged, total, *statuses = table[:, 4 * len(source.labels) :].T
         counted[grouping] = Counts(
-            grouping, source.labels, members, units, group, tp, fn, fp, tn, correct, judged, answers, total
+            grouping, source.labels, members, units, group, tp, fn, fp, tn, correct, judged, total, np.stack(statuses, axis=1)
         )
     return counted
 

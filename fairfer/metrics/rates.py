@@ -19,7 +19,7 @@ import pandas as pd
 from fairfer.metrics.counts import ACCURACY, LABEL_PROPORTIONS, LABEL_RATES, Counts
 from fairfer.metrics.results import GroupCount, LabelCount, Rate, RateStatus
 from fairfer.stats import Estimates, paired_difference, wilson
-from fairfer.vocabulary import ALL, Group, Grouping, Task
+from fairfer.vocabulary import ALL, STATUSES, Group, Grouping, Task
 
 if TYPE_CHECKING:
     from fairfer.metrics.subjects import SubjectEstimates
@@ -91,9 +91,9 @@ def group_counts(counts: Mapping[Grouping, Counts]) -> list[GroupCount]:
             attribute=grouping,
             group=group,
             total=int(c.total[i]),
-            answered=int(c.answered[i]),
             judged=int(c.judged[i]),
             correct=int(c.correct[i]),
+            statuses={status: int(n) for status, n in zip(STATUSES, c.statuses[i], strict=True)},
         )
         for grouping, c in counts.items()
         for i, group in enumerate(c.groups)

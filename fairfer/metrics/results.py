@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from fairfer.schema import Strict
-from fairfer.vocabulary import Group, Grouping, group_name
+from fairfer.vocabulary import Group, Grouping, Status, group_name
 
 RateStatus = Literal["ok", "small", "not_estimable", "empty"]
 """``small``: denominator below the minimum; ``not_estimable``: denominator 0; ``empty``: no sample in the group."""
@@ -41,15 +41,20 @@ class GroupCount(Strict):
     """Samples of one group.
 
     ``correct`` of the ``judged`` samples (those with a known label) are classified correctly; for multi-label data, in every
-    known label. ``answered`` of ``total`` samples have an answer.
+    known label. ``statuses`` counts the samples by status of the answer; those with ``ok`` have one.
     """
 
     attribute: Grouping
     group: Group
     total: int
-    answered: int
     judged: int
     correct: int
+    statuses: dict[Status, int]
+
+    @property
+    def answered(self) -> int:
+        """Samples with an answer."""
+        return self.statuses["ok"]
 
 
 class Confusion(Strict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, get_args, runtime_checkable
 
@@ -9,8 +10,6 @@ from fairfer.errors import ModelError
 from fairfer.vocabulary import Status, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -47,11 +46,13 @@ class Prediction:
 class Model(Protocol):
     """An object with these four members can be audited.
 
-    Three more are used when present:
+    Four more are used when present:
 
     * ``task``: ``single-label`` (the default: the label with the highest score is the predicted one) or ``multi-label`` (each
       label has an independent score; thresholds are applied at audit);
     * ``options``: a mapping of strings that is stored with the predictions and is part of their identity (back end, detector);
+    * ``files``: paths of the source files on which the answers depend; their digest is part of the identity. By default the
+      file that defines the model's class;
     * ``batch_size``: images per call of ``predict``; 64 by default.
     """
 

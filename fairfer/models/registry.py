@@ -5,16 +5,14 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from fairfer import plugins
 from fairfer.errors import ModelError, did_you_mean
 from fairfer.labels import LabelSpace
 from fairfer.models.model import Model, model_task
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 MODELS = "fairfer.models"
 """Entry-point group of registered names, such as ``deepface``."""

@@ -7,6 +7,7 @@ run that was never interrupted.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from fairfer.datasets.dataset import digest_lines
 from fairfer.datasets.images import Picture, UnreadableImageError, digest_bytes
 from fairfer.errors import ModelError, UsageError
 from fairfer.models.model import BATCH_SIZE, Model, Prediction, model_task
@@ -26,8 +28,6 @@ from fairfer.predictions.run_folder import RunInfo
 from fairfer.vocabulary import SCORE_PREFIX, STATUSES
 
 if TYPE_CHECKING:
-    import os
-
     from fairfer.datasets.dataset import Dataset
 
 
@@ -122,12 +122,16 @@ def _run_info(model: Model, dataset: Dataset) -> RunInfo:
 
 
 def _code_digest(model: Model) -> dict[str, str]:
-    """Digest of the file that defines the model's class, so that answers of code that has changed since are not reused."""
+    """Digest of the files that define the model, so that answers of code that has changed since are not reused."""
     file = getattr(sys.modules.get(type(model).__module__), "__file__", None)
+    files = getattr(model, "files", [file] if file else [])
     try:
-        return {"code": digest_bytes(Path(file).read_bytes())[:16]} if file else {}
+        digests = [digest_bytes(Path(f).read_bytes()) for f in files]
     except OSError:  # for example a module in a zip archive: only the model's own version is left
         return {}
+    if len(digests) > 1:
+        digests = [digest_lines(digests)]
+    return {"code": digests[0][:16]} if digests else {}
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ inference. They belong to the images (digest) and to the model (name, version, o
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +23,6 @@ from fairfer.predictions.run_folder import RunInfo
 from fairfer.vocabulary import PREDICTED_PREFIX, SCORE_PREFIX
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from fairfer.labels import LabelSpace

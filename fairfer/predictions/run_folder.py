@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Literal, Self
+from pathlib import Path
+from typing import Literal, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,9 +31,6 @@ from fairfer.files import dump_json, write_into_place, write_text
 from fairfer.labels import LabelSpace
 from fairfer.schema import Strict
 from fairfer.vocabulary import Task
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PART_SIZE = 512
 """Samples per part. Part boundaries change the bytes of a run, so this is a constant and not an option."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
 from fairfer.labels import canonical
 from fairfer.metrics.results import CorrectedGap, Gap, ProbabilisticGap, Rate, StandardizedGap, WeightedRate
 from fairfer.report.text.groups import EVERYONE, Group, Grouping
 from fairfer.report.text.numbers import listed
-from fairfer.report.transition import human_agreement, task
-from fairfer.vocabulary import ALL
+from fairfer.vocabulary import ALL, Status
 
 if TYPE_CHECKING:
     from fairfer.audits.result import Audit
@@ -35,7 +33,7 @@ RATE_DESCRIPTIONS = {
 """Each error rate in words."""
 
 OVERALL_RATES = (
-    "accuracy", "subset accuracy", "macro-F1", "weighted-F1", "weighted macro-F1", "Hamming loss", "coverage",
+    "accuracy", "subset accuracy", "macro-F1", "weighted macro-F1", "Hamming loss", "coverage",
 )  # fmt: skip
 """Rates over all labels, in the order of tables; an audit has those of its task."""
 
@@ -44,8 +42,7 @@ LOWER_IS_BETTER = frozenset({"FPR", "FNR", "Hamming loss"})
 RateSource = Literal["model", "rater"]
 """Whose vote-weighted rate: the model's, or that of one rater vs. the majority of the others."""
 
-_NO_ANSWER = ("(", ")")
-_REASONS = {"no_face": "no face detected", "unreadable": "image unreadable", "error": "error"}
+_REASONS: dict[Status, str] = {"no_face": "no face detected", "unreadable": "image unreadable", "error": "error"}
 
 
 class View:
@@ -72,7 +69,7 @@ class View:
         self.audit = audit
         self.labels = list(audit.labels.audited)
         self.groupings: list[Grouping] = list(audit.groupings)
-        self.human_agreement = human_agreement(audit)
+        self.human_agreement = audit.human_agreement
         self._rates = {(r.rate, r.label, r.attribute, r.group): r for r in audit.rates}
         self._groups: dict[Grouping, dict[Group, None]] = {}
         for row in audit.rates:
@@ -86,12 +83,12 @@ class View:
             sources = (("model", votes.weighted), ("rater", votes.human))
         for source, rows in sources:
             self._weighted |= {(source, r.rate, r.label, r.attribute, r.group): r for r in rows}
-        self._probabilistic = {(g.rate, g.label, g.attribute): g for g in (audit.annotation.gaps if audit.annotation else ())}
+        self._probabilistic = {(g.rate, g.label, g.attribute): g for g in (audit.annotation_sensitivity.gaps if audit.annotation_sensitivity else ())}
 
     @property
     def single_label(self) -> bool:
         """Whether each face has exactly one label."""
-        return task(self.audit) == "single-label"
+        return self.audit.task == "single-label"
 
     @property
     def overall_rates(self) -> list[str]:
@@ -168,7 +165,7 @@ class View:
         reversed.
         """
         curves: dict[tuple[str, str, Grouping], list[CorrectedGap]] = {}
-        for row in self.audit.annotation.corrected if self.audit.annotation else ():
+        for row in self.audit.annotation_sensitivity.corrected if self.audit.annotation_sensitivity else ():
             curves.setdefault((row.rate, row.label, row.attribute), []).append(row)
         return [
             (g, [_oriented(row, curve[0].difference) for row in curve])
@@ -194,18 +191,8 @@ class View:
     @property
     def unanswered(self) -> dict[str, int]:
         """Number of faces without a prediction, by reason."""
-        reasons: Counter[str] = Counter()
-        for count in self.audit.counts:
-            predicted = getattr(count, "predicted", "")
-            if count.attribute == EVERYONE and is_no_answer(predicted):
-                status = predicted.strip("".join(_NO_ANSWER))
-                reasons[_REASONS.get(status, status)] += count.n
-        return dict(reasons)
-
-
-def is_no_answer(predicted: str) -> bool:
-    """Whether a count's prediction is a status such as ``(no_face)``."""
-    return predicted.startswith(_NO_ANSWER[0]) and predicted.endswith(_NO_ANSWER[1])
+        everyone = next(g for g in self.audit.sizes if g.attribute == EVERYONE)
+        return {_REASONS[status]: n for status, n in everyone.statuses.items() if status != "ok" and n}
 
 
 def _oriented(row: CorrectedGap, as_annotated: float | None) -> CorrectedGap:
@@ -226,5 +213,5 @@ def is_significant(gap: Gap | StandardizedGap) -> bool:
 
 def higher_and_lower(gap: Gap) -> tuple[Group, Group]:
     """The groups with the higher and the lower rate."""
-    worst, best = gap.worst or "", gap.best or ""
+    worst, best = gap.worst or EVERYONE, gap.best or EVERYONE
     return (worst, best) if gap.rate in LOWER_IS_BETTER else (best, worst)

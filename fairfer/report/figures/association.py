@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fairfer.metrics.results import Pairing
-    from fairfer.report.transition import Grouping
+    from fairfer.vocabulary import Grouping
     from fairfer.report.view import View
 
 _COLORS = "PuOr"
@@ -57,7 +57,7 @@ class _Map:
 
 def draw_association(view: View) -> list[Picture]:
     """Ducher's Z of each label and group, and beside it the model's TPR there minus that of all others."""
-    if view.audit.composition is None:
+    if view.audit.dataset_bias is None:
         return []
     title = statements.association(view)
     caption = (
@@ -77,7 +77,7 @@ def draw_association(view: View) -> list[Picture]:
 
 
 def _draw_maps(view: View, blocks: list[Block], title: str) -> Canvas:
-    composition = view.audit.composition
+    composition = view.audit.dataset_bias
     pairings = {(p.attribute, p.group, p.label): p for p in (composition.pairing if composition else ())}
     rows: list[tuple[str, str] | str] = []
     for grouping, groups in blocks:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fairfer.report.tables.table import Table
-    from fairfer.report.transition import Grouping
+    from fairfer.vocabulary import Grouping
 
 MAX_FILE_NAME_PART = 40
 _TITLE_SIZE, _TITLE_LINE = 10.0, 0.19

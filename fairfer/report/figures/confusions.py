@@ -17,13 +17,12 @@ from fairfer.report.figures.text_layout import SMALL, shorten, text_width, trunc
 from fairfer.report.tables.table import Table
 from fairfer.report.text.groups import group_words, with_source
 from fairfer.report.text.numbers import DASH, many, rate, whole
-from fairfer.report.transition import parts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fairfer.report.figures.rows import Confusion
-    from fairfer.report.transition import Group, Grouping
+    from fairfer.vocabulary import Group, Grouping
     from fairfer.report.view import View
 
 _MAX_GROUPS, _MAX_COLUMNS = 6, 3
@@ -66,7 +65,7 @@ def draw_confusions(view: View, confusions: Sequence[Confusion]) -> list[Picture
         Rows of any number of groupings. A pair of labels that is absent has no faces.
     """
     return [
-        _figure(view, grouping, [c for c in confusions if c.attribute == parts(grouping)])
+        _figure(view, grouping, [c for c in confusions if c.attribute == grouping])
         for grouping in groupings_in(view, (c.attribute for c in confusions))
     ]
 

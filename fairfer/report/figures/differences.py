@@ -67,7 +67,7 @@ def draw_differences(view: View) -> list[Picture]:
 def draw_standardized_differences(view: View) -> list[Picture]:
     """Directly standardized gaps beside the same gaps before standardization."""
     tested = [a for a in view.standardized if a.difference is not None]
-    gaps = [a for a in tested if a.label in view.labels and (a.difference or a.plain)][:_MAX_GAPS]
+    gaps = [a for a in tested if a.label in view.labels and (a.difference or a.unstandardized)][:_MAX_GAPS]
     if not gaps:
         return []
     after = sum(is_significant(a) for a in tested)
@@ -82,7 +82,7 @@ def draw_standardized_differences(view: View) -> list[Picture]:
         "statistically significant (FDR-adjusted p < 0.05). Only strata with faces of all groups can be standardized; the "
         "table gives the share of faces in them."
     )
-    canvas = _draw_rows([_Row(a, a.plain) for a in gaps], title)
+    canvas = _draw_rows([_Row(a, a.unstandardized) for a in gaps], title)
     name = file_name("standardized differences")
     return [canvas.finish(name, "standardized_differences", caption, standardized_table(view), title)]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fairfer.metrics.results import Rate
-    from fairfer.report.transition import Group, Grouping
+    from fairfer.vocabulary import Group, Grouping
 
 
 MAX_COLUMNS = 8

@@ -9,7 +9,7 @@ from fairfer.report.figures.grouping import is_everyone
 from fairfer.report.text.groups import EVERYONE, grouping_words, with_source
 
 if TYPE_CHECKING:
-    from fairfer.report.transition import Grouping
+    from fairfer.vocabulary import Grouping
     from fairfer.report.view import View
 
 

@@ -5,34 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from fairfer.report.transition import EVERYONE, group_parts, parts
-from fairfer.vocabulary import grouping_name
+from fairfer.vocabulary import EVERYONE, grouping_name
 
 if TYPE_CHECKING:
-    from fairfer.report.transition import Group, Grouping
+    from fairfer.vocabulary import Group, Grouping
     from fairfer.report.view import View
 
 
 def is_everyone(grouping: Grouping) -> bool:
     """Whether a grouping groups by nothing."""
-    return not parts(grouping)
+    return not grouping
 
 
 def file_part(grouping: Grouping) -> str:
     """A grouping as a part of a file name; ``everyone`` for the grouping that groups by nothing."""
-    return "everyone" if is_everyone(grouping) else grouping_name(parts(grouping))
+    return "everyone" if is_everyone(grouping) else grouping_name(grouping)
 
 
 def groupings_in(view: View, groupings: Iterable[Sequence[str]]) -> list[Grouping]:
     """The groupings as the audit writes them: everyone first, then in the report's order."""
     present = {tuple(g) for g in groupings}
-    return [g for g in (EVERYONE, *view.groupings) if parts(g) in present]
+    return [g for g in (EVERYONE, *view.groupings) if g in present]
 
 
 def groups_in(view: View, grouping: Grouping, groups: Iterable[Sequence[str]]) -> dict[tuple[str, ...], Group]:
     """The groups of a grouping as the audit writes them, by their levels, in display order."""
     present = {tuple(g) for g in groups}
-    return {levels: g for g in view.groups(grouping) if (levels := group_parts(grouping, g)) in present}
+    return {levels: g for g in view.groups(grouping) if (levels := g) in present}
 
 
 def largest_groups(

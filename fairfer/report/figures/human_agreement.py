@@ -24,7 +24,7 @@ from fairfer.report.text.groups import EVERYONE, group_words, with_source
 
 if TYPE_CHECKING:
     from fairfer.metrics.results import Rate, WeightedRate
-    from fairfer.report.transition import Grouping
+    from fairfer.vocabulary import Grouping
     from fairfer.report.view import View
 
 _MODEL, _RATER = GroupStyle(COLORS[0], "s"), GroupStyle(COLORS[1], "D")
@@ -119,7 +119,7 @@ def _draw_strata(view: View, title: str) -> Canvas:
     """Accuracy by stratum of agreement, over everyone."""
     votes = view.human_agreement
     strata = [a for a in (votes.ambiguity if votes else ()) if is_everyone(a.attribute)]
-    texts = [f"{a.stratum} ({a.faces:,})" for a in strata]
+    texts = [f"{a.stratum} ({a.samples:,})" for a in strata]
     left = 0.25 + max(text_width(t, SMALL) for t in texts)
     height = _STRATUM_HEIGHT * len(strata) + 0.1
     canvas = Canvas(max(left + 3.6, 4.6), height + 0.75, title)

@@ -14,13 +14,12 @@ from fairfer.report.tables.comparison import changes_table
 from fairfer.report.text.comparison import is_better, is_worse
 from fairfer.report.text.groups import group_words, with_inferred
 from fairfer.report.text.numbers import many
-from fairfer.report.transition import parts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fairfer.audits.comparison import Change, Comparison
-    from fairfer.report.transition import Group
+    from fairfer.vocabulary import Group
 
 _MAX_GROUPS = 12
 _ROW_HEIGHT, _PANEL_WIDTH = 0.19, 2.7
@@ -33,7 +32,7 @@ def draw_changes(comparison: Comparison) -> list[Picture]:
     pictures = []
     with figure_style():
         for by in comparison.by:
-            changes = [c for c in comparison.changes if parts(c.attribute) == tuple(by)]
+            changes = [c for c in comparison.changes if c.attribute == tuple(by)]
             groups = list(dict.fromkeys(c.group for c in changes))
             if not groups or len(groups) > _MAX_GROUPS:
                 continue

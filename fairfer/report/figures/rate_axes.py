@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from fairfer.report.figures.canvas import Canvas
     from fairfer.report.figures.rows import Estimate
-    from fairfer.report.transition import Group, Grouping
+    from fairfer.vocabulary import Group, Grouping
     from fairfer.report.view import View
 
 RATE_DEFINITIONS = {

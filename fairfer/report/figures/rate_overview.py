@@ -31,7 +31,7 @@ from fairfer.report.view import View, is_significant
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fairfer.report.transition import Group, Grouping
+    from fairfer.vocabulary import Group, Grouping
 
 _FEW_GROUPS = 4
 """Up to this many groups, dots of one label are spaced more widely."""

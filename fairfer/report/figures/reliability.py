@@ -14,13 +14,12 @@ from fairfer.report.figures.titles import confidence_level
 from fairfer.report.tables.table import Table
 from fairfer.report.text.groups import group_words, with_source
 from fairfer.report.text.numbers import interval, many, rate, whole
-from fairfer.report.transition import parts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fairfer.report.figures.rows import CalibrationBin
-    from fairfer.report.transition import Group, Grouping
+    from fairfer.vocabulary import Group, Grouping
     from fairfer.report.view import View
 
 _MAX_GROUPS, _MAX_COLUMNS = 4, 4
@@ -40,7 +39,7 @@ def draw_reliability(view: View, bins: Sequence[CalibrationBin]) -> list[Picture
     """
     filled = [b for b in bins if b.total and b.mean_score is not None]
     return [
-        _figure(view, grouping, [b for b in filled if b.attribute == parts(grouping)])
+        _figure(view, grouping, [b for b in filled if b.attribute == grouping])
         for grouping in groupings_in(view, (b.attribute for b in filled))
     ]
 

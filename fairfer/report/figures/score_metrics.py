@@ -22,11 +22,10 @@ from fairfer.report.figures.titles import confidence_level
 from fairfer.report.tables.table import Table
 from fairfer.report.text.groups import group_words, with_source
 from fairfer.report.text.numbers import DASH, interval, rate
-from fairfer.report.transition import parts
 
 if TYPE_CHECKING:
     from fairfer.report.figures.rows import ScoreMetric
-    from fairfer.report.transition import Group, Grouping
+    from fairfer.vocabulary import Group, Grouping
     from fairfer.report.view import View
 
 _AXIS_WIDTH, _SPACING = 4.6, 0.15
@@ -46,7 +45,7 @@ def draw_score_metrics(view: View, metrics: Sequence[ScoreMetric]) -> list[Pictu
     """
     names = dict.fromkeys(m.metric for m in metrics)
     return [
-        _figure(view, grouping, [m for m in metrics if m.metric == name and m.attribute == parts(grouping)])
+        _figure(view, grouping, [m for m in metrics if m.metric == name and m.attribute == grouping])
         for name in names
         for grouping in groupings_in(view, (m.attribute for m in metrics if m.metric == name))
     ]

@@ -20,11 +20,10 @@ import matplotlib.style
 import numpy as np
 from matplotlib.colors import to_hex, to_rgb
 
-from fairfer.report.transition import group_parts, parts
 from fairfer.vocabulary import UNANNOTATED
 
 if TYPE_CHECKING:
-    from fairfer.report.transition import Grouping
+    from fairfer.vocabulary import Grouping
     from fairfer.report.view import View
 
 
@@ -89,14 +88,14 @@ def group_styles(view: View, grouping: Grouping) -> dict[str, GroupStyle]:
     Each attribute has its own range of the colors. A group of an intersection has the marker of its first level and a shade
     of the color of its last, as long as that distinguishes all groups.
     """
-    names, groups = parts(grouping), view.groups(grouping)
+    names, groups = grouping, view.groups(grouping)
     by_position = {g: _style_at(i) for i, g in enumerate(groups)}
     if not names:
         return by_position
     levels = _level_styles(view)
     styles: dict[str, GroupStyle] = {}
     for group in groups:
-        group_levels = group_parts(grouping, group)
+        group_levels = group
         first, last = levels.get((names[0], group_levels[0])), levels.get((names[-1], group_levels[-1]))
         if first is None or last is None:
             styles[group] = by_position[group]
@@ -128,4 +127,4 @@ def _shade(color: str, marker: str) -> str:
     """A color made darker or lighter by marker, because bars have no markers and need distinct colors."""
     target, share = (("white", 0.0), ("black", 0.4), ("white", 0.5))[MARKERS.index(marker) % 3]
     mixed = np.array(to_rgb(color)) * (1 - share) + np.array(to_rgb(target)) * share
-    return to_hex((float(mixed[0]), float(mixed[1]), float(mixed[2])))
+    return to_hex((float(mixed[0]), float(mixed[1]), float(mixed[2]))).upper()

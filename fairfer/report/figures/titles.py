@@ -12,7 +12,7 @@ from fairfer.report.view import View, is_significant
 
 if TYPE_CHECKING:
     from fairfer.metrics.results import Rate
-    from fairfer.report.transition import Grouping
+    from fairfer.vocabulary import Grouping
 
 _EXTREMES = {
     "TPR": ("recognized most often", "least often"),

@@ -31,7 +31,7 @@ class AnnotationError(Section):
 
     def applies(self, view: View) -> bool:
         """Whether groups are inferred and a gap was tested."""
-        return view.audit.annotation is not None
+        return view.audit.annotation_sensitivity is not None
 
     def caveats(self, view: View) -> list[str]:
         """Findings whose sign or size depends on the annotation."""
@@ -41,7 +41,7 @@ class AnnotationError(Section):
     def csv_files(self, view: View) -> dict[str, str]:
         """Corrected gaps; rates and gaps under probabilistic group membership."""
         files = {"annotation_error.csv": annotation_error_csv(view)}
-        if view.audit.annotation and view.audit.annotation.rates:
+        if view.audit.annotation_sensitivity and view.audit.annotation_sensitivity.rates:
             files |= {
                 "probabilistic_rates.csv": probabilistic_rates_csv(view),
                 "probabilistic_gaps.csv": probabilistic_gaps_csv(view),

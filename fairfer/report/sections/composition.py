@@ -32,7 +32,7 @@ class Composition(Section):
     def csv_files(self, view: View) -> dict[str, str]:
         """Faces per group and label; representation and association where groups were compared."""
         files = {"dataset_composition.csv": composition_csv(view)}
-        if view.audit.composition:
+        if view.audit.dataset_bias:
             files |= {
                 "representation.csv": representation_csv(view),
                 "association.csv": association_csv(view),
@@ -43,7 +43,7 @@ class Composition(Section):
     def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:
         """Figures, representation and association."""
         blocks = figures(pictures)
-        if view.audit.composition:
+        if view.audit.dataset_bias:
             blocks += [
                 TableBlock(representation_table(view)),
                 TableBlock(association_table(view)),

@@ -34,13 +34,15 @@ class HumanAgreement(Section):
     def csv_files(self, view: View) -> dict[str, str]:
         """Rates of model and raters, accuracy by agreement, consistency on duplicates."""
         files = {"human_agreement.csv": human_agreement_csv(view), "ambiguity.csv": ambiguity_csv(view)}
-        if view.human_agreement.duplicate_consistency:
+        if view.human_agreement and view.human_agreement.duplicate_consistency:
             files["duplicate_consistency.csv"] = duplicate_consistency_csv(view)
         return files
 
     def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:
         """Figures, and label consistency on duplicate images."""
         votes = view.human_agreement
+        if votes is None:
+            return []
         text = (
             f"The label of a face is the majority vote of about {votes.raters} raters. How often one rater agrees with the "
             "majority of the others shows how hard the task is for people, and for whose faces. A model trained on the votes "

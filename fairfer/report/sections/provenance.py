@@ -99,5 +99,5 @@ def _settings(view: View) -> list[Block]:
     if plan.standardize:
         entries["directly standardized for"] = view.strata
     if plan.subject:
-        entries["subjects"] = f"{whole(view.audit.data.people)}, identified by column {plan.subject}"
+        entries["subjects"] = f"{whole(view.audit.data.subjects)}, identified by column {plan.subject}"
     return [Heading("Settings"), _pairs(entries)]

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 def annotation_error_csv(view: View) -> str:
     """``annotation_error.csv``: gaps corrected for assumed shares of wrong annotations."""
-    return models_as_csv(CorrectedGap, view.audit.annotation.corrected if view.audit.annotation else ())
+    return models_as_csv(CorrectedGap, view.audit.annotation_sensitivity.corrected if view.audit.annotation_sensitivity else ())
 
 
 def probabilistic_rates_csv(view: View) -> str:
     """``probabilistic_rates.csv``: rates under probabilistic group membership."""
-    return models_as_csv(WeightedRate, view.audit.annotation.rates if view.audit.annotation else ())
+    return models_as_csv(WeightedRate, view.audit.annotation_sensitivity.rates if view.audit.annotation_sensitivity else ())
 
 
 def probabilistic_gaps_csv(view: View) -> str:
     """``probabilistic_gaps.csv``: gaps under most likely and probabilistic group membership."""
-    return models_as_csv(ProbabilisticGap, view.audit.annotation.gaps if view.audit.annotation else ())
+    return models_as_csv(ProbabilisticGap, view.audit.annotation_sensitivity.gaps if view.audit.annotation_sensitivity else ())
 
 
 def annotation_error_table(view: View) -> Table:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def changes_table(comparison: Comparison) -> Table:
-    """Every change of a rate: significant declines first."""
+    """Every change of a rate: significant changes for the worse first."""
     rows = [
         (
             with_inferred(c.attribute, comparison.inferred),
@@ -33,7 +33,7 @@ def changes_table(comparison: Comparison) -> Table:
         for c in sorted(comparison.changes, key=lambda c: (c.q is None, not is_significant(c), improvement(c)))
     ]
     columns = ("grouping", "group", "label", "rate", "faces", "base", "candidate", "change", "gained / lost", "q")
-    return Table("Changes of rates on the same faces; significant declines first", columns, tuple(rows), heads=4)
+    return Table("Changes of rates on the same faces; significant changes for the worse first", columns, tuple(rows), heads=4)
 
 
 def gap_changes_table(comparison: Comparison) -> Table:
@@ -59,6 +59,6 @@ def gap_changes_table(comparison: Comparison) -> Table:
 
 def missing_table(comparison: Comparison) -> Table:
     """Number of faces that were not compared, by reason."""
-    counts = Counter((m.only_in, m.why) for m in comparison.missing)
+    counts = Counter((m.only_in, m.reason) for m in comparison.missing)
     rows = [(side, why, whole(n)) for (side, why), n in sorted(counts.items())]
     return Table("Faces that were not compared", ("only in", "reason", "faces"), tuple(rows), heads=2)

@@ -53,15 +53,15 @@ def label_group_association_csv(view: View) -> str:
 
 
 def _representation(view: View) -> Sequence[Representation]:
-    return view.audit.composition.representation if view.audit.composition else ()
+    return view.audit.dataset_bias.representation if view.audit.dataset_bias else ()
 
 
 def _association(view: View) -> Sequence[Association]:
-    return view.audit.composition.association if view.audit.composition else ()
+    return view.audit.dataset_bias.association if view.audit.dataset_bias else ()
 
 
 def _pairs(view: View) -> Sequence[Pairing]:
-    return view.audit.composition.pairing if view.audit.composition else ()
+    return view.audit.dataset_bias.pairing if view.audit.dataset_bias else ()
 
 
 def composition_table(view: View, blocks: Sequence[Block]) -> Table:
@@ -84,7 +84,7 @@ def representation_table(view: View) -> Table:
     rows = [
         (
             with_source(view.audit, r.attribute),
-            whole(r.faces),
+            whole(r.samples),
             whole(r.unannotated),
             whole(r.richness),
             f"{r.ens:.2f}",
@@ -128,7 +128,7 @@ def label_group_association_table(view: View) -> Table:
             with_source(view.audit, p.attribute),
             group_words(p.group),
             p.label,
-            whole(p.faces),
+            whole(p.samples),
             signed(p.ducher_z),
             signed(p.npmi),
             signed(p.tpr_excess),

@@ -39,7 +39,7 @@ def power_csv(view: View) -> str:
 
 def _power(gap: Gap) -> dict[str, object]:
     samples = gap.additional_samples
-    texts = [f"{csv_group(s.group)}: {s.images}" for s in samples or ()]
+    texts = [f"{csv_group(s.group)}: {s.samples}" for s in samples or ()]
     excluded = [f"{csv_group(o.group)} ({o.reason}, {o.denominator})" for o in gap.excluded]
     return {
         **dict(gap),
@@ -58,7 +58,7 @@ def extreme_groups(gap: Gap | StandardizedGap) -> tuple[str, str]:
     """The groups with the least and the most favorable rate; dashes when the gap is 0."""
     if not gap.difference:
         return DASH, DASH
-    return group_words(gap.worst or ""), group_words(gap.best or "")
+    return group_words(gap.worst or EVERYONE), group_words(gap.best or EVERYONE)
 
 
 def gaps_table(view: View) -> Table:
@@ -107,4 +107,4 @@ def power_table(view: View) -> Table:
 def _additional_samples(gap: Gap) -> str:
     if gap.additional_samples is None:
         return DASH
-    return "; ".join(f"{group_words(s.group)} {s.images:,}" for s in gap.additional_samples) or _NONE_NEEDED
+    return "; ".join(f"{group_words(s.group)} {s.samples:,}" for s in gap.additional_samples) or _NONE_NEEDED

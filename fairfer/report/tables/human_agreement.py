@@ -73,7 +73,7 @@ def ambiguity_table(view: View) -> Table:
             with_source(view.audit, a.attribute),
             group_words(a.group),
             a.stratum,
-            whole(a.faces),
+            whole(a.samples),
             rate(a.model) + (TOO_FEW if a.status == "small" else ""),
             interval(a.low, a.high) or DASH,
             rate(a.human),

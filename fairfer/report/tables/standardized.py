@@ -36,7 +36,7 @@ def standardized_table(view: View) -> Table:
     rows = [
         (
             *identity(view, g),
-            rate(g.plain),
+            rate(g.unstandardized),
             rate(g.difference),
             rate(g.expected_by_chance),
             rate(g.q, 3),

@@ -58,8 +58,6 @@ def models_as_csv(model: type[BaseModel], rows: Iterable[BaseModel], without: Se
 
 
 def _cell(column: str, value: object) -> object:
-    if value is None:
-        return None
-    if column in _GROUPING_COLUMNS:
+    if isinstance(value, tuple) and column in _GROUPING_COLUMNS:
         return csv_grouping(value)
-    return csv_group(value) if column in _GROUP_COLUMNS else value
+    return csv_group(value) if isinstance(value, tuple) and column in _GROUP_COLUMNS else value

@@ -57,7 +57,7 @@ def provenance_in_short(view: View) -> list[str]:
 
 def subjects(view: View) -> str:
     """How many subjects the faces show, where a column names them."""
-    number = view.audit.data.people
+    number = view.audit.data.subjects
     if number is None:
         return ""
     return (
@@ -70,7 +70,7 @@ def standardization(view: View, gaps: Sequence[Gap]) -> str:
     """Which gaps are not significant after direct standardization."""
     standardized = {(a.rate, a.label, a.attribute): a for a in view.audit.standardized if a.difference is not None}
     changed = [
-        f"{gap_name(g)} ({rate(a.plain)} before, {rate(a.difference)} after)"
+        f"{gap_name(g)} ({rate(a.unstandardized)} before, {rate(a.difference)} after)"
         for g in gaps
         if (a := standardized.get((g.rate, g.label, g.attribute))) and not is_significant(a)
     ]
@@ -129,18 +129,18 @@ def small_groups_in_short(view: View) -> str:
     return f"{few} of {len(statuses)} TPR values of groups are based on fewer than {minimum}" if few else ""
 
 
-def _tpr_statuses(view: View, grouping: object) -> list[str]:
+def _tpr_statuses(view: View, grouping: Grouping) -> list[str]:
     return [view.rate("TPR", label, grouping, g).status for g in view.groups(grouping) for label in view.labels]
 
 
 def permutations(view: View) -> str:
-    """Whether the number of permutations is too small for any of the tested gaps to be significant."""
+    """Whether the number of permutations is too small for a single gap among the tested to be significant."""
     tested, number = len(view.tested), view.audit.plan.permutations
     if tested / (number + 1) < ALPHA:
         return ""
     return (
-        f"{number:,} permutations are too few for {tested:,} tested gaps: no single gap can be statistically significant. "
-        f"Audit again with at least {-(-tested // ALPHA):,.0f} permutations."
+        f"{number:,} permutations are too few for {tested:,} tested gaps: if only one gap is real, it cannot become "
+        f"statistically significant. Audit again with at least {-(-tested // ALPHA):,.0f} permutations."
     )
 
 

@@ -6,16 +6,18 @@ import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from fairfer.report.text.groups import EVERYONE, group_words, with_inferred
+from fairfer.report.text.groups import EVERYONE, group_words, people, with_inferred
 from fairfer.report.text.markup import plain
-from fairfer.report.text.numbers import DASH, interval, many, rate, signed, whole
+from fairfer.report.text.numbers import DASH, interval, listed, many, rate, signed, whole
+from fairfer.report.transition import parts
 from fairfer.report.view import ALPHA, LOWER_IS_BETTER
 from fairfer.vocabulary import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fairfer.audits.comparison import Change, Comparison, GapChange, Standing
+    from fairfer.audits.comparison import Change, Comparison, GapChange
+    from fairfer.audits.leaderboard import Standing
 
 _WIDTH = 100
 _ARROW = "\N{RIGHTWARDS ARROW}"
@@ -78,7 +80,9 @@ def lines(comparison: Comparison) -> list[str]:
     )
     if worse:
         largest = min(worse, key=improvement)
-        texts.append(f"Largest significant decline: {_change_name(comparison, largest)}: {_before_and_after(largest)}.")
+        texts.append(
+            f"Largest significant change for the worse: {_change_name(comparison, largest)}: {_before_and_after(largest)}."
+        )
     wider = sum(g.low is not None and g.low > 0 for g in comparison.gaps)
     narrower = sum(g.high is not None and g.high < 0 for g in comparison.gaps)
     gaps = many(sum(g.change is not None for g in comparison.gaps), "gap")
@@ -95,7 +99,9 @@ def lines(comparison: Comparison) -> list[str]:
 
 def _change_name(comparison: Comparison, change: Change) -> str:
     name = change.rate if change.label == ALL else f"{change.label} {change.rate}"
-    return f"{name} of {group_words(change.group)}, by {with_inferred(change.attribute, comparison.inferred)}"
+    inferred = [n for n in parts(change.attribute) if n in comparison.inferred]
+    note = f" ({listed(inferred)} inferred)" if inferred else ""
+    return f"{name} of {people(change.attribute, change.group).plural}{note}"
 
 
 def summary(comparison: Comparison) -> str:
@@ -106,7 +112,7 @@ def summary(comparison: Comparison) -> str:
     return "\n".join(text) + "\n"
 
 
-def ranking(standings: Sequence[Standing]) -> str:
+def leaderboard_text(standings: Sequence[Standing]) -> str:
     """Runs in a table for a terminal."""
     head = ("model", "faces", "accuracy", "interval", "lowest group", "its accuracy", "largest significant gap", "q")
     table = [head, *(tuple(map(plain, _standing(s))) for s in standings)]
@@ -118,12 +124,12 @@ def _standing(standing: Standing) -> tuple[str, ...]:
     worst, gap = DASH, DASH
     if standing.worst and standing.worst_attribute:
         worst = f"{group_words(standing.worst)}, by {with_inferred(standing.worst_attribute, standing.inferred)}"
-    if standing.gap_of and standing.gap_attribute:
+    if standing.gap_label and standing.gap_attribute:
         by = with_inferred(standing.gap_attribute, standing.inferred)
-        gap = f"{standing.gap_of} by {by}: {rate(standing.gap)} (by chance {rate(standing.gap_expected_by_chance)})"
+        gap = f"{standing.gap_label} {standing.gap_rate} by {by}: {rate(standing.gap)} (by chance {rate(standing.gap_expected_by_chance)})"
     return (
         standing.model,
-        whole(standing.faces),
+        whole(standing.samples),
         rate(standing.accuracy, 3),
         interval(standing.low, standing.high),
         worst,

@@ -20,7 +20,6 @@ from fairfer.report.text.groups import (
     people,
 )
 from fairfer.report.text.numbers import DASH, day, distinct_rates, interval, listed, many, probability, rate, share, whole
-from fairfer.report.transition import parts
 from fairfer.report.view import View, higher_and_lower
 from fairfer.vocabulary import ALL
 
@@ -82,7 +81,7 @@ def key_gaps(view: View) -> list[Gap]:
 
 
 def _repeats(gap: Gap, other: Gap) -> bool:
-    names, other_names = set(parts(gap.attribute)), set(parts(other.attribute))
+    names, other_names = set(gap.attribute), set(other.attribute)
     return (gap.label, gap.rate) == (other.label, other.rate) and (names <= other_names or other_names <= names)
 
 
@@ -119,15 +118,16 @@ def _clause(view: View, gap: Gap) -> str:
 
 
 def _finding(view: View, gap: Gap) -> KeyFinding:
-    confidence = f"{100 * view.audit.plan.confidence:g} %"
     bounds = interval(gap.low, gap.high)
+    if bounds:
+        bounds = f" ({100 * view.audit.plan.confidence:g} % confidence bounds {bounds})"
     return KeyFinding(
         statement=sentence(view, gap),
         rates=_rates(view, gap),
         counts=_counts(view, gap),
         certainty=(
             f"statistically significant ({probability('q', gap.q)}): gap {rate(gap.difference)}"
-            f"{f' ({confidence} bounds {bounds})' if bounds else ''}, expected by chance {rate(gap.expected_by_chance)}"
+            f"{bounds}, expected by chance {rate(gap.expected_by_chance)}"
         ),
         gap=gap,
     )

@@ -89,7 +89,7 @@ GLOSSARY: Mapping[str, Entry] = {
         "Lower and upper confidence bound",
         "With 95 % confidence (unless Settings state another level), some two groups differ by at least the lower bound, and "
         "with the same confidence no two groups differ by more than the upper bound.",
-        ("lower bound", "upper bound", "95 % bounds"),
+        ("lower bound", "upper bound", "confidence bounds"),
     ),
     "minimum-detectable": Entry(
         "Minimum detectable difference",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from fairfer.labels import fold
 from fairfer.report.text.numbers import DASH, listed
-from fairfer.report.transition import EVERYONE, Group, Grouping, group_parts, parts
+from fairfer.vocabulary import EVERYONE, Group, Grouping
 from fairfer.vocabulary import UNANNOTATED, grouping_name
 from fairfer.vocabulary import group_name as written_group
 from fairfer.vocabulary import is_annotated as has_all_levels
@@ -120,7 +120,7 @@ def people(grouping: Grouping, group: Group) -> People:
     >>> people(("hand",), ("left",)).plural
     'people in group ‘left’ (hand)'
     """  # noqa: RUF002
-    names, levels = parts(grouping), group_parts(grouping, group)
+    names, levels = grouping, group
     words = [_word(name, level) for name, level in zip(names, levels, strict=True)]
     nouns = [w for kind, w in words if kind == "noun"]
     if any(kind == "" for kind, _ in words) or len(nouns) > 1:
@@ -188,29 +188,27 @@ def capital(text: str) -> str:
 
 def grouping_words(grouping: Grouping, last: str = "and") -> str:
     """A grouping in words: ``gender and race``, ``everyone``."""
-    return listed(parts(grouping), last) or "everyone"
+    return listed(grouping, last) or "everyone"
 
 
 def group_words(group: Group) -> str:
     """A group by the data's level names: ``female, black``, ``everyone``."""
-    if isinstance(group, str):  # the level of a single attribute may contain a comma
-        return "everyone" if group == EVERYONE else re.sub(r",(?=\S)", ", ", group)
     return ", ".join(group) or "everyone"
 
 
 def csv_grouping(grouping: Grouping) -> str:
     """A grouping as CSV files write it: ``gender,race``; ``*`` for everyone."""
-    return grouping if isinstance(grouping, str) else grouping_name(grouping)
+    return grouping_name(grouping)
 
 
 def csv_group(group: Group) -> str:
     """A group as CSV files write it: ``female,black``; ``*`` for everyone."""
-    return group if isinstance(group, str) else written_group(group)
+    return written_group(group)
 
 
 def is_annotated(group: Group) -> bool:
     """Whether every attribute of a group has a value."""
-    return has_all_levels(parts(group))
+    return has_all_levels(group)
 
 
 def is_common_attribute(name: str) -> bool:
@@ -222,7 +220,7 @@ def _sources(audit: Audit, grouping: Grouping) -> dict[str, list[str]]:
     """The attributes of a grouping by their source: ``{"inferred": ["gender", "race"]}``."""
     source = {a.name: a.source for a in audit.data.attributes}
     names: dict[str, list[str]] = {}
-    for name in parts(grouping):
+    for name in grouping:
         names.setdefault(source.get(name, "unstated"), []).append(name)
     return names
 
@@ -236,7 +234,7 @@ def with_source(audit: Audit, grouping: Grouping) -> str:
         source, names = next(iter(by_source.items()))
         return f"{listed(names)} ({source_words(source)})"
     words = {n: source_words(s) for s, names in by_source.items() for n in names}
-    return listed([f"{n} ({words[n]})" for n in parts(grouping)])
+    return listed([f"{n} ({words[n]})" for n in grouping])
 
 
 def source_words(source: str) -> str:
@@ -250,7 +248,7 @@ def with_inferred(grouping: Grouping, inferred: Sequence[str]) -> str:
     >>> with_inferred(("gender", "cohort"), ["gender"])
     'gender (inferred) and cohort'
     """
-    return listed([f"{n} (inferred)" if n in inferred else n for n in parts(grouping)]) or "everyone"
+    return listed([f"{n} (inferred)" if n in inferred else n for n in grouping]) or "everyone"
 
 
 def inferred_note(audit: Audit, grouping: Grouping) -> str:

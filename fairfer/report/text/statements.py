@@ -60,8 +60,8 @@ def annotation_error(view: View) -> str:
 
 def association(view: View) -> str:
     """The strongest association of a label with a group."""
-    rows = view.audit.composition.pairing if view.audit.composition else ()
-    rows = [p for p in rows if p.faces >= view.audit.plan.minimum]
+    rows = view.audit.dataset_bias.pairing if view.audit.dataset_bias else ()
+    rows = [p for p in rows if p.samples >= view.audit.plan.minimum]
     if not rows:
         return f"Association of {view.noun} and group"
     strongest = max(rows, key=lambda p: p.ducher_z)

@@ -7,10 +7,8 @@ import io
 import os
 import socket
 import warnings
-from typing import TYPE_CHECKING, NoReturn
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from collections.abc import Iterator
+from typing import NoReturn
 
 MAX_TEXT = 200
 """Longest text of another library's error in one of ours."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +15,6 @@ from fairfer.models.adapters.deepface.resizing import ENLARGED, gray, operators
 from fairfer.models.model import Prediction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from numpy.typing import NDArray
 
     from fairfer.models.adapters.deepface.engines import Client, Network
@@ -63,6 +63,7 @@ class DeepFaceModel:
         self.options = options
         crops = TENSORFLOW_BATCH_SIZE if options["backend"] == "tensorflow" else BATCH_SIZE
         self.batch_size = crops if options["detector"] == "skip" else DETECTOR_BATCH_SIZE
+        self.files = sorted(Path(__file__).parent.glob("*.py"))
         self._client = client
         self._network = network
         self._download = download

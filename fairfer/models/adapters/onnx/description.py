@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fairfer.errors import FairferError, ModelError, did_you_mean
 from fairfer.labels import LabelSpace
 from fairfer.vocabulary import Task
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 MAX_SIDE = 4096
 """Largest height or width that a graph may take."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fairfer.models.adapters.onnx.description import label_space, read_description
 from fairfer.models.adapters.onnx.model import OnnxModel
 from fairfer.models.adapters.onnx.session import connect, graph_digest, open_session, short_names
-
-if TYPE_CHECKING:
-    import os
 
 
 def load(target: str | os.PathLike[str], *, providers: str = "cpu", threads: str = "0") -> OnnxModel:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +15,6 @@ from fairfer.models.adapters.onnx.session import Port, Session, error_text, labe
 from fairfer.models.model import BATCH_SIZE, Prediction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-
     from fairfer.labels import LabelSpace
     from fairfer.models.adapters.onnx.description import Description
     from fairfer.vocabulary import Task
@@ -92,6 +91,7 @@ class OnnxModel:
         self.task: Task = description.task
         self.options = options
         self.batch_size = BATCH_SIZE
+        self.files = sorted(Path(__file__).parent.glob("*.py"))
         self._input = description.input
         self._logits = description.output.kind == "logits"
         self._session = session

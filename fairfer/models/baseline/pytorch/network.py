@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from fairfer.models.baseline.votes import EMOTIONS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class Separable(nn.Module):

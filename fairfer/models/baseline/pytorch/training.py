@@ -8,6 +8,7 @@ import math
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,8 +22,6 @@ from fairfer.models.baseline.pytorch.network import Network, batches, probabilit
 from fairfer.models.baseline.votes import EMOTIONS, SIDE, official_majority, read_split, vote_targets
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
 HALF = 0.5

@@ -103,19 +103,19 @@ class ScoreMetric(Strict):
 
 
 class ReliabilityBin(Strict):
-    """One bin of a reliability curve: scores in [``score_from``, ``score_to``) and the share of positives among them."""
+    """One bin of a reliability curve: scores in [``bin_low``, ``bin_high``) and the share of positives among them."""
 
     label: str
     attribute: Grouping
     group: Group
-    score_from: float
-    score_to: float
+    bin_low: float
+    bin_high: float
     mean_score: float
     share: float
     low: float
     high: float
     positives: int
-    n: int
+    total: int
 
 
 class Rate(Strict):

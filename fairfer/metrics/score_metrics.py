@@ -499,14 +499,14 @@ def reliability_rows(
             label=label,
             attribute=grouping,
             group=group,
-            score_from=float(CALIBRATION_EDGES[k]),
-            score_to=float(CALIBRATION_EDGES[k + 1]),
+            bin_low=float(CALIBRATION_EDGES[k]),
+            bin_high=float(CALIBRATION_EDGES[k + 1]),
             mean_score=float(curve.mean_score[i, k]),
             share=float(curve.share[i, k]),
             low=float(curve.low[i, k]),
             high=float(curve.high[i, k]),
             positives=int(curve.positives[i, k]),
-            n=int(curve.n[i, k]),
+            total=int(curve.n[i, k]),
         )
         for i, (label, grouping, group) in enumerate(pairs)
         for k in np.flatnonzero(curve.n[i])

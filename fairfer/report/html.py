@@ -94,7 +94,7 @@ def page(audit: Audit, pictures: Sequence[Picture], verdict: Verdict | None = No
             overall=overall(view),
             lead=lead,
             parts=parts,
-            banner=Markup(verdicts.banner(verdict)),  # noqa: S704 - escaped where it is made
+            banner=Markup(verdicts.banner(verdict)),
             version=audit.versions.get("fairfer", ""),
             date=day(audit.date),
         )

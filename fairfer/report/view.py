@@ -83,7 +83,10 @@ class View:
             sources = (("model", votes.weighted), ("rater", votes.human))
         for source, rows in sources:
             self._weighted |= {(source, r.rate, r.label, r.attribute, r.group): r for r in rows}
-        self._probabilistic = {(g.rate, g.label, g.attribute): g for g in (audit.annotation_sensitivity.gaps if audit.annotation_sensitivity else ())}
+        self._probabilistic = {
+            (g.rate, g.label, g.attribute): g
+            for g in (audit.annotation_sensitivity.gaps if audit.annotation_sensitivity else ())
+        }
 
     @property
     def single_label(self) -> bool:

@@ -18,12 +18,15 @@ from typing import TYPE_CHECKING
 from fairfer.report.figures.annotation_error import draw_annotation_error
 from fairfer.report.figures.association import draw_association
 from fairfer.report.figures.canvas import Picture, with_unique_names
+from fairfer.report.figures.confusions import draw_confusions
 from fairfer.report.figures.dataset_composition import draw_composition
 from fairfer.report.figures.differences import draw_differences, draw_standardized_differences
 from fairfer.report.figures.human_agreement import draw_accuracy_by_agreement, draw_human_agreement
 from fairfer.report.figures.rate_bars import draw_bars
 from fairfer.report.figures.rate_heatmaps import draw_label_heatmaps, draw_rate_heatmaps
 from fairfer.report.figures.rate_overview import draw_overview
+from fairfer.report.figures.reliability import draw_reliability
+from fairfer.report.figures.score_metrics import draw_score_metrics
 from fairfer.report.figures.style import figure_style
 from fairfer.report.view import View
 
@@ -42,6 +45,11 @@ FIGURES: Mapping[str, Callable[[View], list[Picture]]] = {
     "rate": draw_rate_heatmaps,
     "label": draw_label_heatmaps,
     "bars": draw_bars,
+    "confusions": lambda view: draw_confusions(view, view.audit.confusions),
+    "score_metric": lambda view: draw_score_metrics(
+        view, [m for m in view.audit.scores if m.metric == "auroc" and m.attribute]
+    ),
+    "reliability": lambda view: draw_reliability(view, [b for b in view.audit.reliability if not b.attribute]),
     "composition": draw_composition,
     "association": draw_association,
 }

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fairfer.metrics.results import Pairing
-    from fairfer.vocabulary import Grouping
     from fairfer.report.view import View
+    from fairfer.vocabulary import Group, Grouping
 
 _COLORS = "PuOr"
 _CELL_WIDTH, _ROW_HEIGHT = 0.47, 0.24
@@ -79,7 +79,7 @@ def draw_association(view: View) -> list[Picture]:
 def _draw_maps(view: View, blocks: list[Block], title: str) -> Canvas:
     composition = view.audit.dataset_bias
     pairings = {(p.attribute, p.group, p.label): p for p in (composition.pairing if composition else ())}
-    rows: list[tuple[str, str] | str] = []
+    rows: list[tuple[Grouping, Group] | str] = []
     for grouping, groups in blocks:
         rows.append(with_source(view.audit, grouping))
         rows += [(grouping, g) for g in groups if (grouping, g, view.labels[0]) in pairings]
@@ -113,7 +113,7 @@ def _draw_maps(view: View, blocks: list[Block], title: str) -> Canvas:
 
 
 def _maps(
-    view: View, rows: Sequence[tuple[str, str] | str], pairings: dict[tuple[str, str, str], Pairing]
+    view: View, rows: Sequence[tuple[Grouping, Group] | str], pairings: dict[tuple[Grouping, Group, str], Pairing]
 ) -> tuple[_Map, _Map]:
     """Ducher's Z, and the model's TPR compared with the others'."""
     association: dict[tuple[int, str], _Cell] = {}
@@ -130,7 +130,7 @@ def _maps(
     return _Map("Ducher's Z", 1.0, association), _Map("TPR minus others' TPR", round_axis_end(maximum), excess)
 
 
-def _expected_faces(view: View, grouping: Grouping, group: str, label: str) -> float:
+def _expected_faces(view: View, grouping: Grouping, group: Group, label: str) -> float:
     """Number of faces of a label that a group would have if label and group were independent."""
     groups = [g for g in view.groups(grouping) if is_annotated(g)]
     total = sum(view.size(grouping, g) for g in groups)

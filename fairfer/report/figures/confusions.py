@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fairfer.report.figures.rows import Confusion
-    from fairfer.vocabulary import Group, Grouping
     from fairfer.report.view import View
+    from fairfer.vocabulary import Group, Grouping
 
 _MAX_GROUPS, _MAX_COLUMNS = 6, 3
 _CELL_WIDTH, _CELL_HEIGHT = 0.42, 0.3

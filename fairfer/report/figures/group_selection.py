@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from fairfer.report.figures.grouping import is_everyone
 from fairfer.report.text.groups import EVERYONE, grouping_words, with_source
+from fairfer.vocabulary import Group, Grouping
 
 if TYPE_CHECKING:
-    from fairfer.vocabulary import Grouping
     from fairfer.report.view import View
-
 
 MAX_GROUPS_BY_COLOR = 8
 """Up to this many groups are distinguished by color and marker; more groups get a row each."""
@@ -19,7 +18,7 @@ MAX_GROUPS = 36
 """A figure shows at most this many groups of one grouping, the largest; its table has all."""
 MAX_ROWS = 36
 """More rows than this are split over several figures, each with whole groupings where possible."""
-Block = tuple[str, list[str]]
+Block = tuple[Grouping, list[Group]]
 """A grouping and those of its groups that a figure shows."""
 
 
@@ -36,7 +35,7 @@ def pages(view: View) -> list[list[Block]]:
     return result
 
 
-def displayed_groups(view: View, grouping: Grouping) -> list[str]:
+def displayed_groups(view: View, grouping: Grouping) -> list[Group]:
     """All groups of a grouping, in display order; the largest where there are more than `MAX_GROUPS`."""
     groups = view.groups(grouping)
     if len(groups) <= MAX_GROUPS:

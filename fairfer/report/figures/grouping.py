@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from fairfer.vocabulary import EVERYONE, grouping_name
 
 if TYPE_CHECKING:
-    from fairfer.vocabulary import Group, Grouping
     from fairfer.report.view import View
+    from fairfer.vocabulary import Group, Grouping
 
 
 def is_everyone(grouping: Grouping) -> bool:
@@ -28,15 +28,13 @@ def groupings_in(view: View, groupings: Iterable[Sequence[str]]) -> list[Groupin
     return [g for g in (EVERYONE, *view.groupings) if g in present]
 
 
-def groups_in(view: View, grouping: Grouping, groups: Iterable[Sequence[str]]) -> dict[tuple[str, ...], Group]:
+def groups_in(view: View, grouping: Grouping, groups: Iterable[Sequence[str]]) -> dict[Group, Group]:
     """The groups of a grouping as the audit writes them, by their levels, in display order."""
     present = {tuple(g) for g in groups}
     return {levels: g for g in view.groups(grouping) if (levels := g) in present}
 
 
-def largest_groups(
-    view: View, grouping: Grouping, groups: dict[tuple[str, ...], Group], limit: int
-) -> dict[tuple[str, ...], Group]:
+def largest_groups(view: View, grouping: Grouping, groups: dict[Group, Group], limit: int) -> dict[Group, Group]:
     """At most `limit` groups, the largest, in display order."""
     by_size = sorted(groups.values(), key=lambda g: -view.size(grouping, g))[:limit]
     return {levels: g for levels, g in groups.items() if g in by_size}

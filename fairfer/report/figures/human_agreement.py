@@ -24,8 +24,8 @@ from fairfer.report.text.groups import EVERYONE, group_words, with_source
 
 if TYPE_CHECKING:
     from fairfer.metrics.results import Rate, WeightedRate
-    from fairfer.vocabulary import Grouping
     from fairfer.report.view import View
+    from fairfer.vocabulary import Grouping
 
 _MODEL, _RATER = GroupStyle(COLORS[0], "s"), GroupStyle(COLORS[1], "D")
 _DOTS = DotStyle(line_width=(0.9, 0.9), line_alpha=(0.9, 0.45), size=(4.0, 4.0), edge_width=(0.8, 0.8), white_edge=False)

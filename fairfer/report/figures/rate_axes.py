@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from fairfer.report.figures.canvas import Canvas
     from fairfer.report.figures.rows import Estimate
-    from fairfer.vocabulary import Group, Grouping
     from fairfer.report.view import View
+    from fairfer.vocabulary import Group, Grouping
 
 RATE_DEFINITIONS = {
     "TPR": "TPR: share of these faces recognized",
@@ -141,7 +141,7 @@ def draw_expected_gap(ax: Axes, view: View, grouping: Grouping, name: str, label
 class LegendEntry:
     """A group's position in the legend, in inches."""
 
-    group: str
+    group: Group
     left: float
     top: float
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fairfer.metrics.results import Rate
-    from fairfer.vocabulary import Group, Grouping
     from fairfer.report.view import View
+    from fairfer.vocabulary import Group, Grouping
 
 
 _BAR_WIDTH, _MAX_WIDTH, _MIN_WIDTH = 0.13, 13.0, 6.5

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fairfer.metrics.results import Rate
+    from fairfer.vocabulary import Group, Grouping
 
 _ROW_HEIGHT = 0.33
 _COUNT_SIZE = 5.5
@@ -41,7 +42,7 @@ class _Grid:
     """Columns of a heatmap and the rates of each row, by grouping and group."""
 
     columns: tuple[str, ...]
-    cells: dict[tuple[str, str], list[Rate]]
+    cells: dict[tuple[Grouping, Group], list[Rate]]
     scale: str
 
 
@@ -84,7 +85,7 @@ def _cell_note(view: View) -> str:
 
 def _heatmap(view: View, blocks: Sequence[Block], grid: _Grid, title: str) -> Canvas:
     """Groups by columns, one block of rows per grouping; the color scale is 0 to 1 in every heatmap of the report."""
-    rows: list[tuple[str, str] | None] = []
+    rows: list[tuple[Grouping, Group] | None] = []
     heads: list[tuple[int, str]] = []
     for grouping, groups in blocks:
         if not is_everyone(grouping):

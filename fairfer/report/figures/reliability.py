@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fairfer.report.figures.rows import CalibrationBin
-    from fairfer.vocabulary import Group, Grouping
     from fairfer.report.view import View
+    from fairfer.vocabulary import Group, Grouping
 
 _MAX_GROUPS, _MAX_COLUMNS = 4, 4
 _PANEL, _COLUMN_GAP, _ROW_GAP = 1.7, 0.3, 0.55
@@ -88,7 +88,7 @@ def _title(view: View, grouping: Grouping, bins: Sequence[CalibrationBin]) -> st
 
 
 def _draw_panels(
-    view: View, grouping: Grouping, groups: dict[tuple[str, ...], Group], bins: Sequence[CalibrationBin], title: str
+    view: View, grouping: Grouping, groups: dict[Group, Group], bins: Sequence[CalibrationBin], title: str
 ) -> Canvas:
     labels = [n for n in view.labels if any(b.label == n for b in bins)]
     column_count = min(len(labels), _MAX_COLUMNS)
@@ -151,7 +151,7 @@ def _draw_curve(ax: Axes, curve: Sequence[CalibrationBin], style: GroupStyle, mi
         )
 
 
-def _table(view: View, grouping: Grouping, groups: dict[tuple[str, ...], Group], bins: Sequence[CalibrationBin]) -> Table:
+def _table(view: View, grouping: Grouping, groups: dict[Group, Group], bins: Sequence[CalibrationBin]) -> Table:
     rows = [
         (
             b.label,

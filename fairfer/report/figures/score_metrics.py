@@ -25,8 +25,8 @@ from fairfer.report.text.numbers import DASH, interval, rate
 
 if TYPE_CHECKING:
     from fairfer.report.figures.rows import ScoreMetric
-    from fairfer.vocabulary import Group, Grouping
     from fairfer.report.view import View
+    from fairfer.vocabulary import Group, Grouping
 
 _AXIS_WIDTH, _SPACING = 4.6, 0.15
 _RANDOM_AUROC = 0.5
@@ -85,7 +85,7 @@ def _subject(grouping: Grouping, metric: ScoreMetric) -> str:
 
 
 def _draw_dots(
-    view: View, grouping: Grouping, groups: dict[tuple[str, ...], Group], metrics: Sequence[ScoreMetric], title: str
+    view: View, grouping: Grouping, groups: dict[Group, Group], metrics: Sequence[ScoreMetric], title: str
 ) -> Canvas:
     """A row per label, the groups' dots below one another."""
     labels = [n for n in view.labels if any(m.label == n for m in metrics)]

@@ -23,8 +23,8 @@ from matplotlib.colors import to_hex, to_rgb
 from fairfer.vocabulary import UNANNOTATED
 
 if TYPE_CHECKING:
-    from fairfer.vocabulary import Grouping
     from fairfer.report.view import View
+    from fairfer.vocabulary import Group, Grouping
 
 
 FAMILY = "DejaVu Sans"
@@ -82,7 +82,7 @@ class GroupStyle:
     marker: str
 
 
-def group_styles(view: View, grouping: Grouping) -> dict[str, GroupStyle]:
+def group_styles(view: View, grouping: Grouping) -> dict[Group, GroupStyle]:
     """Color and marker of each group of a grouping: the same in every figure of the report.
 
     Each attribute has its own range of the colors. A group of an intersection has the marker of its first level and a shade
@@ -93,7 +93,7 @@ def group_styles(view: View, grouping: Grouping) -> dict[str, GroupStyle]:
     if not names:
         return by_position
     levels = _level_styles(view)
-    styles: dict[str, GroupStyle] = {}
+    styles: dict[Group, GroupStyle] = {}
     for group in groups:
         group_levels = group
         first, last = levels.get((names[0], group_levels[0])), levels.get((names[-1], group_levels[-1]))

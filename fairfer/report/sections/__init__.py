@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from fairfer.report.sections.annotation_error import AnnotationError
 from fairfer.report.sections.composition import Composition
-from fairfer.report.sections.counts import Counts
+from fairfer.report.sections.counts import Confusions, Counts
 from fairfer.report.sections.gaps import Gaps
 from fairfer.report.sections.human_agreement import HumanAgreement
 from fairfer.report.sections.limits import Limits
 from fairfer.report.sections.provenance import Provenance
 from fairfer.report.sections.rates import Rates
 from fairfer.report.sections.reference import Glossary, Reproduce, Versions
+from fairfer.report.sections.scores import Scores
 from fairfer.report.sections.standardized import Standardized
 from fairfer.report.text.caveats import NO_CAVEATS
 from fairfer.report.text.findings import MAX_FINDINGS, KeyFinding
@@ -30,6 +31,8 @@ SECTIONS: tuple[Section, ...] = (
     HumanAgreement(),
     AnnotationError(),
     Rates(),
+    Confusions(),
+    Scores(),
     Counts(),
     Composition(),
     PROVENANCE,

@@ -24,7 +24,7 @@ def counts_csv(view: View) -> str:
 
 def sizes_csv(view: View) -> str:
     """``groups.csv``: samples per group, in all, with a known label, classified correctly, and by status of the answer."""
-    return as_csv(SIZE_COLUMNS, ({**dict(g), **g.statuses} for g in view.audit.sizes))
+    return as_csv(SIZE_COLUMNS, (dict(g) | {str(status): n for status, n in g.statuses.items()} for g in view.audit.sizes))
 
 
 def confusions_csv(view: View) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fairfer.report.tables.table import Table, as_csv
-from fairfer.report.text.groups import csv_group, group_words, with_source
+from fairfer.report.text.groups import EVERYONE, csv_group, group_words, with_source
 from fairfer.report.text.numbers import DASH, rate
 from fairfer.vocabulary import ALL
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fairfer.labels import canonical
 from fairfer.report.text.findings import gap_name
-from fairfer.report.text.groups import capital, group_words, grouping_words, is_common_attribute, quoted
+from fairfer.report.text.groups import Grouping, capital, group_words, grouping_words, is_common_attribute, quoted
 from fairfer.report.text.numbers import listed, many, rate, share, signed
 from fairfer.report.view import ALPHA, View, is_significant
 

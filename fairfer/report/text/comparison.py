@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from fairfer.report.text.groups import EVERYONE, group_words, people, with_inferred
 from fairfer.report.text.markup import plain
 from fairfer.report.text.numbers import DASH, interval, listed, many, rate, signed, whole
-from fairfer.report.transition import parts
 from fairfer.report.view import ALPHA, LOWER_IS_BETTER
 from fairfer.vocabulary import ALL
 
@@ -99,7 +98,7 @@ def lines(comparison: Comparison) -> list[str]:
 
 def _change_name(comparison: Comparison, change: Change) -> str:
     name = change.rate if change.label == ALL else f"{change.label} {change.rate}"
-    inferred = [n for n in parts(change.attribute) if n in comparison.inferred]
+    inferred = [n for n in change.attribute if n in comparison.inferred]
     note = f" ({listed(inferred)} inferred)" if inferred else ""
     return f"{name} of {people(change.attribute, change.group).plural}{note}"
 
@@ -126,7 +125,8 @@ def _standing(standing: Standing) -> tuple[str, ...]:
         worst = f"{group_words(standing.worst)}, by {with_inferred(standing.worst_attribute, standing.inferred)}"
     if standing.gap_label and standing.gap_attribute:
         by = with_inferred(standing.gap_attribute, standing.inferred)
-        gap = f"{standing.gap_label} {standing.gap_rate} by {by}: {rate(standing.gap)} (by chance {rate(standing.gap_expected_by_chance)})"
+        by_chance = rate(standing.gap_expected_by_chance)
+        gap = f"{standing.gap_label} {standing.gap_rate} by {by}: {rate(standing.gap)} (by chance {by_chance})"
     return (
         standing.model,
         whole(standing.samples),

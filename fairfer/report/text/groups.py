@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from fairfer.labels import fold
 from fairfer.report.text.numbers import DASH, listed
-from fairfer.vocabulary import EVERYONE, Group, Grouping
-from fairfer.vocabulary import UNANNOTATED, grouping_name
+from fairfer.vocabulary import EVERYONE, UNANNOTATED, Group, Grouping, grouping_name
 from fairfer.vocabulary import group_name as written_group
 from fairfer.vocabulary import is_annotated as has_all_levels
 
@@ -105,7 +104,7 @@ class People:
         The same for the second group of a sentence, without the names of the attributes.
     possessive
         ``Black women's``; ``None`` where *of* reads better (people aged 20 to 29).
-    """  # noqa: RUF002
+    """
 
     plural: str
     short: str
@@ -119,7 +118,7 @@ def people(grouping: Grouping, group: Group) -> People:
     ("women's", 'Black men')
     >>> people(("hand",), ("left",)).plural
     'people in group ‘left’ (hand)'
-    """  # noqa: RUF002
+    """
     names, levels = grouping, group
     words = [_word(name, level) for name, level in zip(names, levels, strict=True)]
     nouns = [w for kind, w in words if kind == "noun"]
@@ -168,7 +167,7 @@ def faces(label: str) -> str:
 
     >>> faces("happiness"), faces("bored")
     ('happy faces', 'faces labeled ‘bored’')
-    """  # noqa: RUF002
+    """
     return _FACES[label][0] if label in _FACES else f"faces labeled {quoted(label)}"
 
 
@@ -177,7 +176,7 @@ def adjective(label: str) -> str:
 
     >>> adjective("happiness"), adjective("bored")
     ('happy', '‘bored’')
-    """  # noqa: RUF002
+    """
     return _FACES[label][1] if label in _FACES else quoted(label)
 
 

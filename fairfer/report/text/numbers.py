@@ -34,7 +34,7 @@ def rate(value: float | None, decimals: int = 2) -> str:
 
     >>> rate(0.8361), rate(0.9996), rate(0.0004), rate(1.0), rate(0.0), rate(None)
     ('0.84', '>0.99', '<0.01', '1.00', '0.00', '–')
-    """  # noqa: RUF002
+    """
     if value is None:
         return DASH
     text = f"{value:.{decimals}f}"
@@ -65,7 +65,7 @@ def signed(value: float | None) -> str:
 
     >>> signed(0.0312), signed(-0.2), signed(0.0), signed(-0.001), signed(None)
     ('+0.03', '−0.20', '0.00', '−<0.01', '–')
-    """  # noqa: RUF002
+    """
     if value is None:
         return DASH
     text = rate(abs(value))
@@ -77,7 +77,7 @@ def interval(low: float | None, high: float | None) -> str:
 
     >>> interval(0.7051, 0.7449), interval(None, None)
     ('0.71–0.74', '')
-    """  # noqa: RUF002
+    """
     return "" if low is None or high is None else f"{rate(low)}{DASH}{rate(high)}"
 
 
@@ -86,7 +86,7 @@ def share(value: float | None) -> str:
 
     >>> share(1.0), share(0.9999), share(0.123), share(0.00001), share(0.0), share(None)
     ('100 %', '>99.9 %', '12.3 %', '<0.1 %', '0 %', '–')
-    """  # noqa: RUF002
+    """
     if value is None:
         return DASH
     if value in (0, 1):
@@ -102,7 +102,7 @@ def whole(count: int | None) -> str:
 
     >>> whole(3137), whole(None)
     ('3,137', '–')
-    """  # noqa: RUF002
+    """
     return DASH if count is None else f"{count:,}"
 
 

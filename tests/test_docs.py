@@ -417,3 +417,16 @@ def test_configuration_of_the_readme_runs(workplace, monkeypatch, capsys) -> Non
         main()
     assert not stop.value.code, capsys.readouterr().err
     assert Audit.read(workplace / "run").data.name == "predictions"
+
+
+def test_policy_of_the_readme_judges_the_audit_of_its_workflow(workplace, monkeypatch, capsys) -> None:
+    """The README's policy names nothing that ``fairfer audit … --by gender`` lacks: the gate comes to a verdict."""
+    [block] = re.findall(r"```toml\n(\[\[rules.*?)```", (PROJECT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (workplace / "fairfer.toml").write_text(block)
+    dataset = fairfer.load_dataset("predictions.csv", truth="label", predicted="pred")
+    audit = fairfer.audit(dataset, fairfer.predict(dataset), by=["gender"], permutations=200)
+    audit.write(workplace / "run" / "audit.json")
+    monkeypatch.setattr(sys, "argv", ["fairfer", "gate", "run"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code in EXIT_CODES.values(), capsys.readouterr().err

@@ -1,8 +1,8 @@
 """Label spaces: the labels of a data set or a model, and translation between them by name.
 
 Orders and spellings differ between libraries (DeepFace ends with ``surprise, neutral``, AffectNet starts with ``Neutral``).
-fairfer therefore identifies a label by its canonical name, never by its position. A `LabelSpace` keeps the library's own spelling
-and order for reading and writing.
+fairfer therefore identifies a label by its canonical name, never by its position. A `LabelSpace` keeps the library's own
+spelling and order for reading and writing.
 
 A data set may have labels that are not among the model's output classes (DeepFace has no contempt). What happens to them is an
 explicit choice that the report states; see `reconcile`.

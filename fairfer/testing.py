@@ -138,7 +138,7 @@ class FakeModel:
         noise[level % len(self.labels)] += 1.5  # more than any noise
         return Prediction("ok", noise / noise.sum())
 
-    def _broken(self, answers: list[Prediction]) -> Any:  # noqa: ANN401 - wrong types on purpose
+    def _broken(self, answers: list[Prediction]) -> Any:
         if self._fault == "raise":
             message = "the fake model fails on purpose"
             raise RuntimeError(message)

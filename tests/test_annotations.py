@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairfer.audits.audit import audit
+from fairfer.audits.arrays import audit
 from fairfer.datasets.annotations import annotate, apply_bands
 from fairfer.datasets.attributes import Attribute
 from fairfer.datasets.tables import list_some
@@ -60,14 +60,14 @@ def test_unannotated_samples_are_a_group_that_takes_no_part_in_gaps(tmp_path, to
     ids = [f"{i}.png" for i in range(9)]
     table = "image,gender\n" + "".join(f"{i}.png,{'f' if i < 3 else 'm'}\n" for i in range(6))
     data = annotate(toy(["anger"] * 9, ids=ids, said=[4] * 6 + [5] * 3), put(tmp_path, table))
-    found = audit(data, predict(data, FakeModel()), minimum=1, permutations=100)
-    assert found.groups("gender") == ["f", "m", UNANNOTATED]
-    assert found.size("gender", UNANNOTATED) == 3
-    assert sum(found.size("gender", g) for g in found.groups("gender")) == found.size() == 9
-    assert found.rate("accuracy", attribute="gender", group=UNANNOTATED).value == 0
-    [gap] = [g for g in found.gaps if g.rate == "accuracy"]
-    assert (gap.groups, gap.difference) == (["f", "m"], 0)
-    assert [(o.group, o.reason) for o in gap.excluded] == [(UNANNOTATED, "unannotated")]
+    result = audit(data, predict(data, FakeModel()), minimum=1, permutations=100)
+    assert result.groups("gender") == [("f",), ("m",), (UNANNOTATED,)]
+    assert result.size("gender", UNANNOTATED) == 3
+    assert sum(result.size("gender", g) for g in result.groups("gender")) == result.size() == 9
+    assert result.rate("accuracy", attribute="gender", group=UNANNOTATED).value == 0
+    [gap] = [g for g in result.gaps if g.rate == "accuracy"]
+    assert (gap.groups, gap.difference) == ([("f",), ("m",)], 0)
+    assert [(o.group, o.reason) for o in gap.excluded] == [((UNANNOTATED,), "unannotated")]
 
 
 def test_without_provenance_an_attribute_is_unstated(tmp_path, toy):
@@ -219,8 +219,8 @@ def test_a_join_keeps_every_sample_and_its_order(tmp_path_factory, toy, groups, 
     order = np.random.default_rng(len(groups)).permutation(len(groups))
     rows = "".join(f"{i}.png,{groups[i]}\n" for i in order)
     data = annotate(toy(["anger"] * len(ids), ids=ids), put(folder, "image,gender\n" + rows))
-    wanted = pd.Series([g or UNANNOTATED for g in groups] + [UNANNOTATED] * strangers, index=ids)
-    assert dict(data.samples["gender"]) == dict(wanted)
+    expected = pd.Series([g or UNANNOTATED for g in groups] + [UNANNOTATED] * strangers, index=ids)
+    assert dict(data.samples["gender"]) == dict(expected)
 
 
 def test_the_first_values_are_listed_and_the_others_counted():

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairfer.datasets.loading import load_dataset
@@ -57,7 +58,7 @@ def test_a_frame_equals_its_csv(tmp_path, library, frame, options):
     if library == "polars":
         native = pytest.importorskip("polars").from_pandas(frame)
     if library == "pyarrow":
-        native = pytest.importorskip("pyarrow").Table.from_pandas(frame)
+        native = pa.Table.from_pandas(frame)
     data = load_dataset(native, **options)
     assert same(data, load_dataset(tmp_path / "t.csv", **options))
     assert data.name == data.card["source"] == "data frame"
@@ -65,6 +66,7 @@ def test_a_frame_equals_its_csv(tmp_path, library, frame, options):
     check_loader(data)
 
 
+@settings(max_examples=20)
 @given(st.lists(st.sampled_from(["happy", "sad", None]), min_size=2, max_size=9), st.integers(0, 5))
 def test_any_frame_equals_its_csv(tmp_path_factory, labels, seed):
     """With scores as predictions."""
@@ -159,6 +161,13 @@ def test_invalid_frames_are_refused_in_one_line(frame, options, kind, complaint)
     with pytest.raises(kind, match=complaint) as caught:
         load_dataset(frame, **options)
     assert "\n" not in str(caught.value)
+
+
+def test_an_arrow_table_with_repeated_names_is_refused():
+    """Narwhals cannot convert it."""
+    table = pa.table([pa.array(["happy"]), pa.array(["sad"])], names=["label", "label"])
+    with pytest.raises(DataError, match=r"data frame cannot be converted \(Expected unique column names"):
+        load_dataset(table)
 
 
 def test_a_lazy_frame_is_refused():

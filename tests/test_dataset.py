@@ -180,20 +180,20 @@ def test_a_data_set_cannot_be_changed_in_place():
 )
 def test_a_column_is_converted_to_levels(values, groups, levels):
     """A missing value is `UNANNOTATED`, last; the text NA is a level; whole numbers lose their ``.0``."""
-    found, names = to_levels(pd.Series(values), "t.csv, column 'x'")
-    assert list(found) == groups
+    text, names = to_levels(pd.Series(values), "t.csv, column 'x'")
+    assert list(text) == groups
     assert names == levels
 
 
 @given(st.lists(st.one_of(st.none(), st.text(max_size=3)), min_size=1, max_size=20))
 def test_levels_keep_every_value(values):
     """Each value has one level, and the sizes add up."""
-    found, levels = to_levels(pd.Series(values, dtype=object), "here")
-    assert found.notna().all()
-    assert set(found) == set(levels)
+    text, levels = to_levels(pd.Series(values, dtype=object), "here")
+    assert text.notna().all()
+    assert set(text) == set(levels)
     assert len(levels) == len(set(levels))
     missing = sum(v is None or not v.strip() or v.strip() == UNANNOTATED for v in values)
-    assert (found == UNANNOTATED).sum() == missing
+    assert (text == UNANNOTATED).sum() == missing
 
 
 @pytest.mark.parametrize(
@@ -229,8 +229,8 @@ def test_a_value_is_in_the_band_of_its_range(values, edges):
     edges = sorted(edges)
     text, levels = cut_bands(pd.Series(values, dtype=float), edges, "here")
     for value, band in zip(values, text, strict=True):
-        wanted = UNANNOTATED if value is None else levels[sum(value >= e for e in edges)]
-        assert band == wanted
+        expected = UNANNOTATED if value is None else levels[sum(value >= e for e in edges)]
+        assert band == expected
     assert (levels[-1] == UNANNOTATED) == (None in values)
 
 

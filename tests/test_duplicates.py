@@ -33,13 +33,13 @@ def test_dedupe_keeps_each_image_once_and_none_of_other_splits(contents, outside
     """The first of each group is kept unless it is in another split; every excluded image is counted once."""
     ids = [f"x{i}" for i in range(len(outside))]
     elsewhere = PixelImages(ids, np.array([[[c, 0], [0, 0]] for c in outside], np.uint8).reshape(-1, 2, 2))
-    wanted = [str(i) for i, c in enumerate(contents) if c not in contents[:i] and c not in outside]
+    expected = [str(i) for i, c in enumerate(contents) if c not in contents[:i] and c not in outside]
     data = dataset(contents)
-    if not wanted:
+    if not expected:
         return
     kept = check_duplicates(data, OtherImages(elsewhere, ids, "train"), dedupe=True)
-    assert list(kept.samples.index) == wanted
-    assert sum(left for _, left in remarks(kept)) == len(contents) - len(wanted)
+    assert list(kept.samples.index) == expected
+    assert sum(left for _, left in remarks(kept)) == len(contents) - len(expected)
 
 
 def test_duplicates_are_counted_without_dedupe():
@@ -77,9 +77,9 @@ def test_pixels_are_compared_and_not_files(tmp_path):
     (tmp_path / "e.png").write_bytes(b"")
     names = ["a.png", "b.bmp", "c.png", "d.png", "e.png"]
     images = FileImages(tmp_path, {n: n for n in names})
-    found = pixel_digests(images, names)
-    assert found[0] == found[1] != found[2]
-    assert found[3] == found[4] == b""
+    digests = pixel_digests(images, names)
+    assert digests[0] == digests[1] != digests[2]
+    assert digests[3] == digests[4] == b""
     data = Dataset("toy", FERPLUS, pd.DataFrame({"label": "anger"}, index=names, dtype="str"), images=images)
     assert list(check_duplicates(data, dedupe=True).samples.index) == ["a.png", "c.png", "d.png", "e.png"]
     unreadable = check_duplicates(data, OtherImages(images, ["d.png"], "train"), dedupe=True)

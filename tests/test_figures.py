@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from fairfer.report.transition import group_parts
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import colormaps
 from matplotlib.colors import to_rgb
 
 import fairfer.report.figures
-from fairfer.audits.audit import audit
-from fairfer.datasets.dataset import Attribute, Dataset
+from fairfer import audit
+from fairfer.datasets.attributes import Attribute
+from fairfer.datasets.dataset import Dataset
 from fairfer.labels import LabelSpace
 from fairfer.predictions.inference import Predictions
 from fairfer.report.figures import FIGURES, canvas, confusions, draw, is_figure_file, reliability, score_metrics
@@ -29,7 +31,6 @@ from fairfer.report.figures.reliability import draw_reliability, expected_calibr
 from fairfer.report.figures.score_metrics import draw_score_metrics
 from fairfer.report.figures.style import COLORS, HEATMAP_COLORS, figure_style, group_styles
 from fairfer.report.figures.text_layout import MAX_NAME_LENGTH, shorten, text_width, truncate, wrap
-from fairfer.report.transition import group_parts
 from fairfer.report.view import View, is_significant
 
 LABELS = ("neutral", "happiness", "fear")
@@ -57,7 +58,7 @@ def make_audit(attributes, *, by, n=600):
     )
     rows = pd.DataFrame({"status": "ok", "predicted": predicted, "detail": "", "image": ""}, index=index)
     predictions = Predictions("made", "1", labels, {"kind": "made"}, dataset.images_digest, rows)
-    return audit(dataset, predictions, by, date="2026-11-22", command="fairfer audit made", permutations=200)
+    return audit(dataset, predictions, by=by, date="2026-11-22", command="fairfer audit made", permutations=200)
 
 
 @pytest.fixture(scope="module")

@@ -12,15 +12,16 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from fairfer.gate.groups import as_group, as_grouping
 from scipy import stats
 
 import fairfer
 from fairfer.audits.comparison import Change, Comparison, Side
 from fairfer.audits.result import Audit
-from fairfer.datasets.dataset import Attribute, Dataset
+from fairfer.datasets.attributes import Attribute
+from fairfer.datasets.dataset import Dataset
 from fairfer.errors import FairferError, RunError, UsageError
 from fairfer.gate.checks import Target, create_check
-from fairfer.gate.groups import as_group, as_grouping
 from fairfer.gate.judge import decide, judge
 from fairfer.gate.policy import JUDGED_RATES, Policy
 from fairfer.labels import LabelSpace
@@ -53,7 +54,7 @@ def _audited(groups, *, neutral=30, name="made", subjects=None, **options) -> Au
     data = Dataset(name, LABELS, samples, (Attribute("g", tuple(g for g, _ in groups), "annotated", "the test"),))
     frame = pd.DataFrame({"status": "ok", "predicted": predicted, "detail": "", "image": ""}, index=index)
     predictions = Predictions("model", "1", LABELS, {}, data.images_digest, frame)
-    return fairfer.audit(data, predictions, ["g"], date="2026-01-01", **{"permutations": 100, "minimum": 20, **options})
+    return fairfer.audit(data, predictions, by=["g"], date="2026-01-01", **{"permutations": 100, "minimum": 20, **options})
 
 
 def policy(waivers=(), confidence=0.95, **rule) -> Policy:
@@ -443,7 +444,7 @@ def test_a_model_that_lost_a_label_does_not_pass(toy):
             return [fairfer.Prediction("ok", np.array([1.0])) for _ in images]
 
     limited = Limited(LabelSpace.of("one", ["anger"]), name="limited")
-    audits = [fairfer.audit(data, fairfer.predict(data, m), ["g"], permutations=100) for m in (complete, limited)]
+    audits = [fairfer.audit(data, fairfer.predict(data, m), by=["g"], permutations=100) for m in (complete, limited)]
     assert audits[1].labels.audited == ["anger"]
     for rule in ({"rate": "TPR", "label": ["*"]}, {"rate": "accuracy", "label": ["*"]}, {"rate": "FPR", "label": ["anger"]}):
         result = judge(policy(**rule, max_regression=0.9), audits[1], baseline=audits[0], today=TODAY)

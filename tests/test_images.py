@@ -42,9 +42,9 @@ COLOR = np.stack([RAMP, RAMP[::-1], RAMP[:, ::-1]], axis=2)
 )
 def test_every_format_is_decoded_to_rgb(raw, pixels):
     """(height, width, 3) uint8 RGB with the stored levels; 16-bit gray is scaled, not clipped."""
-    found = decode_picture(raw, "face.png")
-    assert found.dtype == np.uint8
-    assert np.array_equal(found, pixels)
+    picture = decode_picture(raw, "face.png")
+    assert picture.dtype == np.uint8
+    assert np.array_equal(picture, pixels)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
@@ -53,8 +53,8 @@ def test_the_camera_orientation_is_applied(mode):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be shown turned by 90 degrees clockwise
     source = Image.fromarray(COLOR).convert(mode)
-    found = decode_picture(encoded(source, exif=exif), "face.png")
-    assert np.array_equal(found, np.rot90(np.asarray(source.convert("RGB")), -1))
+    picture = decode_picture(encoded(source, exif=exif), "face.png")
+    assert np.array_equal(picture, np.rot90(np.asarray(source.convert("RGB")), -1))
 
 
 @pytest.mark.parametrize(
@@ -102,12 +102,12 @@ def test_damage_raises_only_unreadable_image_errors(form, changes, cut):
     for place, value in changes:
         raw[place % len(raw)] = value
     try:
-        found = decode_picture(bytes(raw[: len(raw) - cut % len(raw)]), "face")
+        picture = decode_picture(bytes(raw[: len(raw) - cut % len(raw)]), "face")
     except UnreadableImageError:
         return
-    assert found.ndim == 3
-    assert found.shape[2] == 3
-    assert found.dtype == np.uint8
+    assert picture.ndim == 3
+    assert picture.shape[2] == 3
+    assert picture.dtype == np.uint8
 
 
 def test_files_are_read_below_their_root(tmp_path):

@@ -203,7 +203,7 @@ def test_images_can_be_read_from_kaggles_table(tmp_path, write_ferplus):
     table = tmp_path / "fer2013.csv"
     lines = [f"0,{' '.join(map(str, row))},PrivateTest" for row in levels]
     table.write_text("\n".join(["emotion,pixels,Usage", *lines]) + "\n")
-    data = load_dataset(root, pixels=str(table))
+    data = load_dataset(root, pixels=table)
     assert np.array_equal(data.image("fer0000003.png")[:, :, 0], levels[3].reshape(48, 48))
     check_loader(data)
     table.write_text("\n".join(["emotion,pixels,Usage", *lines[:2]]) + "\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairfer.datasets.dataset import Dataset
@@ -100,14 +100,14 @@ def test_unsupported_labels_are_columns(rows, policy):
     labels = reconcile(UNITS, LabelSpace("model", ("AU12", "AU6")), policy)
     truth = data.truth_for(labels)
     assert list(truth.index) == list(data.samples.index)
-    for row, found in zip(rows, truth.to_dict("records"), strict=True):
+    for row, audited in zip(rows, truth.to_dict("records"), strict=True):
         expected = dict(zip(UNITS.labels, row, strict=True))
         if policy != "keep":
             unsupported = expected.pop("AU4")
             if policy != "drop":
                 either = {expected["AU12"], unsupported}
                 expected["AU12"] = 1 if 1 in either else None if None in either else 0
-        assert {k: None if pd.isna(v) else v for k, v in found.items()} == expected
+        assert {k: None if pd.isna(v) else v for k, v in audited.items()} == expected
 
 
 @pytest.mark.parametrize("policy", ["drop", "keep", "merge=fear:anger"])
@@ -147,7 +147,7 @@ def test_a_pattern_names_one_column_per_label(tmp_path):
     assert list(frame.columns) == ["status", "predicted:AU12", "predicted:happiness", "detail"]
     assert frame["status"].tolist() == ["ok", "ok", "error"]
     assert as_lists(frame[["predicted:AU12", "predicted:happiness"]]) == [[0, 1], [1, 0], [None, None]]
-    assert frame["detail"].tolist() == ["", "", "no prediction in the table"]
+    assert frame["detail"].tolist() == ["", "", "no prediction of AU12 in the table"]
     assert (data.card["truth"], data.card["predicted"], data.recorded.model) == ("truth_*", "pred_*", "pred_*")
     check_loader(data)
 
@@ -174,6 +174,15 @@ def test_decisions_and_scores_may_both_be_given(tmp_path):
     frame = load_dataset(path, truth="truth_*", predicted="p_*", scores="s_*").recorded.frame
     assert frame["status"].tolist() == ["ok", "ok", "error"]
     assert frame["score:x"].notna().tolist() == [True, False, False]
+
+
+def test_a_row_with_a_missing_decision_has_no_prediction(tmp_path):
+    """The detail names what is missing, unless the table explains it."""
+    path = write(tmp_path / "t.csv", "truth_x,truth_y,pred_x,pred_y,detail\n1,0,1,1,\n1,0,,1,\n1,0,,,\n1,0,1,,blurred\n")
+    frame = load(path).recorded.frame
+    assert frame["status"].tolist() == ["ok", "error", "error", "error"]
+    assert frame["detail"].tolist() == ["", "no prediction of x in the table", "no prediction in the table", "blurred"]
+    assert as_lists(frame[["predicted:x", "predicted:y"]])[1:] == [[None, None]] * 3
 
 
 def test_a_status_column_has_the_reason_for_missing_decisions(tmp_path):
@@ -292,6 +301,7 @@ def test_invalid_multi_label_tables_are_refused_in_one_line(tmp_path, content, o
 SPELLINGS = {1: ["1", "true", "True", "1.0"], 0: ["0", "false", "FALSE", "0.0"], None: ["", "9", "NA", "nan", "unknown"]}
 
 
+@settings(max_examples=25)
 @given(cells, st.randoms(use_true_random=False))
 def test_multi_label_tables_round_trip(tmp_path_factory, rows, random):
     """Any mix of spellings gives the same truth; rows of unknowns are excluded."""
@@ -308,6 +318,7 @@ def test_multi_label_tables_round_trip(tmp_path_factory, rows, random):
     assert dict(zip(data.samples.index, as_lists(data.truth), strict=True)) == known
 
 
+@settings(max_examples=15)
 @given(cells)
 def test_files_give_the_truth_of_the_frame(tmp_path_factory, rows):
     """Parquet with nullable integers and CSV give the same digest."""
@@ -385,6 +396,7 @@ def test_multi_target_is_multi_label(tmp_path, write_ferplus):
     check_loader(data)
 
 
+@settings(max_examples=25)
 @given(st.lists(st.lists(st.integers(0, 6), min_size=10, max_size=10), min_size=1, max_size=6))
 def test_multi_target_agrees_with_an_independent_implementation(tmp_path_factory, write_ferplus, rows):
     """For any votes."""

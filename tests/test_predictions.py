@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from fairfer.audits.audit import audit
+from fairfer import audit
 from fairfer.datasets.attributes import Attribute
 from fairfer.datasets.dataset import Dataset, RecordedPredictions
 from fairfer.datasets.images import FileImages

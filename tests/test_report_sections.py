@@ -36,7 +36,8 @@ def result(toy_factory):
     import pandas as pd
 
     from fairfer import audit, predict
-    from fairfer.datasets.dataset import DUPLICATE_GROUP, Attribute
+    from fairfer.datasets.attributes import Attribute
+    from fairfer.datasets.dataset import DUPLICATE_GROUP
     from fairfer.labels import LabelSpace
     from fairfer.testing import FakeModel
 
@@ -65,7 +66,7 @@ def result(toy_factory):
         attributes=(Attribute("gender", ("f", "m"), "inferred", "a net", probabilities={"f": "p_f"}),),
     )
     return audit(
-        data, predict(data, FakeModel(labels)), ["gender"], standardize=["vote_entropy"], subject="actor", permutations=300
+        data, predict(data, FakeModel(labels)), by=["gender"], standardize=["vote_entropy"], subject="actor", permutations=300
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fairfer.datasets.dataset import SOURCES, UNANNOTATED
+from fairfer.datasets.attributes import SOURCES
 from fairfer.report.text import groups, numbers
 from fairfer.report.text.glossary import GLOSSARY, mentions
+from fairfer.vocabulary import UNANNOTATED
 
 EN = "\N{EN DASH}"
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from fairfer.audits.audit import audit
+from fairfer import audit
 from fairfer.audits.result import SCHEMA_VERSION, Audit
 from fairfer.errors import RunError, UsageError
 from fairfer.predictions.inference import predict
@@ -102,7 +102,7 @@ def change(**fields):
     ("damage", "complaint"),
     [
         (lambda text: text[: len(text) // 2], r"audit\.json is no JSON"),
-        (lambda text: "[1]", "has schema version None, this fairfer reads 2; make the audit again"),  # noqa: ARG005
+        (lambda text: "[1]", "has schema version None, this fairfer reads 2; make the audit again"),
         (change(schema_version=1), "has schema version 1, this fairfer reads 2"),
         (change(schema_version=None), "has schema version None"),
         (change(counts=None), "counts: field required; it was damaged or edited, make the audit again"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from fairfer.metrics.cells import FRACTIONS, Cells
 
 from fairfer import audit, predict, rebuild
 from fairfer.errors import UsageError
 from fairfer.labels import LabelSpace
-from fairfer.metrics.cells import FRACTIONS, Cells
 from fairfer.metrics.counts import confusion_by_unit
 from fairfer.testing import FakeModel
 

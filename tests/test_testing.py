@@ -217,7 +217,7 @@ GENDER = Attribute("gender", ("f", UNANNOTATED), "annotated")
         ),
         ({"attributes": (GENDER, GENDER)}, "unique names without commas, not gender, gender"),
         ({"samples": lambda d: d.samples.rename({"face0000.png": " "})}, "sample ids must not be empty"),
-        ({"votes": lambda d: pd.DataFrame({"anger": [1, 2]})}, "votes must have the rows of samples"),  # noqa: ARG005
+        ({"votes": lambda d: pd.DataFrame({"anger": [1, 2]})}, "votes must have the rows of samples"),
         ({"steps": (Step("", 1),)}, "every step must have a text"),
         ({"card": {"rows": 3}}, "card must map text to text"),
         ({"images": None}, "images or recorded predictions"),

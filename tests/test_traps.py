@@ -142,7 +142,7 @@ def test_ai_verify_swallowed_exception(toy):
     """An error inside of a model was swallowed and the run reported as complete; here it is the user's to see."""
 
     class Broken(FakeModel):
-        def predict(self, images):  # noqa: ARG002 - part of a model's contract
+        def predict(self, images):
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

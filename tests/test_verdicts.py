@@ -22,7 +22,6 @@ from fairfer.gate.judge import judge
 from fairfer.gate.policy import Policy
 from fairfer.gate.run import judge_run
 from fairfer.gate.verdict import Verdict
-from fairfer.report import write_report
 from fairfer.report.verdict_files import annotate_workflow, write_verdict
 from fairfer.report.verdicts import (
     MARKER,
@@ -35,6 +34,7 @@ from fairfer.report.verdicts import (
     terminal,
     workflow_commands,
 )
+from fairfer.report.write import write_report
 
 ROOT = Path(__file__).parent.parent
 TODAY = dt.date(2026, 1, 1)
@@ -52,7 +52,7 @@ def audit(toy_factory):
     groups = ["f"] * 300 + ["m"] * 300 + ["x"] * 5
     predicted = [0] * 280 + [1] * 20 + [0] * 190 + [1] * 110 + [0] * 5
     data = toy_factory(["anger"] * len(predicted), {"g": groups}, said=predicted, labels=labels)
-    return audit(data, predict(data, FakeModel(labels)), ["g"], permutations=100, date="2026-01-01")
+    return audit(data, predict(data, FakeModel(labels)), by=["g"], permutations=100, date="2026-01-01")
 
 
 def rules(name="r", **more):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ def audit(
     subjects: Any = None,
     labels: Sequence[str] | None = None,
     sample_weight: Any = None,
+    run: str | os.PathLike[str] | None = None,
+    date: str | None = None,
     data_name: str = "data",
     model_name: str = "model",
     **options: Any,
@@ -60,6 +63,10 @@ def audit(
         Names of the columns of two-dimensional arrays; data frames have their own.
     sample_weight : None
         Not supported: intervals and tests assume that every sample counts once.
+    run : path, optional
+        Folder in which truth, groups and predictions are kept, so that `rebuild`, `compare` and ``fairfer report`` can use them.
+    date : str, optional
+        Day of the audit, ISO 8601; today when not given.
     data_name, model_name : str
         Names for the report.
     **options
@@ -92,7 +99,8 @@ def audit(
         raise UsageError(message)
     plan = _plan(plan, options)
     if isinstance(y_true, Dataset):
-        return _audit_dataset(y_true, y_pred, plan, (groups, scores, subjects, labels))
+        _check_dataset_arguments(y_pred, groups, scores, subjects, labels)
+        return audit_predictions(y_true, y_pred, plan, run=run, date=date)
     if y_pred is None and scores is None:
         message = "give y_pred, scores or both"
         raise UsageError(message)
@@ -108,28 +116,31 @@ def audit(
     if subjects is not None and not plan.subject:
         plan = plan.model_copy(update={"subject": _SUBJECT})
     predictions = replace(Predictions.from_recorded(dataset), model=model_name)
-    return audit_predictions(dataset, predictions, plan)
+    if run is not None:
+        predictions.write(run)
+    return audit_predictions(dataset, predictions, plan, run=run, date=date)
 
 
-def _plan(plan: AuditPlan | None, options: Mapping[str, Any]) -> AuditPlan:
+def _plan(plan: object, options: Mapping[str, Any]) -> AuditPlan:
     if plan is None:
         return AuditPlan.of(options)
+    if not isinstance(plan, AuditPlan):
+        message = f"plan must be an AuditPlan, not {type(plan).__name__}; give groupings as by=[…]"
+        raise UsageError(message)
     if options:
         message = f"give either plan or {', '.join(options)}, not both"
         raise UsageError(message)
     return plan
 
 
-def _audit_dataset(dataset: Dataset, predictions: object, plan: AuditPlan, others: tuple[object, ...]) -> Audit:
+def _check_dataset_arguments(predictions: object, *others: object) -> None:
     if not isinstance(predictions, Predictions):
-        message = (
-            f"with a Dataset, the second argument must be Predictions (see fairfer.predict), not {type(predictions).__name__}"
-        )
+        kind = type(predictions).__name__
+        message = f"with a Dataset, the second argument must be Predictions (see fairfer.predict), not {kind}"
         raise UsageError(message)
     if any(x is not None for x in others):
         message = "groups, scores, subjects and labels belong to arrays; a Dataset has its own"
         raise UsageError(message)
-    return audit_predictions(dataset, predictions, plan)
 
 
 def _table(

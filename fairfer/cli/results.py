@@ -47,8 +47,8 @@ def compare(
     from fairfer.audits.compare import compare as compare_runs
     from fairfer.audits.leaderboard import leaderboard
     from fairfer.files import write_text
-    from fairfer.report.write import write_comparison
     from fairfer.report.text.comparison import leaderboard_text, summary
+    from fairfer.report.write import write_comparison
 
     folders = [_folder(run) for run in runs]
     if len(folders) != _PAIR:

@@ -1,13 +1,13 @@
-"""Data frames of other libraries."""
+"""Data frames of pandas, polars and other libraries, through narwhals."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import narwhals.stable.v2 as nw
+
 
 def to_pandas(values: Any) -> Any:
-    """A pandas object of any data frame or series that narwhals knows; anything else unchanged."""
-    import narwhals.stable.v2 as nw
-
+    """Convert an eager data frame or series of any library that narwhals supports to pandas; return other values unchanged."""
     native = nw.from_native(values, pass_through=True, allow_series=True)
     return native.to_pandas() if isinstance(native, nw.DataFrame | nw.Series) else values

@@ -105,21 +105,21 @@ def load_dataset(
     """
     from fairfer.datasets.annotations import annotate, apply_bands
 
-    given = {k: v for k, v in options.items() if v is not None}
+    settings = {k: v for k, v in options.items() if v is not None}
     if isinstance(source, str | os.PathLike):
-        path, loader, given = _locate(source, loader, given)
+        path, loader, settings = _locate(source, loader, settings)
         chosen = _choose(path, loader)
         if name is not None and "name" in chosen.options:
-            given["name"] = name
-        _check_options(chosen, given, str(path))
-        dataset = chosen.load(path, **given)
+            settings["name"] = name
+        _check_options(chosen, settings, str(path))
+        dataset = chosen.load(path, **settings)
     else:
         if loader not in (None, TABLE):
             message = f"--loader {loader} reads files, not a data frame; remove it"
             raise UsageError(message)
         chosen = loaders()[TABLE]
-        _check_options(chosen, given, "data frame")
-        dataset = chosen.load(source, **given)
+        _check_options(chosen, settings, "data frame")
+        dataset = chosen.load(source, **settings)
     if name is not None:
         dataset = dataset.replace(name=name)
     if demographics is not None:

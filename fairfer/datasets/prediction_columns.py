@@ -167,8 +167,7 @@ def _single_label(
     elif scores is not None:
         labels, predicted = scores.labels, scores.highest()
     status = _status(table, predicted.notna())
-    answers = pd.DataFrame({"predicted": predicted.where(status == "ok").astype("str")})
-    return _recorded(table, columns.name, labels, "single-label", status, answers, scores)
+    return _recorded(table, columns.name, labels, "single-label", status, predicted.to_frame("predicted"), scores)
 
 
 def _multi_label(table: Table, columns: PredictionColumns) -> RecordedPredictions:
@@ -183,9 +182,9 @@ def _multi_label(table: Table, columns: PredictionColumns) -> RecordedPrediction
             message = f"{table.source}: {min(differing)!r} has a column of predictions or of scores but not both; add the other"
             raise DataError(message)
     elif scores is not None:
-        labels, answered = scores.labels, scores.given
+        labels, answered = scores.labels, scores.present
     status = _status(table, answered)
-    return _recorded(table, columns.name, labels, "multi-label", status, answers.where(status == "ok"), scores)
+    return _recorded(table, columns.name, labels, "multi-label", status, answers, scores)
 
 
 def _recorded(
@@ -197,7 +196,9 @@ def _recorded(
     answers: pd.DataFrame,
     scores: _Scores | None,
 ) -> RecordedPredictions:
-    parts = [status.rename("status").to_frame(), answers, _detail(table, status).rename("detail").to_frame()]
+    detail = _detail(table, status, answers)
+    answers = answers.where(status == "ok")
+    parts = [status.rename("status").to_frame(), answers, detail.rename("detail").to_frame()]
     if scores is not None:
         parts.append(scores.frame.where(status == "ok"))
     frame = pd.concat(parts, axis=1)
@@ -212,7 +213,7 @@ class _Scores:
 
     labels: LabelSpace
     frame: pd.DataFrame
-    given: pd.Series
+    present: pd.Series
 
     @classmethod
     def read(cls, table: Table, columns: Mapping[str, str]) -> _Scores:
@@ -235,7 +236,7 @@ class _Scores:
     def highest(self) -> pd.Series:
         """The label with the highest score, the first of several; missing where there are no scores."""
         best = np.array(self.labels.labels, dtype=object)[self.values().argmax(axis=1)]
-        return pd.Series(best, index=self.frame.index, dtype="str").where(self.given)
+        return pd.Series(best, index=self.frame.index, dtype="str").where(self.present)
 
 
 def _check_agreement(table: Table, predicted: pd.Series, scores: _Scores) -> None:
@@ -316,10 +317,17 @@ def _status(table: Table, answered: pd.Series) -> pd.Series:
     return status
 
 
-def _detail(table: Table, status: pd.Series) -> pd.Series:
+def _detail(table: Table, status: pd.Series, answers: pd.DataFrame) -> pd.Series:
+    """Explanation of each row: that of the column ``detail``, else what is missing where the status is not ``ok``."""
     frame = table.frame
     if "detail" in frame.columns:
         detail = frame["detail"].fillna("").astype("str")
     else:
         detail = pd.Series("", index=frame.index, dtype="str")
-    return detail.mask((status != "ok") & (detail == ""), "no prediction in the table")
+    unexplained = (status != "ok") & (detail == "")
+    detail = detail.mask(unexplained, "no prediction in the table")
+    partly = unexplained & answers.notna().any(axis=1) & answers.isna().any(axis=1)
+    labels = np.array([str(c).removeprefix(PREDICTED_PREFIX) for c in answers.columns])
+    for row in answers.index[partly]:
+        detail[row] = f"no prediction of {', '.join(labels[answers.loc[row].isna().to_numpy()])} in the table"
+    return detail

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
+from fairfer.datasets.frames import to_pandas
 from fairfer.errors import DataError, UsageError, did_you_mean
 
 _SHOWN = 5
@@ -113,17 +113,18 @@ def from_frame(frame: object) -> Table:
     DataError
         If it has no rows, two columns of one name, or a column of lists.
     """
-    if isinstance(frame, pd.DataFrame):
-        table = frame.reset_index(drop=not any(name is not None for name in frame.index.names))
-    else:
-        try:
-            table = nw.from_native(frame, eager_only=True).to_pandas()  # type: ignore[call-overload]
-        except TypeError as error:
-            message = (
-                f"a data set is a path or a data frame (pandas, polars or another eager one), not {type(frame).__name__}; "
-                "pass a data frame"
-            )
-            raise UsageError(message) from error
+    try:
+        table = frame if isinstance(frame, pd.DataFrame) else to_pandas(frame)
+    except ValueError as error:  # such as two columns of one name in an Arrow table
+        message = f"data frame cannot be converted ({_first_line(error)}); correct it, or convert it to pandas first"
+        raise DataError(message) from error
+    if not isinstance(table, pd.DataFrame):
+        message = (
+            f"a data set is a path or a data frame (pandas, polars or another eager one), not {type(frame).__name__}; "
+            "pass a data frame"
+        )
+        raise UsageError(message)
+    table = table.reset_index(drop=not any(name is not None for name in table.index.names))
     return _clean(Table(table))
 
 

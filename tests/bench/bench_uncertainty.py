@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from fairfer.metrics.cells import PROPORTIONS, WHOLE_PROPORTIONS, Cells
 from fairlearn.metrics import MetricFrame, true_positive_rate
 
 import fairfer
@@ -45,7 +46,6 @@ from fairfer.audits.audit import MINIMUM, PERMUTATIONS, check_audit, measure_cou
 from fairfer.audits.join import Rows
 from fairfer.audits.result import AuditPlan
 from fairfer.labels import FERPLUS
-from fairfer.metrics.cells import PROPORTIONS, WHOLE_PROPORTIONS, Cells
 from fairfer.metrics.counts import EVERYONE, Grouping, confusion, confusion_by_unit, grouping_name, one_vs_rest
 from fairfer.metrics.gaps import find_gaps
 from fairfer.metrics.rates import group_rates, label_rates

@@ -62,7 +62,7 @@ def read_pixels(path: Path) -> tuple[pd.DataFrame, NDArray[np.uint8]]:
     if pixels is None:
         message = f"{path} has no column 'pixels'; give Kaggle's fer2013.csv (or icml_face_data.csv)"
         raise DataError(message)
-    pictures = np.empty((len(table.frame), SIDE * SIDE), np.uint8)
+    stack = np.empty((len(table.frame), SIDE * SIDE), np.uint8)
     for row, text in enumerate(table.frame[pixels]):
         try:
             levels = np.array(str(text).split(), dtype=np.int64)
@@ -73,8 +73,8 @@ def read_pixels(path: Path) -> tuple[pd.DataFrame, NDArray[np.uint8]]:
                 f"{path}, row {table.row(row)}: not {SIDE * SIDE:,} gray levels from 0 to {_WHITE}; download the file again"
             )
             raise DataError(message)
-        pictures[row] = levels
-    return table.frame.drop(columns=pixels), pictures.reshape(-1, SIDE, SIDE)
+        stack[row] = levels
+    return table.frame.drop(columns=pixels), stack.reshape(-1, SIDE, SIDE)
 
 
 def _matches(path: Path) -> bool:
@@ -103,7 +103,7 @@ def load(path: Path, *, split: str = "test") -> Dataset:
         If there is no such split.
     """
     usages = usage_of(split)
-    frame, pictures = read_pixels(path)
+    frame, stack = read_pixels(path)
     columns = {str(c).casefold(): str(c) for c in frame.columns}
     if not {"emotion", "usage"} <= set(columns):
         message = f"{path} needs the columns emotion and Usage; give Kaggle's fer2013.csv (or icml_face_data.csv)"
@@ -125,7 +125,7 @@ def load(path: Path, *, split: str = "test") -> Dataset:
         name=f"FER2013 {split}",
         labels=FER2013,
         samples=samples[keep],
-        images=PixelImages(ids, pictures),
+        images=PixelImages(ids, stack),
         steps=(Step(f"rows in {path.name} of split {split}: {int(keep.sum()):,}"),),
         card={"layout": "fer2013", "split": split, "labels": "FER2013's own, one per face", "source": path.name},
     )

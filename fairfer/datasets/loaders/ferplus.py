@@ -15,6 +15,7 @@ default. The report names the file.
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -243,7 +244,7 @@ def load(
     split: str = "test",
     rule: str = "majority",
     votes_from: str = "label.csv",
-    pixels: str | None = None,
+    pixels: str | os.PathLike[str] | None = None,
     dedupe: bool = False,
 ) -> Dataset:
     """Read FER+.
@@ -343,11 +344,13 @@ def _steps(
     return tuple(steps)
 
 
-def _images(root: Path, chosen: dict[str, _Rows], present: dict[str, _Rows], pixels: str | None) -> tuple[Images, list[str]]:
+def _images(
+    root: Path, chosen: dict[str, _Rows], present: dict[str, _Rows], pixels: str | os.PathLike[str] | None
+) -> tuple[Images, list[str]]:
     """Images of all splits that are present, and the names of those that were not chosen."""
     others = [n for s, r in present.items() if s not in chosen for n in r.names]
     if pixels is not None:
-        table, pictures = read_pixels(Path(pixels).expanduser())
+        table, stack = read_pixels(Path(pixels).expanduser())
         names = [sample_name(i) for i in range(len(table))]
         required = [n for r in chosen.values() for n in r.names]
         missing = {n.partition("#")[0] for n in required} - set(names)
@@ -355,7 +358,7 @@ def _images(root: Path, chosen: dict[str, _Rows], present: dict[str, _Rows], pix
             message = f"{pixels} has {len(names):,} rows but not {min(missing)}; give the complete fer2013.csv"
             raise DataError(message)
         rows = {n: int(n[3:10]) for n in [*required, *others] if n.partition("#")[0] in set(names)}
-        images = PixelImages(list(rows), pictures[list(rows.values())])
+        images = PixelImages(list(rows), stack[list(rows.values())])
         return images, [n for n in others if n in rows]
     data = _data_folder(root) or root / "data"
     files = {n: f"{FOLDERS[s]}/{n.partition('#')[0]}" for s, r in present.items() for n in r.names}

@@ -132,7 +132,10 @@ def _truth_columns(table: Table, requested: str | None) -> dict[str, str]:
         return match_columns(table, requested, "--truth")
     column = find_column(table, requested, TRUTH, "the true labels; name the column with --truth")
     if column is None:
-        message = f"{table.source} has no column called {list_some(TRUTH)}; name the column of true labels with --truth"
+        message = (
+            f"{table.source} has no column called {list_some(TRUTH)}; name the column of true labels with --truth, "
+            "or one column per label with a pattern such as --truth 'truth_*'"
+        )
         raise UsageError(message)
     return {column: column}
 

@@ -54,9 +54,9 @@ class AnnotationError(Section):
             "A model inferred these groups, and some of its annotations are wrong. If its errors are independent of the "
             "audited model's errors, observed gaps are smaller than the true ones."
         )
-        shown: list[Block] = figures(pictures)
-        if not shown and view.sensitivity:
-            shown = [TableBlock(annotation_error_table(view))]
-        if not shown:
-            shown = [Paragraph("No gap between inferred groups could be tested.")]
-        return [Paragraph(text), *shown, csv_links(self.csv_files(view))]
+        content: list[Block] = figures(pictures)
+        if not content and view.sensitivity:
+            content = [TableBlock(annotation_error_table(view))]
+        if not content:
+            content = [Paragraph("No gap between inferred groups could be tested.")]
+        return [Paragraph(text), *content, csv_links(self.csv_files(view))]

@@ -45,5 +45,5 @@ class Standardized(Section):
             f"Groups may differ in their distribution of {view.strata}. Here all groups have the same distribution: each rate "
             "is the weighted mean over strata, with the same weights for every group."
         )
-        shown: list[Block] = figures(pictures) or [TableBlock(standardized_table(view))]
-        return [Paragraph(text), *shown, csv_links(self.csv_names)]
+        content: list[Block] = figures(pictures) or [TableBlock(standardized_table(view))]
+        return [Paragraph(text), *content, csv_links(self.csv_names)]

@@ -159,7 +159,7 @@ class PlanOptions:
         )
 
 
-def load(options: LoadOptions, tables: TableOptions | None = None) -> Dataset:
+def chosen_dataset(options: LoadOptions, tables: TableOptions | None = None) -> Dataset:
     """The data set that the options name."""
     from fairfer.datasets.loading import load_dataset
 
@@ -189,7 +189,7 @@ def load(options: LoadOptions, tables: TableOptions | None = None) -> Dataset:
     )
 
 
-def load_model(options: ModelOptions, dataset: Dataset) -> Model | None:
+def chosen_model(options: ModelOptions, dataset: Dataset) -> Model | None:
     """The model that the options name; ``None`` for a table of predictions."""
     from fairfer.models import registry
 

@@ -101,6 +101,35 @@ def page(audit: Audit, pictures: Sequence[Picture], verdict: Verdict | None = No
     )
 
 
+def fragment(audit: Audit, pictures: Sequence[Picture]) -> str:
+    """Key findings, caveats and the first figure of an audit, to be shown inside another page.
+
+    Parameters
+    ----------
+    audit
+        The audit.
+    pictures
+        Its overview figures; none when no groups were compared.
+
+    Returns
+    -------
+    str
+        HTML of one element.
+    """
+    view = View(audit)
+    return (
+        _environment()
+        .get_template("notebook.html.j2")
+        .render(
+            title=title(audit),
+            findings=sections.key_findings(view),
+            overall=overall(view),
+            caveats=sections.short_caveats(view),
+            lead=_lead(view, pictures) if pictures else None,
+        )
+    )
+
+
 def comparison_page(comparison: Comparison, pictures: Sequence[Picture]) -> str:
     """The page of a comparison.
 

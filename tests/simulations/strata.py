@@ -39,7 +39,7 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
         held = np.zeros((times, trials.shape[1]), bool)
         alarms = np.zeros(times, bool)
         for i, hits in enumerate(drawn):
-            low, high = _estimates(hits, trials, weights)[0].limits(0.025)
+            low, high = _estimates(hits, trials, weights, None)[0].limits(0.025)
             held[i] = (low <= weights @ RATES) & (weights @ RATES <= high)
             alarms[i] = (
                 stratified_permutation_test(hits, trials, weights, permutations=PERMUTATIONS, generator=generator).p <= 0.05
@@ -50,7 +50,7 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
         apart = truth - 0.1 * (np.arange(trials.shape[1]) == 0)
         verdicts = np.zeros((times, 2), bool)
         for i, hits in enumerate(generator.binomial(trials, apart, size=(times, *trials.shape))):
-            low, high = gap_bounds(_estimates(hits, trials, weights)[0])
+            low, high = gap_bounds(_estimates(hits, trials, weights, None)[0])
             verdicts[i] = high <= 0.1, low > 0.1
         yield at_most(WITHIN, "4 strata", f"{name}, .1 apart, limit .1", *share(verdicts[:, 0]))
         yield at_most(BEYOND, "4 strata", f"{name}, .1 apart, limit .1", *share(verdicts[:, 1]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fairfer.models.adapters.onnx.description import read_description
+from fairfer.models.adapters.onnx.description import declared_labels, read_description
 from fairfer.models.adapters.onnx.model import OnnxModel
 from fairfer.models.adapters.onnx.session import connect, graph_digest, open_session, short_names
 

@@ -79,7 +79,7 @@ def many():
 def test_each_kind_draws_figures_of_its_kind_with_file_names_of_its_kind(two):
     pictures = draw(two)
     assert {p.kind for p in pictures} <= set(FIGURES)
-    assert {"overview", "differences", "rate", "label", "bars", "composition", "association"} <= {p.kind for p in pictures}
+    assert {"overview", "gaps", "rate", "label", "bars", "composition", "association"} <= {p.kind for p in pictures}
     for picture in pictures:
         prefix = "emotion" if picture.kind == "label" else picture.kind.replace("_", "-")
         assert picture.name == prefix or picture.name.startswith(f"{prefix}-")
@@ -88,7 +88,7 @@ def test_each_kind_draws_figures_of_its_kind_with_file_names_of_its_kind(two):
 
 
 def test_a_kind_that_the_audit_has_no_data_for_draws_nothing(two):
-    assert draw(two, ["human_agreement", "accuracy_by_agreement", "annotation_error", "standardized_differences"]) == []
+    assert draw(two, ["human_agreement", "accuracy_by_agreement", "annotation_error", "standardized_gaps"]) == []
 
 
 def test_figures_of_one_kind_are_the_same_bytes_as_among_all(two):
@@ -143,7 +143,7 @@ def test_the_number_of_significant_gaps_in_the_title_is_that_of_the_audit(two):
     view = View(two)
     count = sum(map(is_significant, view.tested))
     assert count
-    (picture,) = draw(two, ["differences"])
+    (picture,) = draw(two, ["gaps"])
     assert picture.title.startswith(f"{count} of {len(view.tested)} tested gaps ")
 
 

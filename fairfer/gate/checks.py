@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from fairfer.errors import RunError
-from fairfer.gate.policy import Rule
 from fairfer.gate.verdict import GroupExclusion
 from fairfer.stats.bounds import gap_bounds
 from fairfer.stats.intervals import Estimates, difference_limits, normal_quantile, ratio_limits
@@ -21,6 +20,7 @@ from fairfer.stats.paired import paired_limits
 from fairfer.vocabulary import ALL, LOWER_IS_BETTER, Group, Grouping, group_name, grouping_name, is_annotated
 
 if TYPE_CHECKING:
+    from fairfer.gate.policy import Rule
     from fairfer.audits.comparison import Change, Comparison
     from fairfer.audits.result import Audit
     from fairfer.metrics.results import ExclusionReason, Rate

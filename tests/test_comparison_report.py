@@ -366,7 +366,8 @@ def test_reading_returns_what_was_written():
     """Reading returns every field that was written, also values that are not estimable."""
     side = Side(run="r", model="m", version="1", options={"a": "b"}, labels=["anger"], predictions_digest="d")
     change = Change(
-        label="anger", attribute=("g",), group=("f",), rate="TPR", trials=0, both=0, gained=0, lost=0, base=None, candidate=None,
+        label="anger", attribute=("g",), group=("f",), rate="TPR", trials=0,
+        both=0, gained=0, lost=0, base=None, candidate=None,
         change=None, low=None, high=None, p=None, q=None, status="not_estimable",
     )  # fmt: skip
     gap = GapChange(
@@ -374,7 +375,8 @@ def test_reading_returns_what_was_written():
         worst_candidate=("m",), groups=[("f",), ("m",)], excluded=[("x",)], status="ok",
     )  # fmt: skip
     made = Comparison(
-        base=side, candidate=side, task="single-label", data="d", date="2026-01-01", labels=["anger"], by=[("g",)], minimum=1, confidence=0.95,
+        base=side, candidate=side, task="single-label",
+        data="d", date="2026-01-01", labels=["anger"], by=[("g",)], minimum=1, confidence=0.95,
         subject="", samples=1, missing=[], changes=[change], gaps=[gap],
     )  # fmt: skip
     assert Comparison.model_validate_json(made.to_json()) == made
@@ -433,8 +435,10 @@ def test_a_leaderboard_marks_inferred_groups_and_escapes_names():
     from fairfer.audits.leaderboard import Standing
 
     row = Standing(
-        run="r", model="a\n::stop-commands::x", samples=9, accuracy=0.5, low=0.4, high=0.6, worst=("f",), worst_attribute=("gender",),
-        worst_accuracy=0.4, gap=0.2, gap_expected_by_chance=0.1, gap_q=0.01, gap_label="fear", gap_rate="TPR", gap_attribute=("gender",),
+        run="r", model="a\n::stop-commands::x", samples=9, accuracy=0.5, low=0.4, high=0.6,
+        worst=("f",), worst_attribute=("gender",),
+        worst_accuracy=0.4, gap=0.2, gap_expected_by_chance=0.1, gap_q=0.01, gap_label="fear", gap_rate="TPR",
+        gap_attribute=("gender",),
         inferred=["gender"],
     )  # fmt: skip
     text = leaderboard_text([row, row])

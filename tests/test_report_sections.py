@@ -221,11 +221,8 @@ def test_csv_files_contain_the_numbers_of_the_audit(result):
 
 def test_power_reports_additional_samples_and_excluded_groups(result):
     """Groups with numbers; ``none`` when no more samples are needed; empty when the number is unknown."""
-    gap = result.gaps[0].model_copy(
-        update={
-            "additional_samples": [AdditionalSamples(group=("f",), samples=120), AdditionalSamples(group=("m",), samples=120)]
-        }
-    )
+    additional = [AdditionalSamples(group=(g,), samples=120) for g in "fm"]
+    gap = result.gaps[0].model_copy(update={"additional_samples": additional})
     excluded = [ExcludedGroup(group=("x",), reason="small", denominator=3)]
     sufficient, unknown = (gap.model_copy(update={"additional_samples": s, "excluded": excluded}) for s in ([], None))
     audit = result.model_copy(update={"gaps": [gap, sufficient, unknown]})
@@ -364,16 +361,18 @@ def test_sections_of_confusions_and_scores_are_shown_only_with_their_results(sco
     """An audit of labels alone has no scores, a multi-label audit no confusions; both have counts."""
     labels_only = scored.model_copy(update={"scores": [], "reliability": [], "histograms": [], "score_scale": None})
     no_confusions = scored.model_copy(update={"confusions": []})
+    overview = draw(scored, ["overview"])
     pictures = draw(scored, ["confusions", "score_metric", "reliability"])
     assert {p.kind for p in pictures} == {"confusions", "score_metric", "reliability"}
-    text = page(scored, pictures)
+    text = page(scored, [*overview, *pictures])
     assert all(f'href="#{key}">' in text and f'id="{key}">' in text for key in ("confusions", "scores", "counts"))
     for audit, absent, files in (
         (labels_only, "scores", {"scores.csv", "reliability.csv"}),
         (no_confusions, "confusions", {"confusions.csv"}),
     ):
-        assert f'id="{absent}"' not in page(audit, draw(audit, [absent] if absent == "confusions" else ["score_metric"]))
-        assert 'id="counts"' in page(audit, [])
+        text = page(audit, overview)
+        assert f'id="{absent}"' not in text
+        assert 'id="counts"' in text
         assert tables_of(scored).keys() - tables_of(audit).keys() == files
 
 

@@ -58,8 +58,8 @@ def _figure(view: View, grouping: Grouping, metrics: Sequence[ScoreMetric]) -> P
     displayed = largest_groups(view, grouping, groups, MAX_GROUPS_BY_COLOR)
     title = _title(view, grouping, [m for m in metrics if m.group in displayed])
     caption = (
-        f"Dot: {METRICS[name]} of a label's scores in a group; line: {confidence_level(view)} confidence interval. Open dot: too few "
-        f"faces to compare. {DASH}: not estimable."
+        f"Dot: {METRICS[name]} of a label's scores in a group; line: {confidence_level(view)} confidence interval. Open dot: "
+        f"too few faces to compare. {DASH}: not estimable."
     )
     if len(displayed) < len(groups):
         caption += f" Of {len(groups)} groups, the {len(displayed)} largest are shown."

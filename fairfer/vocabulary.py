@@ -37,6 +37,9 @@ NO_ANSWER = "no answer"
 UNANNOTATED = "unannotated"
 """Level of samples for which an attribute has no value."""
 
+LOWER_IS_BETTER = frozenset({"FPR", "FNR", "Hamming loss"})
+"""Rates for which a lower value is better. For all others a higher value is better, or neither."""
+
 
 def is_annotated(group: Group) -> bool:
     """Whether every attribute of a group has a value."""

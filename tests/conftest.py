@@ -133,3 +133,12 @@ def toy_factory() -> Callable[..., Dataset]:
 def toy(toy_factory: Callable[..., Dataset]) -> Callable[..., Dataset]:
     """`toy_dataset`: a data set in memory whose pictures tell a `FakeModel` what to say."""
     return toy_factory
+
+
+@pytest.fixture
+def few_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports have overviews only: drawing every figure takes most of the time of a report."""
+    from fairfer.report import figures
+
+    draw = figures.draw
+    monkeypatch.setattr(figures, "draw", lambda audit, kinds=("overview",): draw(audit, kinds))

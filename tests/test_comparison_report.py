@@ -13,14 +13,14 @@ import pytest
 
 import fairfer
 import fairfer.cli.main
-from fairfer.audits.comparison import Change, Comparison, GapChange, Missing, Side
+from fairfer.audits.comparison import Change, Comparison, GapChange, MissingSample, Side
 from fairfer.errors import RunError
 from fairfer.labels import LabelSpace
 from fairfer.models.model import Prediction
 from fairfer.report.figures.model_comparison import draw_changes
 from fairfer.report.markdown import comparison_markdown
 from fairfer.report.tables.comparison import changes_table, gap_changes_table, missing_table
-from fairfer.report.text.comparison import is_better, is_worse, lines, ranking, summary
+from fairfer.report.text.comparison import is_better, is_worse, leaderboard_text, lines, summary
 from fairfer.report.text.numbers import rate
 from fairfer.report.write import write_comparison
 
@@ -156,8 +156,8 @@ def test_the_direction_of_a_rate_decides_what_is_worse(comparison):
 
 def test_faces_and_labels_that_are_not_compared_are_reported(comparison):
     """Faces in one run only are counted by run; the compared labels are listed when the runs differ in them."""
-    missing = [Missing(sample_id=f"s{i}", only_in="base", why="not in the other") for i in range(2)]
-    missing.append(Missing(sample_id="s9", only_in="candidate", why="label not audited in the other"))
+    missing = [MissingSample(sample_id=f"s{i}", only_in="base", reason="not in the other") for i in range(2)]
+    missing.append(MissingSample(sample_id="s9", only_in="candidate", reason="label not audited in the other"))
     shown = comparison.model_copy(
         update={"missing": missing, "base": comparison.base.model_copy(update={"labels": ["anger", "fear", "sadness"]})}
     )
@@ -177,7 +177,7 @@ def test_the_tables_have_every_change_and_gap_once(comparison):
     assert len(rows) == len(comparison.changes)
     assert len({r[:4] for r in rows}) == len(rows)
     worse = [
-        ({"everyone": "*"}.get(r[0], r[0]), {"all": "*"}.get(r[2], r[2]), r[3])
+        ({"everyone": ()}.get(r[0], (r[0],)), {"all": "*"}.get(r[2], r[2]), r[3])
         for r in rows[: sum(map(is_worse, comparison.changes))]
     ]
     assert Counter(worse) == Counter((c.attribute, c.label, c.rate) for c in comparison.changes if is_worse(c))
@@ -197,7 +197,7 @@ def test_a_gap_of_0_names_no_group(comparison):
 def test_an_interval_shows_on_which_side_of_0_its_limits_are(comparison):
     """A limit slightly below 0 is not rounded to 0."""
     rows = {r[:4]: r[7] for r in changes_table(comparison).rows}
-    [women] = [c for c in comparison.changes if (c.attribute, c.group, c.rate) == ("gender", "female", "accuracy")]
+    [women] = [c for c in comparison.changes if (c.attribute, c.group, c.rate) == (("gender",), ("female",), "accuracy")]
     assert -0.005 < women.low < 0
     shown = rows["gender", "female", "all", "accuracy"]
     assert shown.split("[")[1].startswith(MINUS)
@@ -291,7 +291,7 @@ def test_the_page_is_self_contained(comparison, tmp_path):
 def test_a_figure_title_counts_the_changes_that_it_shows(comparison):
     """TPR and FPR of its grouping, without accuracy."""
     [picture] = draw_changes(comparison)
-    drawn = [c for c in comparison.changes if c.attribute == "gender" and c.rate in ("TPR", "FPR")]
+    drawn = [c for c in comparison.changes if c.attribute == ("gender",) and c.rate in ("TPR", "FPR")]
     bad, good = (sum(map(judge, drawn)) for judge in (is_worse, is_better))
     assert (bad, good) == (2, 0)
     assert picture.title.startswith(
@@ -301,10 +301,10 @@ def test_a_figure_title_counts_the_changes_that_it_shows(comparison):
 
 def test_a_grouping_with_many_groups_has_no_figure(comparison):
     """Twelve groups are drawn, thirteen are not."""
-    [one] = [c for c in comparison.changes if (c.group, c.label, c.rate) == ("male", "anger", "TPR")]
+    [one] = [c for c in comparison.changes if (c.group, c.label, c.rate) == (("male",), "anger", "TPR")]
     for number in (12, 13):
         many = [
-            one.model_copy(update={"group": f"g{i}", "label": label, "rate": rate})
+            one.model_copy(update={"group": (f"g{i}",), "label": label, "rate": rate})
             for i in range(number)
             for label in ("anger", "fear")
             for rate in ("TPR", "FPR")
@@ -318,7 +318,7 @@ def test_values_that_are_not_estimable_are_dashes(comparison, tmp_path):
     nothing = dict.fromkeys(("base", "candidate", "change", "low", "high", "p", "q"))
     changes = [
         c.model_copy(update={**nothing, "trials": 0, "both": 0, "gained": 0, "lost": 0, "status": "not_estimable"})
-        if c.attribute == "gender"
+        if c.attribute == ("gender",)
         else c
         for c in comparison.changes
     ]
@@ -336,7 +336,7 @@ def test_values_that_are_not_estimable_are_dashes(comparison, tmp_path):
     ("damage", "words"),
     [
         (lambda text: text[:100], "comparison.json"),
-        (lambda text: text.replace('"schema_version": 1', '"schema_version": 9'), "schema_version"),
+        (lambda text: text.replace('"schema_version": 2', '"schema_version": 9'), "schema_version"),
         (lambda text: text.replace('"samples": 400', '"samples": "many"'), "samples"),
         (lambda text: text.replace('"minimum"', '"minimal"'), "minim"),
         (lambda _: "", "comparison.json"),
@@ -366,15 +366,17 @@ def test_reading_returns_what_was_written():
     """Reading returns every field that was written, also values that are not estimable."""
     side = Side(run="r", model="m", version="1", options={"a": "b"}, labels=["anger"], predictions_digest="d")
     change = Change(
-        label="anger", attribute="g", group="f", rate="TPR", trials=0, both=0, gained=0, lost=0, base=None, candidate=None,
+        label="anger", attribute=("g",), group=("f",), rate="TPR", trials=0,
+        both=0, gained=0, lost=0, base=None, candidate=None,
         change=None, low=None, high=None, p=None, q=None, status="not_estimable",
     )  # fmt: skip
     gap = GapChange(
-        label="anger", attribute="g", rate="TPR", base=0.1, candidate=0.2, change=0.1, low=-0.1, high=0.3, worst_base="f",
-        worst_candidate="m", groups=["f", "m"], excluded=["x"], status="ok",
+        label="anger", attribute=("g",), rate="TPR", base=0.1, candidate=0.2, change=0.1, low=-0.1, high=0.3, worst_base=("f",),
+        worst_candidate=("m",), groups=[("f",), ("m",)], excluded=[("x",)], status="ok",
     )  # fmt: skip
     made = Comparison(
-        base=side, candidate=side, data="d", date="2026-01-01", labels=["anger"], by=[["g"]], minimum=1, confidence=0.95,
+        base=side, candidate=side, task="single-label",
+        data="d", date="2026-01-01", labels=["anger"], by=[("g",)], minimum=1, confidence=0.95,
         subject="", samples=1, missing=[], changes=[change], gaps=[gap],
     )  # fmt: skip
     assert Comparison.model_validate_json(made.to_json()) == made
@@ -398,7 +400,7 @@ def test_a_comparison_is_written_into_the_candidate_by_default(run, runs):
     assert run("compare", *runs[:2]) == first
 
 
-def test_three_runs_are_ranked(run, runs):
+def test_three_runs_are_a_leaderboard(run, runs):
     """A table with one line per run, by decreasing accuracy, with aligned columns."""
     code, out, err = run("compare", *runs[::-1])
     assert (code, err) == (0, "")
@@ -428,16 +430,18 @@ def test_the_current_folder_has_a_run_name(runs, monkeypatch):
     assert fairfer.compare(type(runs[0])(), runs[1]).base.run == runs[0].name
 
 
-def test_a_ranking_marks_inferred_groups_and_escapes_names():
+def test_a_leaderboard_marks_inferred_groups_and_escapes_names():
     """Inferred groups are marked, and a name with line ends or workflow commands is one plain cell."""
-    from fairfer.audits.comparison import Standing
+    from fairfer.audits.leaderboard import Standing
 
     row = Standing(
-        run="r", model="a\n::stop-commands::x", faces=9, accuracy=0.5, low=0.4, high=0.6, worst="f", worst_attribute="gender",
-        worst_accuracy=0.4, gap=0.2, gap_expected_by_chance=0.1, gap_q=0.01, gap_of="fear TPR", gap_attribute="gender",
+        run="r", model="a\n::stop-commands::x", samples=9, accuracy=0.5, low=0.4, high=0.6,
+        worst=("f",), worst_attribute=("gender",),
+        worst_accuracy=0.4, gap=0.2, gap_expected_by_chance=0.1, gap_q=0.01, gap_label="fear", gap_rate="TPR",
+        gap_attribute=("gender",),
         inferred=["gender"],
     )  # fmt: skip
-    text = ranking([row, row])
+    text = leaderboard_text([row, row])
     assert len(text.splitlines()) == 3
     assert "::" not in text
     assert "f, by gender (inferred)" in text
@@ -446,6 +450,6 @@ def test_a_ranking_marks_inferred_groups_and_escapes_names():
 
 def test_faces_merged_for_one_model_are_counted(comparison):
     """``--unsupported-labels merge`` with models that have different output classes."""
-    missing = [Missing(sample_id="s", only_in="neither", why="merged")]
+    missing = [MissingSample(sample_id="s", only_in="neither", reason="merged")]
     sentences = lines(comparison.model_copy(update={"missing": missing}))
     assert "Not compared: 1 face (1 merged into another label for one model); listed in comparison.json." in sentences

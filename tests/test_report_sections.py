@@ -5,11 +5,15 @@ from __future__ import annotations
 import ast
 import csv
 import io
+import itertools
 import re
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
+import fairfer
 import fairfer.report
 from fairfer.metrics.results import AdditionalSamples, CorrectedGap, ExcludedGroup, ProbabilisticGap, StandardizedGap
 from fairfer.report import sections
@@ -20,6 +24,7 @@ from fairfer.report.sections import SECTIONS, csv_names
 from fairfer.report.sections.section import Section
 from fairfer.report.tables.annotation_error import annotation_error_table
 from fairfer.report.tables.gaps import power_table
+from fairfer.report.tables.scores import METRICS
 from fairfer.report.tables.standardized import standardized_table
 from fairfer.report.tables.table import Table
 from fairfer.report.text import caveats, statements
@@ -27,14 +32,12 @@ from fairfer.report.text.findings import KeyFinding, headline, minimum_detectabl
 from fairfer.report.text.glossary import GLOSSARY
 from fairfer.report.view import View, is_significant
 from fairfer.report.write import write_report
+from fairfer.vocabulary import NO_ANSWER, STATUSES, group_name
 
 
 @pytest.fixture(scope="module")
 def result(toy_factory):
     """An audit with votes, subjects, probabilities and standardization; women have a higher TPR than men."""
-    import numpy as np
-    import pandas as pd
-
     from fairfer import audit, predict
     from fairfer.datasets.attributes import Attribute
     from fairfer.datasets.dataset import DUPLICATE_GROUP
@@ -79,7 +82,7 @@ def tables_of(audit):
 
 
 def rows_by_file(audit):
-    votes, annotation, composition = View(audit).human_agreement, audit.annotation, audit.composition
+    votes, annotation, bias = View(audit).human_agreement, audit.annotation_sensitivity, audit.dataset_bias
     return {
         "standardized_gaps.csv": audit.standardized,
         "human_agreement.csv": [*votes.weighted, *votes.human],
@@ -88,14 +91,14 @@ def rows_by_file(audit):
         "annotation_error.csv": annotation.corrected,
         "probabilistic_rates.csv": annotation.rates,
         "probabilistic_gaps.csv": annotation.gaps,
-        "label_group_association.csv": composition.pairing,
-        "representation.csv": composition.representation,
-        "association.csv": composition.association,
+        "label_group_association.csv": bias.pairing,
+        "representation.csv": bias.representation,
+        "association.csv": bias.association,
     }
 
 
 def without_optional_results(audit):
-    return audit.model_copy(update={"votes": None, "standardized": [], "annotation": None})
+    return audit.model_copy(update={"human_agreement": None, "standardized": [], "annotation_sensitivity": None})
 
 
 # The registry
@@ -124,6 +127,7 @@ class Example(Section):
         return [Heading("Detail & more"), Paragraph("A <b>paragraph</b>."), TableBlock(Table("Caption", ("a",), (("1",),), 0))]
 
 
+@pytest.mark.usefixtures("few_figures")
 def test_a_registered_section_needs_no_other_change(result, monkeypatch, tmp_path):
     """One entry in the registry adds page, contents, finding, caveat and CSV file; without it there is none of them."""
     audit = without_optional_results(result)
@@ -206,20 +210,20 @@ def test_csv_files_contain_the_numbers_of_the_audit(result):
         for row, model in zip(rows, expected, strict=True):
             for column in row.keys() & type(model).model_fields.keys():
                 value = getattr(model, column)
-                assert row[column] == ("" if value is None else str(value))
+                text = group_name(value) if isinstance(value, tuple) else "" if value is None else str(value)
+                assert row[column] == text
     sources = [r["source"] for r in rows_of(files["human_agreement.csv"])]
     assert sources.count("rater") == len(View(result).human_agreement.human)
-    groups = [(a.label, a.rate, g.group, g.value) for a in result.standardized for g in a.groups]
+    groups = [(a.label, a.rate, group_name(g.group), g.value) for a in result.standardized for g in a.groups]
     rows = rows_of(files["standardized_rates.csv"])
     assert [(r["label"], r["rate"], r["group"], float(r["value"])) for r in rows] == groups
 
 
 def test_power_reports_additional_samples_and_excluded_groups(result):
-    """Groups with numbers; ``none`` when no more images are needed; empty when the number is unknown."""
-    gap = result.gaps[0].model_copy(
-        update={"additional_samples": [AdditionalSamples(group="f", images=120), AdditionalSamples(group="m", images=120)]}
-    )
-    excluded = [ExcludedGroup(group="x", reason="small", denominator=3)]
+    """Groups with numbers; ``none`` when no more samples are needed; empty when the number is unknown."""
+    additional = [AdditionalSamples(group=(g,), samples=120) for g in "fm"]
+    gap = result.gaps[0].model_copy(update={"additional_samples": additional})
+    excluded = [ExcludedGroup(group=("x",), reason="small", denominator=3)]
     sufficient, unknown = (gap.model_copy(update={"additional_samples": s, "excluded": excluded}) for s in ([], None))
     audit = result.model_copy(update={"gaps": [gap, sufficient, unknown]})
     rows = rows_of(tables_of(audit)["power.csv"])
@@ -231,8 +235,9 @@ def test_power_reports_additional_samples_and_excluded_groups(result):
     assert table[1][-1] == "x (too few)"
 
 
-def test_files_of_an_earlier_report_are_removed(result, tmp_path):
-    """Tables and figures that the new audit does not have; files of the user stay."""
+@pytest.mark.usefixtures("few_figures")
+def test_tables_of_an_earlier_report_are_removed(result, tmp_path):
+    """Tables that the new audit does not have; files of the user stay."""
     write_report(result, tmp_path)
     assert (tmp_path / "tables" / "human_agreement.csv").is_file()
     (tmp_path / "tables" / "notes.csv").write_text("of the user", encoding="utf-8")
@@ -240,7 +245,143 @@ def test_files_of_an_earlier_report_are_removed(result, tmp_path):
     names = {p.name for p in (tmp_path / "tables").iterdir()}
     assert "human_agreement.csv" not in names
     assert {"power.csv", "dataset_composition.csv", "notes.csv"} <= names
-    assert not list((tmp_path / "figures").glob("human-agreement*"))
+
+
+# Confusions, counts and scores against the predictions they come from
+
+
+@pytest.fixture(scope="module")
+def predictions_table():
+    """True label, prediction, scores and gender of 300 faces; some have no prediction."""
+    generator = np.random.default_rng(7)
+    n, labels = 300, ["anger", "fear", "neutral"]
+    truth = generator.integers(0, 3, n)
+    scores = generator.dirichlet([1, 1, 1], n) * 0.6 + 0.4 * np.eye(3)[truth]
+    table = pd.DataFrame(scores, columns=labels).round(3)
+    table["truth"] = np.array(labels)[truth]
+    table["predicted"] = np.where(generator.random(n) < 0.1, None, np.array(labels)[scores.argmax(axis=1)])
+    table["gender"] = generator.choice(["f", "m"], n, p=[0.6, 0.4])
+    table.loc[table["predicted"].isna(), labels] = np.nan
+    return table
+
+
+@pytest.fixture(scope="module")
+def scored(predictions_table):
+    """The audit of `predictions_table`."""
+    labels = ["anger", "fear", "neutral"]
+    table = predictions_table
+    return fairfer.audit(
+        table["truth"], table["predicted"], groups=table[["gender"]], scores=table[labels], permutations=100, minimum=5
+    )
+
+
+def rows_of_groups(table):
+    """The rows of everyone and of each gender, with the names that CSV files give them."""
+    return [("*", "*", table), *(("gender", gender, rows) for gender, rows in table.groupby("gender"))]
+
+
+def test_confusions_csv_has_the_rates_of_the_predictions(scored, predictions_table):
+    """Recomputed by pandas; a face without a prediction is in the denominator."""
+    text = tables_of(scored)["confusions.csv"]
+    assert text.splitlines()[0] == "attribute,group,truth,predicted,count,rate,low,high"
+    expected = {}
+    for attribute, group, rows in rows_of_groups(predictions_table):
+        counts = pd.crosstab(rows["truth"], rows["predicted"].fillna(NO_ANSWER))
+        shares = pd.crosstab(rows["truth"], rows["predicted"].fillna(NO_ANSWER), normalize="index")
+        for truth, predicted in itertools.product(counts.index, counts.columns):
+            expected[attribute, group, truth, predicted] = counts.loc[truth, predicted], shares.loc[truth, predicted]
+    rows = {tuple(r[n] for n in ("attribute", "group", "truth", "predicted")): r for r in rows_of(text)}
+    assert expected.keys() <= rows.keys()
+    for key, row in rows.items():
+        count, rate = expected.get(key, (0, 0))
+        assert int(row["count"]) == count
+        assert float(row["rate"]) == pytest.approx(rate)
+        assert float(row["low"]) <= rate <= float(row["high"])
+
+
+def test_counts_csv_has_the_counts_of_the_predictions(scored, predictions_table):
+    """Recomputed by pandas, each label vs. the rest."""
+    rows = {(r["attribute"], r["group"], r["label"]): r for r in rows_of(tables_of(scored)["counts.csv"])}
+    assert len(rows) == 3 * 3
+    for attribute, group, faces in rows_of_groups(predictions_table):
+        for label in scored.labels.audited:
+            truth, predicted = faces["truth"] == label, faces["predicted"] == label
+            cells = {"tp": truth & predicted, "fn": truth & ~predicted, "fp": ~truth & predicted, "tn": ~truth & ~predicted}
+            row = rows[attribute, group, label]
+            assert {name: int(row[name]) for name in cells} == {name: int(cell.sum()) for name, cell in cells.items()}
+
+
+def test_groups_csv_has_the_size_of_every_group(scored, predictions_table):
+    """With the number of correct predictions, and a column per status."""
+    rows = {(r["attribute"], r["group"]): r for r in rows_of(tables_of(scored)["groups.csv"])}
+    for attribute, group, faces in rows_of_groups(predictions_table):
+        row = rows.pop((attribute, group))
+        assert int(row["total"]) == int(row["judged"]) == len(faces)
+        assert int(row["correct"]) == (faces["truth"] == faces["predicted"]).sum()
+        assert int(row["ok"]) == faces["predicted"].notna().sum()
+        assert sum(int(row[status]) for status in STATUSES) == len(faces)
+    assert not rows
+
+
+def test_scores_csv_has_the_metrics_of_the_scores(scored, predictions_table):
+    """AUROC is the share of pairs in order; the Brier score is the mean squared difference. Counted here pair by pair."""
+    text = tables_of(scored)["scores.csv"]
+    assert text.splitlines()[0] == "label,attribute,group,metric,value,positives,negatives,low,high,status"
+    rows = {(r["attribute"], r["group"], r["label"], r["metric"]): r for r in rows_of(text)}
+    assert {metric for *_, metric in rows} == set(METRICS)
+    for attribute, group, faces in rows_of_groups(predictions_table.dropna(subset="predicted")):
+        for label in scored.labels.audited:
+            truth, score = (faces["truth"] == label).to_numpy(), faces[label].to_numpy()
+            pairs = score[truth][:, None] - score[~truth][None, :]
+            expected = {
+                "auroc": np.mean((pairs > 0) + 0.5 * (pairs == 0)),
+                "brier_score": np.mean((score - truth) ** 2),
+            }
+            for metric, value in expected.items():
+                row = rows[attribute, group, label, metric]
+                assert float(row["value"]) == pytest.approx(value, abs=0.002)
+                assert float(row["low"]) < value < float(row["high"])
+                assert (int(row["positives"]), int(row["negatives"])) == (truth.sum(), (~truth).sum())
+
+
+def test_reliability_csv_has_every_face_in_a_bin(scored, predictions_table):
+    """The numbers of faces add up, and the mean score of a bin is inside it."""
+    rows = [r for r in rows_of(tables_of(scored)["reliability.csv"]) if r["attribute"] == "*"]
+    answered = predictions_table.dropna(subset="predicted")
+    for label in scored.labels.audited:
+        bins = [r for r in rows if r["label"] == label]
+        assert sum(int(r["total"]) for r in bins) == len(answered)
+        assert sum(int(r["positives"]) for r in bins) == (answered["truth"] == label).sum()
+        for row in bins:
+            assert float(row["bin_low"]) - 1e-9 <= float(row["mean_score"]) <= float(row["bin_high"]) + 1e-9
+            assert float(row["share"]) == pytest.approx(int(row["positives"]) / int(row["total"]))
+
+
+def test_sections_of_confusions_and_scores_are_shown_only_with_their_results(scored):
+    """An audit of labels alone has no scores, a multi-label audit no confusions; both have counts."""
+    labels_only = scored.model_copy(update={"scores": [], "reliability": [], "histograms": [], "score_scale": None})
+    no_confusions = scored.model_copy(update={"confusions": []})
+    overview = draw(scored, ["overview"])
+    pictures = draw(scored, ["confusions", "score_metric", "reliability"])
+    assert {p.kind for p in pictures} == {"confusions", "score_metric", "reliability"}
+    text = page(scored, [*overview, *pictures])
+    assert all(f'href="#{key}">' in text and f'id="{key}">' in text for key in ("confusions", "scores", "counts"))
+    for audit, absent, files in (
+        (labels_only, "scores", {"scores.csv", "reliability.csv"}),
+        (no_confusions, "confusions", {"confusions.csv"}),
+    ):
+        text = page(audit, overview)
+        assert f'id="{absent}"' not in text
+        assert 'id="counts"' in text
+        assert tables_of(scored).keys() - tables_of(audit).keys() == files
+
+
+def test_scores_that_are_no_probabilities_are_a_caveat(scored):
+    """Their order has a meaning, their size has none."""
+    unbounded = scored.model_copy(update={"score_scale": "unbounded"})
+    text = "Some scores are outside 0 to 1, so they are not probabilities"
+    assert any(line.startswith(text) for line in sections.caveats(View(unbounded)))
+    assert not any(line.startswith(text) for line in sections.caveats(View(scored)))
 
 
 # The page
@@ -249,13 +390,13 @@ def test_files_of_an_earlier_report_are_removed(result, tmp_path):
 def test_optional_sections_are_shown_only_with_results(result):
     """Standardization, human agreement and annotation error: section and entry in the contents, or neither."""
     keys = ("standardized", "human-agreement", "annotation-error")
-    text = page(result, draw(result))
+    text = page(result, draw(result, ["overview", "standardized_gaps", "human_agreement", "annotation_error"]))
     assert all(f'href="#{k}">' in text and f'id="{k}">' in text for k in keys)
     bare = without_optional_results(result)
     assert not any(f'id="{k}"' in page(bare, draw(bare, ["overview"])) for k in keys)
     assert "Label consistency on duplicate images" in text
     copied = View(result).human_agreement.model_copy(update={"duplicate_consistency": [], "independent": False})
-    audit = result.model_copy(update={"votes": copied})
+    audit = result.model_copy(update={"human_agreement": copied})
     assert "Duplicate images in this dataset have identical votes" in page(audit, draw(audit, ["overview"]))
 
 
@@ -268,7 +409,7 @@ def test_subjects_are_reported(result):
     audit = result.model_copy(
         update={
             "plan": result.plan.model_copy(update={"subject": ""}),
-            "data": result.data.model_copy(update={"people": None}),
+            "data": result.data.model_copy(update={"subjects": None}),
         }
     )
     assert caveats.subjects(View(audit)) == ""
@@ -289,7 +430,7 @@ def test_gaps_that_standardization_explains_are_reported(result):
     missing = StandardizedGap.model_validate(
         {
             **same.model_dump(),
-            **dict.fromkeys(("difference", "plain", "expected_by_chance", "q"), None),
+            **dict.fromkeys(("difference", "unstandardized", "expected_by_chance", "q"), None),
             "status": "no_common_strata",
         }
     )
@@ -321,8 +462,8 @@ def curve(gap, lows):
 def test_gaps_that_depend_on_annotation_error_are_reported(result, lows, expected):
     """With the smallest assumed share of wrong annotations at which the sign is uncertain."""
     gap = next(g for g in View(result).significant)
-    annotation = result.annotation.model_copy(update={"corrected": curve(gap, lows), "gaps": []})
-    text = caveats.annotation_error(View(result.model_copy(update={"annotation": annotation})), [gap])
+    annotation = result.annotation_sensitivity.model_copy(update={"corrected": curve(gap, lows), "gaps": []})
+    text = caveats.annotation_error(View(result.model_copy(update={"annotation_sensitivity": annotation})), [gap])
     assert (expected or "") in text
     assert bool(text) == (expected is not None)
 
@@ -332,11 +473,11 @@ def test_gaps_as_annotated_are_positive(result):
     gap = next(g for g in View(result).tested if g.rate == "FPR" and g.difference)
     negative = [c.model_copy(update={"difference": -0.2, "low": -0.3, "high": 0.1}) for c in curve(gap, [0.1] * 5)]
     probabilistic = ProbabilisticGap(
-        label=gap.label, attribute=gap.attribute, rate="FPR", worst="m", best="f", most_likely=-0.2, probabilistic=-0.05,
+        label=gap.label, attribute=gap.attribute, rate="FPR", worst=("m",), best=("f",), most_likely=-0.2, probabilistic=-0.05,
         worst_value=0.3, best_value=0.1,
     )  # fmt: skip
-    annotation = result.annotation.model_copy(update={"corrected": negative, "gaps": [probabilistic]})
-    view = View(result.model_copy(update={"annotation": annotation}))
+    annotation = result.annotation_sensitivity.model_copy(update={"corrected": negative, "gaps": [probabilistic]})
+    view = View(result.model_copy(update={"annotation_sensitivity": annotation}))
     [(_, rows)] = view.sensitivity
     assert {(c.difference, c.low, c.high) for c in rows} == {(0.2, -0.1, 0.3)}
     assert (view.probabilistic(gap).most_likely, view.probabilistic(gap).probabilistic) == (0.2, 0.05)
@@ -346,14 +487,14 @@ def test_gaps_as_annotated_are_positive(result):
 def test_statements_agree_with_the_audit(result):
     """Recomputed from the rows."""
     view = View(result)
-    rater = {r.label: r.value for r in view.human_agreement.human if (r.attribute, r.rate) == ("*", "TPR")}
+    rater = {r.label: r.value for r in view.human_agreement.human if (r.attribute, r.rate) == ((), "TPR")}
     above = sum(view.rate("TPR", label).value > rater[label] for label in view.labels)
     number = "all 3" if above == 3 else f"{above or 'none'} of 3"
-    assert f"for {number} emotions" in statements.human_agreement(view, "gender")
-    strata = [a for a in view.human_agreement.ambiguity if a.attribute == "*" and a.status == "ok"]
+    assert f"for {number} emotions" in statements.human_agreement(view, ("gender",))
+    strata = [a for a in view.human_agreement.ambiguity if a.attribute == () and a.status == "ok"]
     assert statements.ambiguity(view).startswith("Accuracy is ")
     assert f"where they are {strata[-1].stratum}" in statements.ambiguity(view)
-    strongest = max(result.composition.pairing, key=lambda p: p.ducher_z)
+    strongest = max(result.dataset_bias.pairing, key=lambda p: p.ducher_z)
     assert statements.association(view).casefold().startswith(f"{strongest.label} is most over-represented among")
     assert "If 10 % of the annotations were wrong" in statements.annotation_error(view)
     smallest = min(g.minimum_detectable for g in result.gaps if g.rate == "TPR" and g.minimum_detectable is not None)
@@ -365,8 +506,10 @@ def test_statements_without_results_contain_no_number(result):
     """Too few faces, no correction, no minimum detectable difference."""
     votes = View(result).human_agreement.model_copy(update={"human": [], "ambiguity": []})
     gaps = [g.model_copy(update={"minimum_detectable": None}) for g in result.gaps]
-    view = View(result.model_copy(update={"votes": votes, "annotation": None, "composition": None, "gaps": gaps}))
-    assert statements.human_agreement(view, "*") == "Model and human agreement: too few faces of every emotion"
+    view = View(
+        result.model_copy(update={"human_agreement": votes, "annotation_sensitivity": None, "dataset_bias": None, "gaps": gaps})
+    )
+    assert statements.human_agreement(view, ()) == "Model and human agreement: too few faces of every emotion"
     assert statements.ambiguity(view) == "Too few faces to compare accuracy by agreement among raters"
     assert statements.annotation_error(view) == "Sensitivity of gaps to annotation error"
     assert statements.association(view) == "Association of emotion and group"
@@ -374,8 +517,12 @@ def test_statements_without_results_contain_no_number(result):
     fpr_gaps = [g for g in result.gaps if g.rate == "FPR"]
     assert " FPR by gender)." in minimum_detectable(View(result.model_copy(update={"gaps": fpr_gaps})))
     missing = {"difference": None, "low": None, "high": None, "status": "not_estimable"}
-    corrected = [c.model_copy(update=missing) if c.error == 0.1 else c for c in result.annotation.corrected]
-    view = View(result.model_copy(update={"annotation": result.annotation.model_copy(update={"corrected": corrected})}))
+    corrected = [c.model_copy(update=missing) if c.error == 0.1 else c for c in result.annotation_sensitivity.corrected]
+    view = View(
+        result.model_copy(
+            update={"annotation_sensitivity": result.annotation_sensitivity.model_copy(update={"corrected": corrected})}
+        )
+    )
     assert "would not be estimable" in statements.annotation_error(view)
     assert "\N{EN DASH}" in {cell for row in annotation_error_table(view).rows for cell in row}
 
@@ -384,8 +531,8 @@ def test_a_reversed_gap_is_stated(result):
     """A correction that reverses the order of the groups is not shown as a smaller gap."""
     gap = next(g for g in View(result).significant)
     rows = [c.model_copy(update={"difference": -0.1}) if c.error == 0.1 else c for c in curve(gap, [0.1] * 5)]
-    annotation = result.annotation.model_copy(update={"corrected": rows, "gaps": []})
-    text = statements.annotation_error(View(result.model_copy(update={"annotation": annotation})))
+    annotation = result.annotation_sensitivity.model_copy(update={"corrected": rows, "gaps": []})
+    text = statements.annotation_error(View(result.model_copy(update={"annotation_sensitivity": annotation})))
     assert text.endswith("would be 0.10 instead of 0.20 and in the opposite direction")
 
 

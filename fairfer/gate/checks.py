@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from fairfer.errors import RunError
-from fairfer.gate.policy import LOWER_IS_BETTER, Rule
 from fairfer.gate.verdict import GroupExclusion
 from fairfer.stats.bounds import gap_bounds
 from fairfer.stats.intervals import Estimates, difference_limits, normal_quantile, ratio_limits
 from fairfer.stats.paired import paired_limits
-from fairfer.vocabulary import ALL, Group, Grouping, group_name, grouping_name, is_annotated
+from fairfer.vocabulary import ALL, LOWER_IS_BETTER, Group, Grouping, group_name, grouping_name, is_annotated
 
 if TYPE_CHECKING:
+    from fairfer.gate.policy import Rule
     from fairfer.audits.comparison import Change, Comparison
     from fairfer.audits.result import Audit
     from fairfer.metrics.results import ExclusionReason, Rate

@@ -28,10 +28,10 @@ import numpy as np
 
 from fairfer.errors import RunError, UsageError, did_you_mean
 from fairfer.gate.checks import REGRESSION_RATES, Check, Measurement, Target, create_check
-from fairfer.gate.policy import JUDGED_RATES, LOWER_IS_BETTER, OVERALL_RATES, Policy, Rule
+from fairfer.gate.policy import JUDGED_RATES, OVERALL_RATES, Policy, Rule
 from fairfer.gate.verdict import EXIT_CODES, CheckResult, GroupSampleSize, Outcome, Verdict
 from fairfer.labels import canonical
-from fairfer.vocabulary import ALL, EVERYONE, Group, Grouping, group_name, grouping_name
+from fairfer.vocabulary import ALL, EVERYONE, LOWER_IS_BETTER, Group, Grouping, group_name, grouping_name
 
 if TYPE_CHECKING:
     from fairfer.audits.comparison import Comparison

@@ -36,7 +36,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from fairfer.errors import UsageError, did_you_mean
 from fairfer.labels import canonical
-from fairfer.vocabulary import ALL, Grouping, grouping_name, parse_grouping
+from fairfer.vocabulary import ALL, LOWER_IS_BETTER, Grouping, grouping_name, parse_grouping
 
 _AUDIT = "audit"
 """Table of the same file that has the settings of ``fairfer audit``; it is no part of the policy."""
@@ -44,9 +44,6 @@ _AUDIT = "audit"
 POLICY_FILES = ("fairfer.toml", "pyproject.toml")
 Kind = Literal["max_gap", "min_ratio", "min_worst", "max_regression"]
 KINDS: tuple[Kind, ...] = ("max_gap", "min_ratio", "min_worst", "max_regression")
-LOWER_IS_BETTER = frozenset({"FPR", "FNR"})
-"""Rates for which a lower value is better. For all others a higher value is better, or neither."""
-
 OVERALL_RATES = ("accuracy", "subset accuracy", "coverage")
 """Rates over all labels that a rule may limit. Single-label audits have accuracy, multi-label audits subset accuracy."""
 

@@ -8,7 +8,7 @@ from fairfer.labels import canonical
 from fairfer.metrics.results import CorrectedGap, Gap, ProbabilisticGap, Rate, StandardizedGap, WeightedRate
 from fairfer.report.text.groups import EVERYONE, Group, Grouping
 from fairfer.report.text.numbers import listed
-from fairfer.vocabulary import ALL, Status
+from fairfer.vocabulary import ALL, LOWER_IS_BETTER, Status
 
 if TYPE_CHECKING:
     from fairfer.audits.result import Audit
@@ -36,8 +36,6 @@ OVERALL_RATES = (
     "accuracy", "subset accuracy", "macro-F1", "weighted macro-F1", "Hamming loss", "coverage",
 )  # fmt: skip
 """Rates over all labels, in the order of tables; an audit has those of its task."""
-
-LOWER_IS_BETTER = frozenset({"FPR", "FNR", "Hamming loss"})
 
 RateSource = Literal["model", "rater"]
 """Whose vote-weighted rate: the model's, or that of one rater vs. the majority of the others."""

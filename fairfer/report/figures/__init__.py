@@ -20,7 +20,7 @@ from fairfer.report.figures.association import draw_association
 from fairfer.report.figures.canvas import Picture, with_unique_names
 from fairfer.report.figures.confusions import draw_confusions
 from fairfer.report.figures.dataset_composition import draw_composition
-from fairfer.report.figures.differences import draw_differences, draw_standardized_differences
+from fairfer.report.figures.gaps import draw_gaps, draw_standardized_gaps
 from fairfer.report.figures.human_agreement import draw_accuracy_by_agreement, draw_human_agreement
 from fairfer.report.figures.rate_bars import draw_bars
 from fairfer.report.figures.rate_heatmaps import draw_label_heatmaps, draw_rate_heatmaps
@@ -37,8 +37,8 @@ __all__ = ["FIGURES", "Picture", "draw", "is_figure_file"]
 
 FIGURES: Mapping[str, Callable[[View], list[Picture]]] = {
     "overview": draw_overview,
-    "differences": draw_differences,
-    "standardized_differences": draw_standardized_differences,
+    "gaps": draw_gaps,
+    "standardized_gaps": draw_standardized_gaps,
     "human_agreement": draw_human_agreement,
     "accuracy_by_agreement": draw_accuracy_by_agreement,
     "annotation_error": draw_annotation_error,

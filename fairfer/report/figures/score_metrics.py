@@ -19,12 +19,13 @@ from fairfer.report.figures.rate_axes import (
 from fairfer.report.figures.style import SEPARATOR, group_styles
 from fairfer.report.figures.text_layout import NORMAL, shorten, text_width
 from fairfer.report.figures.titles import confidence_level
+from fairfer.report.tables.scores import METRICS
 from fairfer.report.tables.table import Table
 from fairfer.report.text.groups import group_words, with_source
 from fairfer.report.text.numbers import DASH, interval, rate
 
 if TYPE_CHECKING:
-    from fairfer.report.figures.rows import ScoreMetric
+    from fairfer.metrics.results import ScoreMetric
     from fairfer.report.view import View
     from fairfer.vocabulary import Group, Grouping
 
@@ -57,8 +58,8 @@ def _figure(view: View, grouping: Grouping, metrics: Sequence[ScoreMetric]) -> P
     displayed = largest_groups(view, grouping, groups, MAX_GROUPS_BY_COLOR)
     title = _title(view, grouping, [m for m in metrics if m.group in displayed])
     caption = (
-        f"Dot: {name} of a label's scores in a group; line: {confidence_level(view)} confidence interval. Open dot: too few "
-        f"faces to compare. {DASH}: not estimable."
+        f"Dot: {METRICS[name]} of a label's scores in a group; line: {confidence_level(view)} confidence interval. Open dot: "
+        f"too few faces to compare. {DASH}: not estimable."
     )
     if len(displayed) < len(groups):
         caption += f" Of {len(groups)} groups, the {len(displayed)} largest are shown."
@@ -68,7 +69,7 @@ def _figure(view: View, grouping: Grouping, metrics: Sequence[ScoreMetric]) -> P
 
 
 def _title(view: View, grouping: Grouping, metrics: Sequence[ScoreMetric]) -> str:
-    name = metrics[0].metric
+    name = METRICS[metrics[0].metric]
     heading = name if is_everyone(grouping) else f"{name} by {with_source(view.audit, grouping)}"
     estimable = [m for m in metrics if m.status == "ok" and m.value is not None]
     if not estimable:
@@ -131,5 +132,6 @@ def _table(view: View, grouping: Grouping, metrics: Sequence[ScoreMetric]) -> Ta
         for m in metrics
         if (m.label, m.group) == (label, levels)
     ]
-    caption = f"{metrics[0].metric} by {view.noun} and group: {with_source(view.audit, grouping)}"
-    return Table(caption, (view.noun, "group", metrics[0].metric, "interval", "remark"), tuple(rows), heads=2)
+    name = METRICS[metrics[0].metric]
+    caption = f"{name} by {view.noun} and group: {with_source(view.audit, grouping)}"
+    return Table(caption, (view.noun, "group", name, "interval", "remark"), tuple(rows), heads=2)

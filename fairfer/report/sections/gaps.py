@@ -22,7 +22,7 @@ class Gaps(Section):
     key = "gaps"
     title = "Gaps between groups"
     csv_names = ("gaps.csv", "power.csv")
-    figure_kinds = ("differences",)
+    figure_kinds = ("gaps",)
 
     def findings(self, view: View) -> list[KeyFinding]:
         """The largest significant gaps, or why there is none."""

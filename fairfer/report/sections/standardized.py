@@ -22,7 +22,7 @@ class Standardized(Section):
     key = "standardized"
     title = "Directly standardized gaps"
     csv_names = ("standardized_gaps.csv", "standardized_rates.csv")
-    figure_kinds = ("standardized_differences",)
+    figure_kinds = ("standardized_gaps",)
 
     def applies(self, view: View) -> bool:
         """Whether gaps were standardized."""

@@ -14,26 +14,26 @@ if TYPE_CHECKING:
     from fairfer.report.tables.rates import Block
     from fairfer.report.view import View
 
-COMPOSITION_COLUMNS = ("attribute", "group", "label", "faces", "share_of_group", "share_of_label")
+COMPOSITION_COLUMNS = ("attribute", "group", "label", "samples", "share_of_group", "share_of_label")
 
 
 def composition_csv(view: View) -> str:
     """``dataset_composition.csv``: faces per group and label."""
-    return as_csv(COMPOSITION_COLUMNS, _faces(view))
+    return as_csv(COMPOSITION_COLUMNS, _samples(view))
 
 
-def _faces(view: View) -> Iterable[dict[str, object]]:
+def _samples(view: View) -> Iterable[dict[str, object]]:
     for grouping in (EVERYONE, *view.groupings):
         for group in view.groups(grouping):
             for label in view.labels:
-                faces, size, support = view.support(label, grouping, group), view.size(grouping, group), view.support(label)
+                samples, size, support = view.support(label, grouping, group), view.size(grouping, group), view.support(label)
                 yield {
                     "attribute": grouping,
                     "group": group,
                     "label": label,
-                    "faces": faces,
-                    "share_of_group": faces / size if size else None,
-                    "share_of_label": faces / support if support else None,
+                    "samples": samples,
+                    "share_of_group": samples / size if size else None,
+                    "share_of_label": samples / support if support else None,
                 }
 
 

@@ -1,4 +1,4 @@
-"""A comparison of two models on the same faces, and a ranking of several runs, in words."""
+"""A comparison of two models on the same faces, and a leaderboard of several runs, in words."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from fairfer.report.text.groups import EVERYONE, group_words, people, with_inferred
 from fairfer.report.text.markup import plain
 from fairfer.report.text.numbers import DASH, interval, listed, many, rate, signed, whole
-from fairfer.report.view import ALPHA, LOWER_IS_BETTER
-from fairfer.vocabulary import ALL
+from fairfer.report.view import ALPHA
+from fairfer.vocabulary import ALL, LOWER_IS_BETTER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

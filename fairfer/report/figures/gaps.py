@@ -1,4 +1,4 @@
-"""Differences (gaps) between groups beside those expected by chance: as observed, and directly standardized."""
+"""Gaps between groups beside those expected by chance: as observed, and directly standardized."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class _Row:
         return max(gap.difference or 0.0, gap.expected_by_chance or 0.0, gap.high or 0.0, self.observed or 0.0)
 
 
-def draw_differences(view: View) -> list[Picture]:
+def draw_gaps(view: View) -> list[Picture]:
     """Observed gaps with their confidence bounds, beside the gaps expected by chance."""
     gaps = [g for g in view.tested if g.label in view.labels and g.difference][:_MAX_GAPS]
     if not gaps:
@@ -61,10 +61,10 @@ def draw_differences(view: View) -> list[Picture]:
             "the table has all."
         )
     canvas = _draw_rows([_Row(g, None) for g in gaps], title)
-    return [canvas.finish(file_name("differences"), "differences", caption, gaps_table(view), title)]
+    return [canvas.finish(file_name("gaps"), "gaps", caption, gaps_table(view), title)]
 
 
-def draw_standardized_differences(view: View) -> list[Picture]:
+def draw_standardized_gaps(view: View) -> list[Picture]:
     """Directly standardized gaps beside the same gaps before standardization."""
     tested = [a for a in view.standardized if a.difference is not None]
     gaps = [a for a in tested if a.label in view.labels and (a.difference or a.unstandardized)][:_MAX_GAPS]
@@ -83,8 +83,8 @@ def draw_standardized_differences(view: View) -> list[Picture]:
         "table gives the share of faces in them."
     )
     canvas = _draw_rows([_Row(a, a.unstandardized) for a in gaps], title)
-    name = file_name("standardized differences")
-    return [canvas.finish(name, "standardized_differences", caption, standardized_table(view), title)]
+    name = file_name("standardized gaps")
+    return [canvas.finish(name, "standardized_gaps", caption, standardized_table(view), title)]
 
 
 def _draw_rows(rows: Sequence[_Row], title: str) -> Canvas:

@@ -63,6 +63,7 @@ def table(tmp_path) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("few_figures")
 def test_audit_of_a_table_writes_everything(run, table, tmp_path) -> None:
     """A table is audited with no model and no image: report, audit.json, tables and figures are there."""
     done = run("audit", str(table), "--by", "gender", "--by", "gender,race", "--out", "out")

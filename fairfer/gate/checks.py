@@ -20,9 +20,9 @@ from fairfer.stats.paired import paired_limits
 from fairfer.vocabulary import ALL, LOWER_IS_BETTER, Group, Grouping, group_name, grouping_name, is_annotated
 
 if TYPE_CHECKING:
-    from fairfer.gate.policy import Rule
     from fairfer.audits.comparison import Change, Comparison
     from fairfer.audits.result import Audit
+    from fairfer.gate.policy import Rule
     from fairfer.metrics.results import ExclusionReason, Rate
     from fairfer.stats.intervals import Floats
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import jinja2
 from markupsafe import Markup, escape
 
-from fairfer.report import sections, verdicts
+from fairfer.report import sections, verdict_renderers
 from fairfer.report.blocks import Link, Text
 from fairfer.report.tables.comparison import changes_table, gap_changes_table, missing_table
 from fairfer.report.text.comparison import lines
@@ -94,7 +94,7 @@ def page(audit: Audit, pictures: Sequence[Picture], verdict: Verdict | None = No
             overall=overall(view),
             lead=lead,
             parts=parts,
-            banner=Markup(verdicts.banner(verdict)),
+            banner=Markup(verdict_renderers.banner(verdict)),
             version=audit.versions.get("fairfer", ""),
             date=day(audit.date),
         )

@@ -443,7 +443,7 @@ def test_rows_with_few_faces_are_not_colored(two, canvases):
     hatched = [p for p in panel.patches if p.get_hatch()]
     assert len(hatched) == 2 * 4, "neutral and happiness have 10 faces, fear has 40"
     assert picture.table.columns[-1] == NO_ANSWER
-    assert picture.title == "Confusions: the most frequent is fear classified as no answer (0.75)"
+    assert picture.title == "Confusions: the most frequent is fear without a prediction (0.75)"
 
 
 def test_a_true_label_that_was_not_audited_has_a_row(two):

@@ -113,7 +113,7 @@ def summary(comparison: Comparison) -> str:
 
 def leaderboard_text(standings: Sequence[Standing]) -> str:
     """Runs in a table for a terminal."""
-    head = ("model", "faces", "accuracy", "interval", "lowest group", "its accuracy", "largest significant gap", "q")
+    head = ("model", "faces", "accuracy", "interval", "lowest group", "its accuracy", "largest gap vs. chance", "q")
     table = [head, *(tuple(map(plain, _standing(s))) for s in standings)]
     widths = [max(len(row[i]) for row in table) for i in range(len(head))]
     return "".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() + "\n" for row in table)

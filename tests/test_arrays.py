@@ -155,6 +155,6 @@ def test_a_data_set_needs_its_predictions(toy, data):
     dataset = toy(["fear", "anger"])
     with pytest.raises(UsageError, match="must be Predictions"):
         fairfer.audit(dataset, ["fear", "anger"])
+    predictions = fairfer.predict(dataset, fairfer.load_model("baseline"))
     with pytest.raises(UsageError, match="belong to arrays"):
-        predictions = fairfer.predict(dataset, fairfer.load_model("baseline"))
         fairfer.audit(dataset, predictions, groups=data[3])

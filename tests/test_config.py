@@ -44,7 +44,9 @@ def test_an_audit_needs_no_flags(here, file):
 
 def test_the_stored_configuration_reproduces_the_audit(here):
     """`Audit.config` is a file with which the same command without flags gives the same numbers."""
-    done = fairfer("audit", "t.csv", "--predicted", "pred", "--by", "gender", "--minimum", "5", "--permutations", "200", "--out", "run")
+    done = fairfer(
+        "audit", "t.csv", "--predicted", "pred", "--by", "gender", "--minimum", "5", "--permutations", "200", "--out", "run"
+    )
     assert done.returncode == 0, done.stderr
     first = Audit.read(here / "run")
     (here / "fairfer.toml").write_text(first.config)

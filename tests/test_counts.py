@@ -58,7 +58,12 @@ def multi_label_rows(draw: st.DrawFn) -> pd.DataFrame:
     """Truth with unknown entries, decisions, statuses, groups and units."""
     truth, decision = st.sampled_from([0, 1, None]), st.sampled_from([0, 1])
     row = st.tuples(
-        *[truth] * 3, *[decision] * 3, st.sampled_from(STATUSES), st.sampled_from(GENDERS), st.sampled_from(RACES), st.integers(0, 3)
+        *[truth] * 3,
+        *[decision] * 3,
+        st.sampled_from(STATUSES),
+        st.sampled_from(GENDERS),
+        st.sampled_from(RACES),
+        st.integers(0, 3),
     )
     names = [*(f"truth:{i}" for i in range(3)), *(f"predicted:{i}" for i in range(3)), "status", "by0", "by1", "unit"]
     table = pd.DataFrame(draw(st.lists(row, min_size=1, max_size=40)), columns=names)

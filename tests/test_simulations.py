@@ -51,11 +51,11 @@ def test_the_simulation_covers_every_kind_of_claim(folder):
     for kind in (
         "Wilson",
         "Newcombe",
-        "people",
-        "called different",
+        "subjects",
+        "significantly different",
         "random attribute",
         "detectable",
-        "settle",
+        "additional sample size",
         "gate",
         "standard",
         "AUROC",
@@ -68,7 +68,7 @@ def test_the_simulation_covers_every_kind_of_claim(folder):
 def test_methods_that_are_known_to_fail_fail(folder):
     """Samples of one subject taken as independent, and the bootstrap of a gap."""
     rows = [(r["promise"], r["setting"], float(r["found"])) for r in table(folder / "results.csv")]
-    independent = [found for promise, setting, found in rows if "strangers" in promise and "correlation 0.4" in setting]
+    independent = [found for promise, setting, found in rows if "as independent" in promise and "correlation 0.4" in setting]
     bootstrap = [found for promise, setting, found in rows if "percentiles of a gap" in promise and "3 x 100" in setting]
     assert max(independent) < 0.8
     assert max(bootstrap) < 0.05
@@ -77,7 +77,7 @@ def test_methods_that_are_known_to_fail_fail(folder):
 @pytest.mark.slow
 def test_the_page_and_the_figure_name_nothing_of_this_machine(folder):
     page = (folder / "README.md").read_text(encoding="utf-8")
-    assert "Promises not kept" in page
+    assert "Claims that do not hold" in page
     assert "promises.svg" in page
     for name in ("promises.svg", "promises.png"):
         assert 0 < (folder / name).stat().st_size < 200_000
@@ -94,8 +94,8 @@ def test_the_published_table_has_no_unexplained_row():
 
 SECTION = """
 import pathlib, sys
-import people, rows
-rows.write(people.rows(int(sys.argv[1]), short=True), pathlib.Path(sys.argv[2]))
+import subjects, rows
+rows.write(subjects.rows(int(sys.argv[1]), short=True), pathlib.Path(sys.argv[2]))
 """
 
 

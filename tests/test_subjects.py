@@ -1,134 +1,198 @@
-"""People: where several pictures show one, intervals and tests are those of people."""
+"""Subjects: where several samples show one, intervals and tests are by subject."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 import pytest
-from fairfer.metrics.cells import FRACTIONS, Cells
+from scipy import stats
 
-from fairfer import audit, predict, rebuild
+import fairfer
+from fairfer.audits.audit import audit_predictions, rebuild
+from fairfer.audits.plan import AuditPlan
+from fairfer.datasets.attributes import Attribute
 from fairfer.errors import UsageError
 from fairfer.labels import LabelSpace
-from fairfer.metrics.counts import confusion_by_unit
+from fairfer.metrics.counts import LABEL_RATES, Source, count
+from fairfer.metrics.subjects import SubjectEstimates, likely_subject_column, number_subjects
+from fairfer.predictions.inference import predict
 from fairfer.testing import FakeModel
+from fairfer.vocabulary import EVERYONE, STATUSES
 
 LABELS = LabelSpace.of("two", ["anger", "fear"])
+BY = ("g",)
+GROUPS = {EVERYONE: [EVERYONE], BY: [("f",), ("m",)]}
 
 
-def measured(data, **more):
-    return audit(data, predict(data, FakeModel(LABELS)), **{"minimum": 1, "permutations": 400, **more})
+def audited(dataset, **options):
+    return fairfer.audit(dataset, predict(dataset, FakeModel(LABELS)), **{"minimum": 1, "permutations": 400, **options})
 
 
-def of_people(toy, people, pictures, *, lucky=0.5, seed=0):
-    """Each person is always read rightly, or never; women and men alike."""
-    generator = np.random.default_rng(seed)
-    right = generator.random(people) < lucky
-    said = np.repeat(np.where(right, 0, 1), pictures)
-    who = np.repeat([f"p{i:03d}" for i in range(people)], pictures)
-    group = np.repeat(np.where(np.arange(people) % 2 == 0, "f", "m"), pictures)
-    data = toy(["anger"] * len(said), {"g": list(group)}, said=list(said), labels=LABELS)
-    return data.replace(samples=data.samples.assign(actor=pd.Series(who, index=data.samples.index)))
+def subjects_table(subjects, copies, *, seed=0) -> pd.DataFrame:
+    """Samples of subjects who are always classified correctly or never, with probability one half in both groups."""
+    correct = np.random.default_rng(seed).random(subjects) < 0.5
+    number = np.repeat(np.arange(subjects), copies)
+    return pd.DataFrame(
+        {
+            "truth": "anger",
+            "predicted": np.where(correct, "anger", "fear")[number],
+            "status": "ok",
+            "g": np.where(number % 2 == 0, "f", "m"),
+            "unit": number,
+        }
+    )
 
 
-def test_more_pictures_of_the_same_people_prove_no_more(toy):
-    """Ten times the pictures leave the interval as wide; counted as strangers they would not."""
-    one, ten = (measured(of_people(toy, 40, n), by=["g"], subject="actor").rate("accuracy") for n in (1, 10))
+def subjects_dataset(toy, subjects, copies):
+    table = subjects_table(subjects, copies)
+    predicted = [LABELS.labels.index(p) for p in table["predicted"]]
+    dataset = toy(["anger"] * len(table), {"g": list(table["g"])}, said=predicted, labels=LABELS)
+    actor = [f"p{i:03d}" for i in table["unit"]]
+    return dataset.replace(samples=dataset.samples.assign(actor=pd.Series(actor, index=dataset.samples.index)))
+
+
+def test_more_samples_of_the_same_subjects_do_not_narrow_intervals(toy):
+    """Ten samples of each of 40 subjects give the interval of one each; as independent samples they would not."""
+    one, ten = (audited(subjects_dataset(toy, 40, n), by=["g"], subject="actor").rate("accuracy") for n in (1, 10))
     assert one.value == ten.value
     assert ten.high - ten.low == pytest.approx(one.high - one.low, rel=0.1)
-    strangers = measured(of_people(toy, 40, 10), by=["g"]).rate("accuracy")
-    assert strangers.high - strangers.low < 0.5 * (ten.high - ten.low)
+    independent = audited(subjects_dataset(toy, 40, 10), by=["g"]).rate("accuracy")
+    assert independent.high - independent.low < 0.5 * (ten.high - ten.low)
+
+
+def p_values(seed) -> tuple[float, float]:
+    """P-values by subject and of independent samples (Fisher's exact test), of the accuracy of two equal groups.
+
+    20 subjects have ten samples each.
+    """
+    table = subjects_table(20, 10, seed=seed)
+    counts = count(Source(table, "single-label", LABELS.labels, {"g": "g"}), GROUPS, unit="unit")
+    by_subject = SubjectEstimates(counts, {}).permuted(
+        BY, GROUPS[BY], "accuracy", "*", permutations=99, generator=np.random.default_rng(seed), confidence=0.95
+    )
+    return by_subject.p, stats.fisher_exact(pd.crosstab(table["g"], table["predicted"])).pvalue
 
 
 @pytest.mark.slow
-def test_equal_groups_of_people_seldom_look_unequal(toy):
-    """Twenty people, ten pictures each: as strangers most gaps would be beyond chance, as people few are."""
-    people, strangers = [], []
-    for seed in range(40):
-        data = of_people(toy, 20, 10, seed=seed)
-        predictions = predict(data, FakeModel(LABELS))
-        for found, subject in ((people, "actor"), (strangers, "")):
-            shown = audit(data, predictions, ["g"], subject=subject, minimum=1, permutations=200)
-            [gap] = [g for g in shown.gaps if g.rate == "accuracy"]
-            found.append(gap.p <= 0.05)
-    assert np.mean(people) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 40)
-    assert np.mean(strangers) > 0.4
+def test_equal_groups_are_rarely_significant_by_subject():
+    """As independent samples, most of them would be."""
+    repetitions = 40
+    by_subject, independent = (np.array([p_values(seed) for seed in range(repetitions)]) <= 0.05).mean(axis=0)
+    assert by_subject <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / repetitions)
+    assert independent > 0.4
 
 
-def test_the_number_of_people_is_stated_and_the_rates_stay(toy):
-    """Only how sure they are changes; a picture of nobody known is a person of its own."""
-    data = of_people(toy, 10, 4)
-    plain, people = measured(data, by=["g"]), measured(data, by=["g"], subject="actor")
-    assert plain.data.people is None
-    assert people.data.people == 10
-    assert people.plan.subject == "actor"
-    assert [(r.value, r.numerator, r.denominator, r.status) for r in people.rates] == [
-        (r.value, r.numerator, r.denominator, r.status) for r in plain.rates
-    ]
-    unknown = data.samples["actor"].mask(data.samples["actor"] == "p003")
-    some = data.replace(samples=data.samples.assign(actor=unknown))
-    assert measured(some, by=["g"], subject="actor").data.people == 9 + 4
-
-
-def test_a_run_with_people_is_rebuilt(tmp_path, toy):
-    """The column is kept in the run."""
-    data = of_people(toy, 8, 3)
-    found = audit(
-        data, predict(data, FakeModel(LABELS), tmp_path), ["g"], subject="actor", minimum=1, permutations=100, run=tmp_path
+def test_the_audit_tests_by_subject(toy):
+    """Its p-value is that of the permutation of subjects, with the same random stream."""
+    dataset = subjects_dataset(toy, 20, 10)
+    plan = AuditPlan(by=["g"], subject="actor", minimum=1, permutations=200)
+    audit = audit_predictions(dataset, predict(dataset, FakeModel(LABELS)), plan)
+    [gap] = [g for g in audit.gaps if g.rate == "accuracy"]
+    counts = count(Source(subjects_table(20, 10), "single-label", LABELS.labels, {"g": "g"}), GROUPS, unit="unit")
+    expected = SubjectEstimates(counts, {}).permuted(
+        BY,
+        GROUPS[BY],
+        "accuracy",
+        "*",
+        permutations=200,
+        generator=plan.metrics.stream(BY, "*", "accuracy"),
+        confidence=0.95,
     )
-    assert rebuild(tmp_path).to_json() == found.to_json()
+    assert gap.p == expected.p
 
 
-def test_people_are_no_grouping_by_themselves(toy):
-    """Without --by, every attribute groups but the one that names people."""
-    data = of_people(toy, 6, 2)
-    data = data.replace(
-        attributes=(*data.attributes, data.attributes[0].__class__("actor", tuple(sorted(set(data.samples["actor"])))))
-    )
-    assert measured(data, subject="actor").groupings == ["g"]
+def test_rates_do_not_depend_on_subjects(toy):
+    """Only intervals do. The number of subjects is reported; a sample without a name is a subject of its own."""
+    dataset = subjects_dataset(toy, 10, 4)
+    independent, by_subject = audited(dataset, by=["g"]), audited(dataset, by=["g"], subject="actor")
+    assert independent.data.subjects is None
+    assert by_subject.data.subjects == 10
+    assert by_subject.plan.subject == "actor"
+    numbers = [[(r.value, r.numerator, r.denominator, r.status) for r in a.rates] for a in (independent, by_subject)]
+    assert numbers[0] == numbers[1]
+    some = dataset.samples["actor"].mask(dataset.samples["actor"] == "p003")
+    unnamed = dataset.replace(samples=dataset.samples.assign(actor=some))
+    assert audited(unnamed, by=["g"], subject="actor").data.subjects == 9 + 4
 
 
-def test_a_column_of_people_that_is_not_there_is_named(toy):
-    """One line."""
+def test_a_run_with_subjects_is_rebuilt(tmp_path, toy):
+    """Byte for byte: the run keeps the column."""
+    dataset = subjects_dataset(toy, 8, 3)
+    plan = AuditPlan(by=["g"], subject="actor", minimum=1, permutations=100)
+    audit = audit_predictions(dataset, predict(dataset, FakeModel(LABELS), tmp_path), plan, run=tmp_path)
+    assert rebuild(tmp_path).to_json() == audit.to_json()
+
+
+def test_the_subject_column_is_not_a_default_grouping(toy):
+    """By default every attribute is audited except the one that names subjects."""
+    dataset = subjects_dataset(toy, 6, 2)
+    actor = Attribute("actor", tuple(sorted(set(dataset.samples["actor"]))))
+    assert audited(dataset.replace(attributes=(*dataset.attributes, actor)), subject="actor").groupings == [BY]
+
+
+def test_a_missing_subject_column_is_refused(toy):
+    """One line with the nearest name."""
     with pytest.raises(UsageError, match="--subject actr: toy has no such column; did you mean 'actor'"):
-        measured(of_people(toy, 4, 2), by=["g"], subject="actr")
+        audited(subjects_dataset(toy, 4, 2), by=["g"], subject="actr")
 
 
-def test_a_person_seen_in_two_groups_is_a_unit_in_each(toy):
-    """Glasses on and off: nobody is lost, and rates are those of all pictures."""
-    data = of_people(toy, 10, 4)
-    data = data.replace(samples=data.samples.assign(g=pd.Series(["f", "m"] * 20, index=data.samples.index, dtype="str")))
-    shown = measured(data, by=["g"], subject="actor")
-    assert shown.rate("accuracy", attribute="g", group="f").denominator == 20
-    [gap] = [g for g in shown.gaps if g.rate == "accuracy"]
+def test_a_subject_may_be_in_several_groups(toy):
+    """With and without glasses: rates are those of all samples, and the gap is tested within subjects."""
+    dataset = subjects_dataset(toy, 10, 4)
+    alternating = pd.Series(["f", "m"] * 20, index=dataset.samples.index, dtype="str")
+    audit = audited(dataset.replace(samples=dataset.samples.assign(g=alternating)), by=["g"], subject="actor")
+    assert audit.rate("accuracy", attribute="g", group="f").denominator == 20
+    [gap] = [g for g in audit.gaps if g.rate == "accuracy"]
     assert gap.p == pytest.approx(1)
 
 
-def test_cells_are_counted_row_by_row():
-    """TP, FN, FP and TN per unit, group and label by masks, with answers not given and labels that are nobody's."""
+def test_counts_by_subject_agree_with_masks():
+    """TP, FN, FP and TN per subject, group and label, with missing answers and predictions that are not audited."""
     generator = np.random.default_rng(1)
     frame = pd.DataFrame(
         {
             "truth": generator.choice(["anger", "fear"], 60),
-            "said": generator.choice(["anger", "fear", "joy", "(no_face)"], 60),
+            "predicted": generator.choice(["anger", "fear", "joy", "no_face"], 60),
             "g": generator.choice(["f", "m"], 60),
             "unit": generator.integers(0, 7, 60),
         }
     )
-    counts = confusion_by_unit(frame, [("g",)], "unit")
-    cells = Cells.of(counts[counts["attribute"] == "g"], ["anger", "fear"], ["f", "m", "nobody"])
-    assert cells.total.sum() == 60
-    for e in range(len(cells.total)):
-        part = frame[(frame["unit"] == cells.unit[e]) & (frame["g"] == cells.groups[cells.group[e]])]
-        assert cells.total[e] == len(part)
-        assert cells.right[e] == (part["truth"] == part["said"]).sum()
-        assert cells.answered[e] == (part["said"] != "(no_face)").sum()
-        for j, label in enumerate(cells.labels):
-            true, said = part["truth"] == label, part["said"] == label
-            assert cells.tp[e, j] == (true & said).sum()
-            assert cells.fn[e, j] == (true & ~said).sum()
-            assert cells.fp[e, j] == (~true & said).sum()
-            assert cells.tn[e, j] == (~true & ~said).sum()
-            for rate in FRACTIONS:
-                above, below = cells.fraction(rate, label)
-                assert above[e] <= below[e] or rate == "F1"
+    frame["status"] = np.where(frame["predicted"] == "no_face", "no_face", "ok")
+    counts = count(Source(frame, "single-label", LABELS.labels, {"g": "g"}), {BY: [("f",), ("m",), ("x",)]}, unit="unit")[BY]
+    assert counts.total.sum() == 60
+    assert len(counts.total) == len(frame.groupby(["unit", "g"]))
+    for i in range(len(counts.total)):
+        part = frame[(frame["unit"] == counts.unit[i]) & (frame["g"] == counts.groups[counts.group[i]][0])]
+        assert counts.total[i] == counts.judged[i] == len(part)
+        assert counts.correct[i] == (part["truth"] == part["predicted"]).sum()
+        assert list(counts.statuses[i]) == [(part["status"] == status).sum() for status in STATUSES]
+        for j, label in enumerate(counts.labels):
+            true, predicted = part["truth"] == label, part["predicted"] == label
+            assert counts.tp[i, j] == (true & predicted).sum()
+            assert counts.fn[i, j] == (true & ~predicted).sum()
+            assert counts.fp[i, j] == (~true & predicted).sum()
+            assert counts.tn[i, j] == (~true & ~predicted).sum()
+            for rate in LABEL_RATES:
+                numerator, denominator = counts.fraction(rate, label)
+                assert numerator[i] <= denominator[i]
+
+
+def test_subjects_are_numbered_by_name():
+    """Samples without a name get numbers of their own."""
+    number = number_subjects(pd.Series(["b", None, "a", "b", None]))
+    assert number[0] == number[3]
+    assert sorted(set(number)) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"actor_id": ["1", "1", "2"]}, ("actor_id", 2)),
+        ({"Participant": ["a", "a", "b"], "age": [1, 2, 3]}, ("Participant", 2)),
+        ({"actor": ["1", "2", "3"]}, None),  # one sample each
+        ({"gender": ["f", "f", "m"]}, None),
+    ],
+)
+def test_a_column_that_names_subjects_is_recognized(columns, expected):
+    """By its name, and only if some subjects have several samples."""
+    assert likely_subject_column(pd.DataFrame(columns)) == expected

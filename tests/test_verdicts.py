@@ -23,7 +23,7 @@ from fairfer.gate.policy import Policy
 from fairfer.gate.run import judge_run
 from fairfer.gate.verdict import Verdict
 from fairfer.report.verdict_files import annotate_workflow, write_verdict
-from fairfer.report.verdicts import (
+from fairfer.report.verdict_renderers import (
     MARKER,
     banner,
     check_status,

@@ -64,7 +64,8 @@ def audit(
     sample_weight : None
         Not supported: intervals and tests assume that every sample counts once.
     run : path, optional
-        Folder in which truth, groups and predictions are kept, so that `rebuild`, `compare` and ``fairfer report`` can use them.
+        Folder in which truth, groups and predictions are kept, so that `rebuild`, `compare` and ``fairfer report`` can use
+        them.
     date : str, optional
         Day of the audit, ISO 8601; today when not given.
     data_name, model_name : str

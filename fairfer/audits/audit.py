@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import importlib.metadata
 import os
 from dataclasses import dataclass
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from fairfer.audits.plan import Design
     from fairfer.datasets.dataset import Dataset
     from fairfer.metrics.counts import Counts
+    from fairfer.metrics.metric_settings import MetricSettings
     from fairfer.metrics.results import AnnotationSensitivity, DuplicateConsistency, Gap, HumanAgreement, Rate
-    from fairfer.metrics.settings import MetricSettings
 
 _PACKAGES = ("fairfer", "deepface", "duckdb", "fairlearn", "numpy", "onnxruntime", "pandas", "pillow", "scikit-learn", "scipy")
 
@@ -105,7 +106,7 @@ def audit_predictions(
             excluded=samples.excluded,
         ),
         plan=design.plan,
-        versions=_versions(),
+        versions=dict(_versions()),
         counts=label_counts(counts),
         sizes=group_counts(counts),
         score_scale=samples.scale if samples.scored else None,
@@ -242,6 +243,7 @@ def _data_info(dataset: Dataset, design: Design, samples: JoinedSamples) -> Data
     )
 
 
+@functools.cache
 def _versions() -> dict[str, str]:
     versions = {}
     for package in _PACKAGES:

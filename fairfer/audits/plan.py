@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from fairfer.errors import UsageError, did_you_mean
 from fairfer.labels import Reconciliation, reconcile
-from fairfer.metrics.settings import MetricSettings
+from fairfer.metrics.metric_settings import MetricSettings
 from fairfer.schema import Strict
 from fairfer.vocabulary import EVERYONE, Group, Grouping, Task, grouping_name
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from fairfer import plugins
 from fairfer.audits.plan import AuditPlan
 from fairfer.errors import RunError, UsageError, did_you_mean
 from fairfer.files import write_text
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 SCHEMA_VERSION: Literal[3] = 3
+
+RENDERERS = "fairfer.renderers"
+"""Entry-point group of functions that show an audit, such as ``html`` in a notebook."""
 
 
 class StepInfo(Strict):
@@ -190,14 +194,21 @@ class Audit(Strict):
         Raises
         ------
         UsageError
-            When the audit has no such rate.
+            When the audit has no such rate, or text stands for several groups.
         """
-        wanted = (rate, label, grouping_name(_tuple(attribute)), group_name(_tuple(group)))
-        for row in self.rates:
-            if (row.rate, row.label, grouping_name(row.attribute), group_name(row.group)) == wanted:
-                return row
-        message = f"this audit has no {rate} of {label!r} for {wanted[2]}={wanted[3]}; Audit.frame('rates') lists what it has"
-        raise UsageError(message)
+        rows = [
+            r
+            for r in self.rates
+            if (r.rate, r.label) == (rate, label) and _matches(attribute, r.attribute) and _matches(group, r.group)
+        ]
+        where = f"{grouping_name(_tuple(attribute))}={group_name(_tuple(group))}"
+        if not rows:
+            message = f"this audit has no {rate} of {label!r} for {where}; Audit.frame('rates') lists what it has"
+            raise UsageError(message)
+        if len(rows) > 1:
+            message = f"{group!r} stands for several groups; give a tuple, one of {', '.join(str(r.group) for r in rows)}"
+            raise UsageError(message)
+        return rows[0]
 
     def groups(self, attribute: Name) -> list[Group]:
         """The groups of an attribute or intersection, in display order."""
@@ -211,13 +222,15 @@ class Audit(Strict):
 
     def size(self, attribute: Name = EVERYONE, group: Name = EVERYONE) -> int:
         """Number of samples in a group."""
-        wanted = (grouping_name(_tuple(attribute)), group_name(_tuple(group)))
-        return sum(g.total for g in self.sizes if (grouping_name(g.attribute), group_name(g.group)) == wanted)
+        return sum(g.total for g in self.sizes if _matches(attribute, g.attribute) and _matches(group, g.group))
 
     def support(self, label: str, attribute: Name = EVERYONE, group: Name = EVERYONE) -> int:
         """Number of samples of a group that have this true label."""
-        wanted = (label, grouping_name(_tuple(attribute)), group_name(_tuple(group)))
-        return sum(c.tp + c.fn for c in self.counts if (c.label, grouping_name(c.attribute), group_name(c.group)) == wanted)
+        return sum(
+            c.tp + c.fn
+            for c in self.counts
+            if c.label == label and _matches(attribute, c.attribute) and _matches(group, c.group)
+        )
 
     def frame(self, name: str = "rates") -> pd.DataFrame:
         """One of the tables as a DataFrame; groupings and groups are written as text.
@@ -242,6 +255,38 @@ class Audit(Strict):
             if column in frame:
                 frame[column] = frame[column].astype("Int64")
         return frame
+
+    def at_threshold(self, label: str, threshold: float) -> pd.DataFrame:
+        """TPR and FPR of every group if scores of `label` from `threshold` on were positive, from the stored histograms.
+
+        Parameters
+        ----------
+        label
+            One with scores.
+        threshold
+            From 0 to 1. At multiples of 0.001 the rates are exact; elsewhere ``error`` bounds what binning can change.
+
+        Returns
+        -------
+        DataFrame
+            ``label, attribute, group, threshold, rate, value, low, high, error``.
+
+        Raises
+        ------
+        UsageError
+            When there are no scores of that label, or they are no probabilities.
+        """
+        from fairfer.metrics.scores import threshold_rates
+
+        histograms = [h for h in self.histograms if h.label == label]
+        if not histograms:
+            known = dict.fromkeys(h.label for h in self.histograms)
+            message = f"this audit has no scores of {label!r}; {did_you_mean(label, known)}"
+            raise UsageError(message)
+        if self.score_scale != "probability":
+            message = f"scores of {label!r} are not probabilities; thresholds from 0 to 1 do not apply"
+            raise UsageError(message)
+        return threshold_rates(histograms, threshold, self.plan.confidence)
 
     def compute_checksum(self) -> str:
         """Digest of everything but the seal itself."""
@@ -306,9 +351,24 @@ class Audit(Strict):
         """Write ``audit.json`` in one step."""
         write_text(Path(path), self.to_json())
 
+    def _repr_html_(self) -> str | None:
+        """Key findings and the first figure, for notebooks; ``None`` when no renderer is installed."""
+        renderers = plugins.registered(RENDERERS)
+        if "html" not in renderers:
+            return None
+        shown: str = plugins.load(renderers["html"], "renderer")(self)
+        return shown
+
 
 def _tuple(name: Name) -> tuple[str, ...]:
     return parse_grouping(name) if isinstance(name, str) else tuple(name)
+
+
+def _matches(name: Name, value: tuple[str, ...]) -> bool:
+    """Whether a name stands for a grouping or group. Text is compared as tables write it, since levels may contain commas."""
+    if not isinstance(name, str):
+        return tuple(name) == value
+    return group_name(value) in (name, group_name(parse_grouping(name)))
 
 
 def _flat(row: BaseModel) -> dict[str, object]:

@@ -12,7 +12,7 @@ import typer
 
 from fairfer.cli.command import app, grouped, values_of
 from fairfer.cli.config import load_config, to_toml
-from fairfer.cli.options import LoadOptions, ModelOptions, PlanOptions, RunOptions, TableOptions, load, load_model
+from fairfer.cli.options import LoadOptions, ModelOptions, PlanOptions, RunOptions, TableOptions, chosen_dataset, chosen_model
 from fairfer.cli.running import ask, run_folder
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def audit(
 
     if config.config is not None:
         typer.echo(f"settings from {config.config}", err=True)
-    dataset = load(data, tables)
-    asked = load_model(model, dataset)
+    dataset = chosen_dataset(data, tables)
+    asked = chosen_model(model, dataset)
     chosen = plan.plan()
     answers = dataset.recorded if asked is None else asked
     if answers is not None:
@@ -80,8 +80,8 @@ def audit(
 @grouped
 def predict(data: LoadOptions, model: ModelOptions, output: RunOptions) -> None:
     """Only run the model on every image; fairfer audit with the same --out then reuses its predictions."""
-    dataset = load(data)
-    asked = load_model(model, dataset)
+    dataset = chosen_dataset(data)
+    asked = chosen_model(model, dataset)
     run = run_folder(output.out, dataset, asked)
     frame = ask(dataset, asked, run, overwrite=output.overwrite).frame
     counts = frame["status"].value_counts()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -159,37 +159,32 @@ class PlanOptions:
         )
 
 
-def load(options: LoadOptions, tables: TableOptions | None = None) -> Dataset:
+def chosen_dataset(options: LoadOptions, tables: TableOptions | None = None) -> Dataset:
     """The data set that the options name."""
     from fairfer.datasets.loading import load_dataset
 
-    chosen: dict[str, Any] = {
-        "split": options.split,
-        "rule": options.rule,
-        "votes_from": options.votes_from,
-        "pixels": options.pixels,
-        "dedupe": options.dedupe or None,
-        "truth": options.truth,
-        "labels": options.labels,
-    }
-    if tables is not None:
-        chosen |= {
-            "predicted": tables.predicted,
-            "scores": tables.scores,
-            "sample_id": tables.sample_id,
-            "model_labels": tables.model_labels,
-        }
+    tables = tables or TableOptions()
     return load_dataset(
         options.dataset,
         loader=options.loader,
         name=options.name,
-        demographics=None if tables is None else tables.demographics,
-        bands=dict(_band(b) for b in (tables.bands if tables else None) or ()),
-        **chosen,
+        demographics=tables.demographics,
+        bands=dict(_band(b) for b in tables.bands or ()),
+        split=options.split,
+        rule=options.rule,
+        votes_from=options.votes_from,
+        pixels=options.pixels,
+        dedupe=options.dedupe or None,
+        truth=options.truth,
+        labels=options.labels,
+        predicted=tables.predicted,
+        scores=tables.scores,
+        sample_id=tables.sample_id,
+        model_labels=tables.model_labels,
     )
 
 
-def load_model(options: ModelOptions, dataset: Dataset) -> Model | None:
+def chosen_model(options: ModelOptions, dataset: Dataset) -> Model | None:
     """The model that the options name; ``None`` for a table of predictions."""
     from fairfer.models import registry
 

@@ -86,7 +86,7 @@ def gate(
     """Judge a run by a policy. Exit codes: 0 pass, 1 fail, 2 could not run, 3 inconclusive (too few samples to judge)."""
     from fairfer.gate.run import judge_run
     from fairfer.report.verdict_files import annotate_workflow, write_verdict
-    from fairfer.report.verdicts import terminal
+    from fairfer.report.verdict_renderers import terminal
 
     verdict = judge_run(run, baseline, policy, allow_inconclusive=allow_inconclusive)
     write_verdict(verdict, run, markdown_file=markdown, junit_file=junit)

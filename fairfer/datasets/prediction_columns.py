@@ -11,7 +11,7 @@ import pandas as pd
 
 from fairfer.datasets.dataset import RecordedPredictions, digest_lines
 from fairfer.datasets.label_columns import Truth, as_text, label_space, to_binary, to_labels
-from fairfer.datasets.tables import Table, find_column, is_pattern, list_some, match_columns
+from fairfer.datasets.tables import SourceTable, find_column, is_pattern, list_some, match_columns
 from fairfer.errors import DataError, LabelError, UsageError
 from fairfer.labels import SPACES, LabelSpace, canonical, fold
 from fairfer.vocabulary import PREDICTED_PREFIX, SCORE_PREFIX, STATUSES, Task
@@ -54,7 +54,7 @@ class PredictionColumns:
 
 
 def find_predictions(
-    table: Table, predicted: str | None, scores: str | None, truth: Truth, truth_columns: Mapping[str, str]
+    table: SourceTable, predicted: str | None, scores: str | None, truth: Truth, truth_columns: Mapping[str, str]
 ) -> PredictionColumns:
     """Find the columns of predictions.
 
@@ -107,7 +107,7 @@ def find_predictions(
     return PredictionColumns(single, multi, score_columns, name)
 
 
-def _find_scores(table: Table, requested: str | None, predicted: str | None, truth: Truth) -> dict[str, str]:
+def _find_scores(table: SourceTable, requested: str | None, predicted: str | None, truth: Truth) -> dict[str, str]:
     """Columns of scores by label. If none are requested, they count only if one of them is named like a label."""
     if requested is not None:
         return match_columns(table, _score_pattern(table, requested), "--scores")
@@ -118,13 +118,15 @@ def _find_scores(table: Table, requested: str | None, predicted: str | None, tru
     return columns if any(canonical(s) or fold(s) in names for s in columns) else {}  # score_quality is not a label's score
 
 
-def _score_pattern(table: Table, requested: str | None) -> str:
+def _score_pattern(table: SourceTable, requested: str | None) -> str:
     if requested is None:
         return _SCORES
     return requested if is_pattern(table, requested) else f"{requested}*"
 
 
-def read_predictions(table: Table, columns: PredictionColumns, truth: Truth, model_labels: str | None) -> RecordedPredictions:
+def read_predictions(
+    table: SourceTable, columns: PredictionColumns, truth: Truth, model_labels: str | None
+) -> RecordedPredictions:
     """Read the predictions of a table.
 
     Parameters
@@ -154,7 +156,7 @@ def read_predictions(table: Table, columns: PredictionColumns, truth: Truth, mod
 
 
 def _single_label(
-    table: Table, columns: PredictionColumns, truth_labels: LabelSpace, model_labels: str | None
+    table: SourceTable, columns: PredictionColumns, truth_labels: LabelSpace, model_labels: str | None
 ) -> RecordedPredictions:
     scores: _Scores | None = _Scores.read(table, columns.scores) if columns.scores else None
     if columns.single is not None:
@@ -170,7 +172,7 @@ def _single_label(
     return _recorded(table, columns.name, labels, "single-label", status, predicted.to_frame("predicted"), scores)
 
 
-def _multi_label(table: Table, columns: PredictionColumns) -> RecordedPredictions:
+def _multi_label(table: SourceTable, columns: PredictionColumns) -> RecordedPredictions:
     scores = _Scores.read(table, columns.scores) if columns.scores else None
     answers = pd.DataFrame(index=table.frame.index)
     if columns.multi:
@@ -188,7 +190,7 @@ def _multi_label(table: Table, columns: PredictionColumns) -> RecordedPrediction
 
 
 def _recorded(
-    table: Table,
+    table: SourceTable,
     name: str,
     labels: LabelSpace,
     task: Task,
@@ -216,7 +218,7 @@ class _Scores:
     present: pd.Series
 
     @classmethod
-    def read(cls, table: Table, columns: Mapping[str, str]) -> _Scores:
+    def read(cls, table: SourceTable, columns: Mapping[str, str]) -> _Scores:
         labels = LabelSpace.of(f"score columns of {table.name}", columns)
         names = [f"{SCORE_PREFIX}{n}" for n in labels.labels]
         scores = {n: _numbers(table, c) for n, c in zip(names, columns.values(), strict=True)}
@@ -239,7 +241,7 @@ class _Scores:
         return pd.Series(best, index=self.frame.index, dtype="str").where(self.present)
 
 
-def _check_agreement(table: Table, predicted: pd.Series, scores: _Scores) -> None:
+def _check_agreement(table: SourceTable, predicted: pd.Series, scores: _Scores) -> None:
     """Refuse a predicted label that does not have the highest score. Where several have it, any of them may be predicted."""
     values, highest = scores.values(), scores.highest()
     has_highest = values == values.max(axis=1, keepdims=True)
@@ -258,7 +260,7 @@ def _check_agreement(table: Table, predicted: pd.Series, scores: _Scores) -> Non
         raise DataError(message)
 
 
-def _predicted_labels(table: Table, values: pd.Series, truth: LabelSpace, model_labels: str | None) -> LabelSpace:
+def _predicted_labels(table: SourceTable, values: pd.Series, truth: LabelSpace, model_labels: str | None) -> LabelSpace:
     """The output classes of the model: those stated, else the true labels and all others that were predicted."""
     name = f"labels in {table.name}"
     if model_labels:
@@ -280,7 +282,7 @@ def _predicted_labels(table: Table, values: pd.Series, truth: LabelSpace, model_
     return LabelSpace(name, (*truth.labels, *more), (*truth.spellings, *more))
 
 
-def _numbers(table: Table, column: str) -> pd.Series:
+def _numbers(table: SourceTable, column: str) -> pd.Series:
     """Scores as float32."""
     values = table.frame[column]
     numbers = pd.to_numeric(values, errors="coerce")
@@ -295,7 +297,7 @@ def _numbers(table: Table, column: str) -> pd.Series:
     return numbers.astype("float32")
 
 
-def _status(table: Table, answered: pd.Series) -> pd.Series:
+def _status(table: SourceTable, answered: pd.Series) -> pd.Series:
     """Status of each row: that of the column ``status``, else ``ok`` where there is a prediction and ``error`` where not."""
     frame = table.frame
     status = pd.Series(np.where(answered, "ok", "error"), index=frame.index, dtype="str")
@@ -317,7 +319,7 @@ def _status(table: Table, answered: pd.Series) -> pd.Series:
     return status
 
 
-def _detail(table: Table, status: pd.Series, answers: pd.DataFrame) -> pd.Series:
+def _detail(table: SourceTable, status: pd.Series, answers: pd.DataFrame) -> pd.Series:
     """Explanation of each row: that of the column ``detail``, else what is missing where the status is not ``ok``."""
     frame = table.frame
     if "detail" in frame.columns:

@@ -22,7 +22,7 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Table:
+class SourceTable:
     """Rows, and where they come from.
 
     Attributes
@@ -60,7 +60,7 @@ class Table:
         return position if self.path is None else position + 2
 
 
-def read_table(path: Path, text: Collection[str] = ()) -> Table:
+def read_table(path: Path, text: Collection[str] = ()) -> SourceTable:
     """Read a file.
 
     Empty cells are missing values; no other text is (a group may be called ``NA``). A CSV column is text unless every value
@@ -91,14 +91,14 @@ def read_table(path: Path, text: Collection[str] = ()) -> Table:
     except (OSError, ValueError, UnicodeError, csv.Error) as error:  # pandas, pyarrow and json raise the first two
         message = f"{path} cannot be read as {suffix[1:]} ({_first_line(error)}); save the table again"
         raise DataError(message) from error
-    table = Table(frame, path)
+    table = SourceTable(frame, path)
     if suffix not in (".csv", ".tsv"):
         return _clean(table)
     text = {c.casefold() for c in text}
     return _clean(table, lambda values: values if str(values.name).casefold() in text else _as_numbers(values))
 
 
-def from_frame(frame: object) -> Table:
+def from_frame(frame: object) -> SourceTable:
     """Take the rows of a data frame.
 
     Parameters
@@ -125,10 +125,10 @@ def from_frame(frame: object) -> Table:
         )
         raise UsageError(message)
     table = table.reset_index(drop=not any(name is not None for name in table.index.names))
-    return _clean(Table(table))
+    return _clean(SourceTable(table))
 
 
-def _clean(table: Table, convert: Callable[[pd.Series], pd.Series] | None = None) -> Table:
+def _clean(table: SourceTable, convert: Callable[[pd.Series], pd.Series] | None = None) -> SourceTable:
     """Check names and rows; convert the values of each column, by default with `_flat`."""
     frame = table.frame
     frame = frame.set_axis(pd.Index([str(c).strip() for c in frame.columns], dtype="str"), axis=1)
@@ -141,7 +141,7 @@ def _clean(table: Table, convert: Callable[[pd.Series], pd.Series] | None = None
         message = f"{table.source} has no rows; give a table with at least one"
         raise DataError(message)
     columns = {c: convert(frame[c]) if convert else _flat(frame[c], table.column(str(c))) for c in frame}
-    return Table(pd.DataFrame(columns, index=frame.index), table.path)
+    return SourceTable(pd.DataFrame(columns, index=frame.index), table.path)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -237,7 +237,7 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
-def find_column(table: Table, requested: str | None, usual: Sequence[str], what: str) -> str | None:
+def find_column(table: SourceTable, requested: str | None, usual: Sequence[str], what: str) -> str | None:
     """Find a column.
 
     Parameters
@@ -268,12 +268,12 @@ def find_column(table: Table, requested: str | None, usual: Sequence[str], what:
     raise UsageError(message)
 
 
-def is_pattern(table: Table, name: str | None) -> bool:
+def is_pattern(table: SourceTable, name: str | None) -> bool:
     """Whether a name given for a column is a pattern for several: it has a star and is not itself a column."""
     return name is not None and "*" in name and name not in table.columns
 
 
-def match_columns(table: Table, pattern: str, option: str) -> dict[str, str]:
+def match_columns(table: SourceTable, pattern: str, option: str) -> dict[str, str]:
     """Find the columns that match a pattern with one column per label.
 
     Parameters

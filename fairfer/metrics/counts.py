@@ -368,9 +368,11 @@ def _count_single_label(
     unit: str,
     measure: str = "count(*)",
 ) -> dict[Grouping, Counts]:
-    keys = ["truth", "CASE WHEN status = 'ok' THEN predicted END", "status", *([_quote(unit)] if unit else [])]
+    # Plain columns are grouped by almost twice as fast as expressions, so predictions without an answer are removed afterwards.
+    keys = ["truth", "predicted", "status", *([_quote(unit)] if unit else [])]
     counted = {}
     for grouping, frame in _grouped(connection, relation, source, groups, keys, [measure]):
+        frame["key1"] = frame["key1"].where(frame["key2"] == "ok")
         names = tuple(dict.fromkeys([*source.labels, *frame["key0"], *frame["key1"].dropna()]))
         index = pd.Index(list(names))
         confusions = ConfusionCounts(

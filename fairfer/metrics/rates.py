@@ -59,9 +59,10 @@ def compute_rates(
     """
     keys = [(grouping, group) for grouping, c in counts.items() for group in c.groups]
     table = _Table.of(counts)
+    values = table.values()
     rates = [
-        *_overall(table, keys, task, minimum, confidence),
-        *_per_label(table, keys, minimum, confidence),
+        *_overall(table, values, keys, task, minimum, confidence),
+        *_per_label(table, values, keys, minimum, confidence),
     ]
     return rates if subjects is None else subjects.applied(rates, confidence)
 
@@ -135,27 +136,36 @@ class _Table:
         )
         return rows[rows["n"] > 0]
 
-    def samples(self, correct: np.ndarray, total: np.ndarray) -> pd.DataFrame:
-        """Samples that are, and are not, as wanted, as rows of a binary problem."""
-        group = np.arange(len(total))
-        rows = pd.concat(
-            [
-                pd.DataFrame({"group": group, "label": 0, "y_true": 1, "y_pred": p, "n": n})
-                for p, n in ((1, correct), (0, total - correct))
-            ]
-        )
-        return rows[rows["n"] > 0]
+    def values(self) -> dict[str, np.ndarray]:
+        """(groups, labels + 2) value of each of `LABEL_RATES`.
+
+        The last two columns are the samples classified correctly of those judged, and the samples answered of all. As true
+        positives and false negatives of two more labels they cost no further frame: their TPR is accuracy and coverage.
+        """
+        labels, group = len(self.labels), np.arange(len(self.total))
+        shares = [
+            pd.DataFrame({"group": group, "label": label, "y_true": 1, "y_pred": p, "n": n})
+            for label, part, whole in ((labels, self.correct, self.judged), (labels + 1, self.answered, self.total))
+            for p, n in ((1, part), (0, whole - part))
+        ]
+        rows = pd.concat([self.cells(), *shares])
+        functions = {name: _rate(above, below) for name, (above, below) in LABEL_RATES.items()}
+        frame = _metric_frame(rows[rows["n"] > 0], functions, parameters=("n",), control=True)
+        frame = frame.reindex(pd.MultiIndex.from_product([range(labels + 2), group]))
+        return {rate: frame[rate].to_numpy(float).reshape(labels + 2, len(group)).T for rate in LABEL_RATES}
 
 
-def _per_label(table: _Table, keys: Sequence[tuple[Grouping, Group]], minimum: int, confidence: float) -> list[Rate]:
-    functions = {name: _rate(above, below) for name, (above, below) in LABEL_RATES.items()}
-    frame = _metric_frame(table.cells(), functions, parameters=("n",), control=True)
-    groups, labels = table.tp.shape
-    frame = frame.reindex(pd.MultiIndex.from_product([range(labels), range(groups)]))
+def _per_label(
+    table: _Table,
+    values: Mapping[str, np.ndarray],
+    keys: Sequence[tuple[Grouping, Group]],
+    minimum: int,
+    confidence: float,
+) -> list[Rate]:
     columns = {}
     for rate, (above, below) in LABEL_RATES.items():
         numerator, denominator = (sum(w * getattr(table, c) for c, w in part.items()) for part in (above, below))
-        value = frame[rate].to_numpy(float).reshape(labels, groups).T
+        value = values[rate][:, : len(table.labels)]
         if rate in LABEL_PROPORTIONS:
             low, high = wilson(numerator, denominator, confidence)
         elif rate == "prediction bias":
@@ -172,13 +182,17 @@ def _per_label(table: _Table, keys: Sequence[tuple[Grouping, Group]], minimum: i
     ]
 
 
-def _overall(table: _Table, keys: Sequence[tuple[Grouping, Group]], task: Task, minimum: int, confidence: float) -> list[Rate]:
-    share = {"share": _rate({"tp": 1}, {"tp": 1, "fn": 1})}
-    accuracy = _metric_frame(table.samples(table.correct, table.judged), share, parameters=("n",))["share"]
-    coverage = _metric_frame(table.samples(table.answered, table.total), share, parameters=("n",))["share"]
+def _overall(
+    table: _Table,
+    values: Mapping[str, np.ndarray],
+    keys: Sequence[tuple[Grouping, Group]],
+    task: Task,
+    minimum: int,
+    confidence: float,
+) -> list[Rate]:
+    accuracy, coverage = values["TPR"][:, -2:].T
     f1 = {"macro-F1": _macro_f1, "weighted macro-F1": _weighted_f1}
-    scores = _metric_frame(table.cells(), f1, parameters=("n", "label"))
-    every = range(len(keys))
+    scores = _metric_frame(table.cells(), f1, parameters=("n", "label")).reindex(range(len(keys)))
     positives = table.tp + table.fn
     wrong, entries = (table.fp + table.fn).sum(axis=1), (positives + table.fp + table.tn).sum(axis=1)
     none = np.full(len(keys), np.nan)
@@ -193,15 +207,14 @@ def _overall(table: _Table, keys: Sequence[tuple[Grouping, Group]], task: Task, 
             estimable = table.total
         elif rate == "Hamming loss":
             with np.errstate(invalid="ignore", divide="ignore"):
-                value = pd.Series(wrong / entries)
+                value = wrong / entries
             numerator, denominator, estimable = wrong, entries, np.where(entries > 0, table.judged, 0)
         else:
-            value = scores[rate]
+            value = scores[rate].to_numpy(float)
             complete = (positives > 0).all(axis=1) if rate == "macro-F1" else positives.sum(axis=1) > 0
             estimable = np.where(complete, table.judged, 0)
-        shown = value.reindex(every).to_numpy(float)
         low, high = wilson(numerator, denominator, confidence) if rate in (ACCURACY[task], "coverage") else (none, none)
-        rows[rate] = (shown, numerator, denominator, low, high, _status(estimable, table.total, minimum))
+        rows[rate] = (value, numerator, denominator, low, high, _status(estimable, table.total, minimum))
     return [_row(ALL, key, rate, *(column[i] for column in rows[rate])) for i, key in enumerate(keys) for rate in rows]
 
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from fairfer.metrics.results import ReliabilityBin, ScoreHistogram, ScoreMetric
-from fairfer.metrics.score_metrics import ScoreCounts, reliability_rows, score_rows
+from fairfer.metrics.score_metrics import ScoreCounts, rates_at_threshold, reliability_rows, score_rows
+from fairfer.vocabulary import group_name, grouping_name
 
 if TYPE_CHECKING:
     from fairfer.metrics.counts import BinnedScores, Counts
-    from fairfer.metrics.settings import MetricSettings
+    from fairfer.metrics.metric_settings import MetricSettings
     from fairfer.vocabulary import Group, Grouping
 
 
+_HISTOGRAM = ("bins", "positives", "negatives")
+
+
 @dataclass(frozen=True)
-class Scores:
+class ScoreRows:
     """Rows about the scores of an audit; all empty where there are none."""
 
     histograms: list[ScoreHistogram] = field(default_factory=list)
@@ -28,7 +33,7 @@ class Scores:
 
 def compute_scores(
     counts: Mapping[Grouping, Counts], settings: MetricSettings, subjects: Mapping[Grouping, Counts] | None = None
-) -> Scores:
+) -> ScoreRows:
     """Histograms, metrics and reliability curves.
 
     Parameters
@@ -40,7 +45,7 @@ def compute_scores(
     subjects
         Counts by subject, with histograms, where several samples show one: intervals are then those of subjects.
     """
-    scores = Scores()
+    scores = ScoreRows()
     for grouping, of_grouping in counts.items():
         if of_grouping.histograms is None:
             continue
@@ -104,3 +109,43 @@ def _rows(binned: BinnedScores, pairs: list[tuple[str, Grouping, Group]], groups
             )
         )
     return rows
+
+
+def threshold_rates(histograms: Sequence[ScoreHistogram], threshold: float, confidence: float) -> pd.DataFrame:
+    """TPR and FPR at a threshold, one row per rate and group.
+
+    Parameters
+    ----------
+    histograms
+        Of one label.
+    threshold
+        Scores from it on are positive.
+    confidence
+        Of Wilson's interval.
+
+    Returns
+    -------
+    DataFrame
+        ``label, attribute, group, threshold, rate, value, low, high, error``; `error` bounds the effect of binning. Groupings
+        and groups are written as text.
+    """
+    number = np.concatenate([np.full(len(h.bins), i, np.int64) for i, h in enumerate(histograms)])
+    columns = (np.concatenate([np.asarray(getattr(h, name), np.int64) for h in histograms]) for name in _HISTOGRAM)
+    counts = ScoreCounts.from_entries(number, *columns, pairs=len(histograms))
+    rows = []
+    for rate, estimates in zip(("TPR", "FPR"), rates_at_threshold(counts, threshold, confidence), strict=True):
+        for i, histogram in enumerate(histograms):
+            rows.append(
+                {
+                    "label": histogram.label,
+                    "attribute": grouping_name(histogram.attribute),
+                    "group": group_name(histogram.group),
+                    "threshold": threshold,
+                    "rate": rate,
+                    "value": estimates.value[i],
+                    "low": estimates.low[i],
+                    "high": estimates.high[i],
+                    "error": estimates.error[i],
+                }
+            )
+    return pd.DataFrame(rows)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import jinja2
 from markupsafe import Markup, escape
 
-from fairfer.report import sections, verdicts
+from fairfer.report import sections, verdict_renderers
 from fairfer.report.blocks import Link, Text
 from fairfer.report.tables.comparison import changes_table, gap_changes_table, missing_table
 from fairfer.report.text.comparison import lines
@@ -94,9 +94,38 @@ def page(audit: Audit, pictures: Sequence[Picture], verdict: Verdict | None = No
             overall=overall(view),
             lead=lead,
             parts=parts,
-            banner=Markup(verdicts.banner(verdict)),
+            banner=Markup(verdict_renderers.banner(verdict)),
             version=audit.versions.get("fairfer", ""),
             date=day(audit.date),
+        )
+    )
+
+
+def fragment(audit: Audit, pictures: Sequence[Picture]) -> str:
+    """Key findings, caveats and the first figure of an audit, to be shown inside another page.
+
+    Parameters
+    ----------
+    audit
+        The audit.
+    pictures
+        Its overview figures; none when no groups were compared.
+
+    Returns
+    -------
+    str
+        HTML of one element.
+    """
+    view = View(audit)
+    return (
+        _environment()
+        .get_template("notebook.html.j2")
+        .render(
+            title=title(audit),
+            findings=sections.key_findings(view),
+            overall=overall(view),
+            caveats=sections.short_caveats(view),
+            lead=_lead(view, pictures) if pictures else None,
         )
     )
 

@@ -1,13 +1,13 @@
-"""A hundred million faces from a Parquet file to rates and gaps: wall seconds, and the most memory that it took.
+"""100,000,000 samples from a Parquet file to rates and gaps: wall time and peak memory.
 
-``python tests/bench/bench_hundred_million.py [--rows 100000000] [--folder FOLDER] [--threads N]``
+``python tests/bench/bench_hundred_million.py [--rows 100000000] [--folder FOLDER]``
 
-A file of ``truth``, ``said``, ``gender`` and ``race`` (text, dictionary-encoded) is made up in a temporary folder, a row group
-at a time. A fresh process then counts it (`fairfer.metrics.counts.count_relation`: everyone, by gender, by race, by both) and makes
-all rates and gaps of the counts (`fairfer.audits.audit.measure_counts`, with the default number of draws; the first import of
-Fairlearn is part of its time). DuckDB has the threads and the memory limit that it chooses by itself, unless ``--threads`` says
-how many. The counts are held against those that the generator kept, and the file is deleted. Peak memory is that of a whole
-process, Python and all packages included (``ru_maxrss``; not on Windows).
+A file of ``status``, ``truth``, ``predicted``, ``gender`` and ``race`` (text, dictionary-encoded) is generated in a temporary
+folder, one row group at a time. A fresh process counts it (`fairfer.metrics.counts.count`: everyone, by gender, by race, by
+both) and computes all rates and gaps (`fairfer.audits.audit.measure_counts`, with the default number of permutations; the first
+import of Fairlearn is part of its time). DuckDB uses its default number of threads and memory limit. The counts are compared
+with those that the generator kept, and the file is deleted. Peak memory is that of a whole process, Python and all packages
+included (``ru_maxrss``; not on Windows).
 """
 
 from __future__ import annotations
@@ -25,129 +25,139 @@ from pathlib import Path
 
 import numpy as np
 
-from fairfer.audits.audit import MINIMUM, PERMUTATIONS, measure_counts
-from fairfer.audits.result import AuditPlan
+from fairfer.audits.audit import measure_counts
+from fairfer.audits.plan import AuditPlan
 from fairfer.labels import FERPLUS
-from fairfer.metrics.counts import EVERYONE, Grouping, count_relation, grouping_name
+from fairfer.metrics.counts import Counts, Source, count
+from fairfer.vocabulary import EVERYONE, STATUSES, Grouping
 
 GOAL = 2.0
-GROUPINGS: list[Grouping] = [(), ("gender",), ("race",), ("gender", "race")]
-NO_ANSWER = "(no_face)"
+"""Of peak memory, in GB."""
+
+GROUPINGS: list[Grouping] = [EVERYONE, ("gender",), ("race",), ("gender", "race")]
 LEVELS = {
     "truth": FERPLUS.labels,
-    "said": (*FERPLUS.labels, NO_ANSWER),
+    "predicted": (*FERPLUS.labels, "no_face"),
     "gender": ("female", "male"),
     "race": ("black", "east asian", "indian", "latino", "middle eastern", "white"),
 }
+"""Levels of each column; a prediction may be missing with the status ``no_face``."""
+
 ROW_GROUP = 1_000_000
-BYTES_A_ROW = 4
+BYTES_PER_ROW = 4
 
 
 def generate(path: Path, rows: int) -> None:
-    """Write the file, and beside it how often each combination was written."""
+    """Write the file, and beside it the number of samples with each combination of levels."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     generator = np.random.default_rng(0)
     shape = tuple(map(len, LEVELS.values()))
     written = np.zeros(shape, np.int64).ravel()
-    schema = pa.schema({name: pa.dictionary(pa.int8(), pa.string()) for name in LEVELS})
+    schema = pa.schema({name: pa.dictionary(pa.int8(), pa.string()) for name in ("status", *LEVELS)})
     with pq.ParquetWriter(path, schema) as writer:
         for start in range(0, rows, ROW_GROUP):
             size = min(ROW_GROUP, rows - start)
             codes = {name: generator.integers(len(levels), size=size, dtype=np.int8) for name, levels in LEVELS.items()}
-            # Seven in ten are read rightly, and one race a little worse than the others.
-            right = generator.random(size, np.float32) < 0.7 - 0.02 * (codes["race"] == 0)
-            codes["said"] = np.where(right, codes["truth"], codes["said"])
-            columns = [pa.DictionaryArray.from_arrays(c, pa.array(LEVELS[n], pa.string())) for n, c in codes.items()]
+            # About 70 % are classified correctly, of one race somewhat fewer than of the others.
+            correct = generator.random(size, np.float32) < 0.7 - 0.02 * (codes["race"] == 0)
+            codes["predicted"] = np.where(correct, codes["truth"], codes["predicted"])
+            missing = codes["predicted"] == len(FERPLUS.labels)
+            status = np.where(missing, STATUSES.index("no_face"), STATUSES.index("ok")).astype(np.int8)
+            columns = [pa.DictionaryArray.from_arrays(status, pa.array(STATUSES, pa.string()))]
+            for name, code in codes.items():
+                levels = pa.array(LEVELS[name], pa.string())
+                columns.append(
+                    pa.DictionaryArray.from_arrays(pa.array(code, mask=missing if name == "predicted" else None), levels)
+                )
             writer.write_table(pa.table(columns, schema=schema), row_group_size=ROW_GROUP)
             written += np.bincount(np.ravel_multi_index(tuple(codes.values()), shape), minlength=len(written))
     np.save(path.with_suffix(".npy"), written.reshape(shape))
 
 
-def count(path: Path, threads: int | None) -> dict[str, object]:
-    """Count the file, measure, and tell how long each took."""
+def measure(path: Path) -> dict[str, object]:
+    """Count the file and compute rates and gaps; returns the time of each."""
     import duckdb
 
-    groups = {
-        grouping_name(g): [",".join(names) for names in itertools.product(*(LEVELS[a] for a in g))] for g in GROUPINGS if g
-    }
-    how = {"unsupported_labels": "drop", "minimum": MINIMUM, "confidence": 0.95, "permutations": PERMUTATIONS, "seed": 0}
-    settings = AuditPlan(by=[list(g) for g in GROUPINGS if g], **how)
-    with duckdb.connect() as connection:
-        if threads is not None:
-            connection.execute(f"SET threads = {threads}")
-        used, limit = connection.sql("SELECT current_setting('threads'), current_setting('memory_limit')").fetchall()[0]
-        start = time.perf_counter()
-        relation = "read_parquet('{}')".format(str(path).replace("'", "''"))
-        counts = count_relation(connection, relation, GROUPINGS)
-        counted = time.perf_counter()
+    groups = {g: list(itertools.product(*(LEVELS[a] for a in g))) for g in GROUPINGS}
+    threads, limit = duckdb.sql("SELECT current_setting('threads'), current_setting('memory_limit')").fetchall()[0]
+    relation = "read_parquet('{}')".format(str(path).replace("'", "''"))
+    source = Source(relation, "single-label", FERPLUS.labels, {a: a for a in ("gender", "race")})
+    start = time.perf_counter()
+    counts = count(source, groups)
+    counting = time.perf_counter() - start
     peak_of_counting = peak()
-    measuring = time.perf_counter()
-    measured = measure_counts(counts, FERPLUS.labels, {EVERYONE: [EVERYONE], **groups}, settings)
-    done = time.perf_counter()
-    crossed = counts[counts["attribute"] == "gender,race"]
-    found = dict(zip(zip(crossed["group"], crossed["truth"], crossed["predicted"], strict=True), crossed["n"], strict=True))
-    written = np.load(path.with_suffix(".npy"))
-    kept = {}
-    for where in np.argwhere(written):
-        truth, said, gender, race = (names[i] for names, i in zip(LEVELS.values(), where, strict=True))
-        kept[f"{gender},{race}", truth, said] = written[tuple(where)]
+    start = time.perf_counter()
+    measured = measure_counts(counts, "single-label", AuditPlan().metrics)
+    measuring = time.perf_counter() - start
     return {
-        "threads": used,
+        "threads": threads,
         "limit": limit,
-        "counting": counted - start,
-        "measuring": done - measuring,
+        "counting": counting,
+        "measuring": measuring,
         "peak_of_counting": peak_of_counting,
-        "everyone": int(counts.loc[counts["attribute"] == EVERYONE, "n"].sum()),
-        "cells": len(counts),
+        "everyone": int(counts[EVERYONE].total.sum()),
+        "cells": sum(len(c.confusions.count) for c in counts.values() if c.confusions is not None),
         "rates": len(measured.rates),
         "gaps": len(measured.gaps),
-        "same": found == kept,
+        "same": equal_counts(counts["gender", "race"], np.load(path.with_suffix(".npy"))),
     }
+
+
+def equal_counts(counts: Counts, written: np.ndarray) -> bool:
+    """Whether the confusions by gender and race are those written, of shape (truth, predicted, gender, race)."""
+    confusions = counts.confusions
+    if confusions is None:
+        return False
+    table = np.zeros_like(written)
+    gender, race = np.divmod(confusions.group, len(LEVELS["race"]))
+    # Numbers of labels are those of `FERPLUS`; -1 is a missing prediction, the last level.
+    np.add.at(table, (confusions.truth, confusions.predicted, gender, race), confusions.count)
+    return bool((table == written).all())
 
 
 def peak() -> float:
-    """The most memory that this process has held, in GB (10⁹ bytes)."""
+    """Peak memory of this process in GB (10⁹ bytes)."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
-def child(what: str, path: Path, *more: str) -> dict[str, object]:
-    """Do one part in a process of its own, whose peak memory is that of the part."""
+def run_step(step: str, path: Path, *options: str) -> dict[str, object]:
+    """Run one step in a process of its own, so that its peak memory is that of the step."""
     start = time.perf_counter()
-    command = [sys.executable, __file__, "--here", what, "--folder", str(path), *more]
-    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return {**json.loads(answer), "wall": time.perf_counter() - start}
+    command = [sys.executable, __file__, "--step", step, "--folder", str(path), *options]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return {**json.loads(output), "wall": time.perf_counter() - start}
 
 
 def main() -> None:
-    """Make the file up, count it, print and delete it."""
+    """Generate the file, measure it, print the figures and delete it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rows", type=int, default=100_000_000)
-    parser.add_argument("--folder", type=Path, help="where the temporary folder is made; the system's own when not given")
-    parser.add_argument("--threads", type=int, help="DuckDB's; as many as it takes by itself when not given")
-    parser.add_argument("--here", choices=["generate", "count"], help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.here:
-        done = generate(given.folder, given.rows) if given.here == "generate" else count(given.folder, given.threads)
-        json.dump({**(done or {}), "peak": peak()}, sys.stdout)
+    parser.add_argument("--folder", type=Path, help="parent of the temporary folder; the system's default when not given")
+    parser.add_argument("--step", choices=["generate", "measure"], help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.step:
+        generated = options.step == "generate"
+        figures = generate(options.folder, options.rows) if generated else measure(options.folder)
+        json.dump({**(figures or {}), "peak": peak()}, sys.stdout)
         return
-    with tempfile.TemporaryDirectory(prefix="fairfer-", dir=given.folder) as folder:
-        free, needed = shutil.disk_usage(folder).free, given.rows * BYTES_A_ROW
+    with tempfile.TemporaryDirectory(prefix="fairfer-", dir=options.folder) as folder:
+        free, needed = shutil.disk_usage(folder).free, options.rows * BYTES_PER_ROW
         if free < needed:
-            sys.exit(f"{folder} has {free / 1e9:.1f} GB free and {needed / 1e9:.1f} GB are needed; give another --folder")
+            sys.exit(f"{folder} has {free / 1e9:.1f} GB free and {needed / 1e9:.1f} GB are needed; choose another --folder")
         path = Path(folder) / "faces.parquet"
-        made = child("generate", path, "--rows", str(given.rows))
-        print(f"{given.rows:,} rows, {path.stat().st_size / 1e6:,.0f} MB of Parquet in row groups of {ROW_GROUP:,}")
-        print(f"made up in               {made['wall']:8.1f} s   peak {made['peak']:.2f} GB")
-        found = child("count", path, *([] if given.threads is None else ["--threads", str(given.threads)]))
-    agree = "yes" if found["same"] and found["everyone"] == given.rows else "NO"
-    print(f"DuckDB with {found['threads']} threads, memory limit {found['limit']}")
-    print(f"rows to {found['cells']:,} counts      {found['counting']:8.1f} s   peak so far {found['peak_of_counting']:.2f} GB")
-    print(f"{found['rates']:,} rates, {found['gaps']} gaps    {found['measuring']:8.1f} s")
-    print(f"the process as a whole   {found['wall']:8.1f} s   peak {found['peak']:.2f} GB (goal < {GOAL} GB)")
-    print(f"counts are those that were written: {agree}")
+        generation = run_step("generate", path, "--rows", str(options.rows))
+        print(f"{options.rows:,} rows, {path.stat().st_size / 1e6:,.0f} MB of Parquet in row groups of {ROW_GROUP:,}")
+        print(f"generated in             {generation['wall']:8.1f} s   peak {generation['peak']:.2f} GB")
+        step = run_step("measure", path)
+    equal = "yes" if step["same"] and step["everyone"] == options.rows else "NO"
+    print(f"DuckDB with {step['threads']} threads, memory limit {step['limit']}")
+    print(f"rows to {step['cells']:,} counts      {step['counting']:8.1f} s   peak so far {step['peak_of_counting']:.2f} GB")
+    print(f"{step['rates']:,} rates, {step['gaps']} gaps    {step['measuring']:8.1f} s")
+    print(f"the whole process        {step['wall']:8.1f} s   peak {step['peak']:.2f} GB (goal < {GOAL} GB)")
+    print(f"counts equal those written: {equal}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How often intervals hold the truth: every possible outcome is enumerated, so there is no Monte-Carlo error."""
+"""Coverage of intervals, by enumeration of all outcomes: without Monte-Carlo error."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from fairfer.stats import newcombe, wilson
 RATES = (0.02, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.98)
 SIZES = (20, 50, 100, 200, 500, 1000, 2000)
 GRID = np.arange(2, 99) / 100
-WILSON = "Wilson: a rate's 95 % interval holds it"
-WILSON_MEAN = "Wilson, mean over rates .02 to .98"
-NEWCOMBE = "Newcombe: a difference's 95 % interval holds it"
-NEWCOMBE_MEAN = "Newcombe, mean over rates .02 to .98"
+WILSON = "Wilson: the 95 % interval of a rate covers it"
+WILSON_MEAN = "Wilson, mean over rates 0.02 to 0.98"
+NEWCOMBE = "Newcombe: the 95 % interval of a difference covers it"
+NEWCOMBE_MEAN = "Newcombe, mean over rates 0.02 to 0.98"
 PAIRS = ((20, 20), (20, 200), (20, 1000), (50, 50), (100, 100), (200, 200), (500, 500), (1000, 1000))
 HIGHER = (0.5, 0.8, 0.95, 0.98)
 
@@ -48,15 +48,15 @@ def _newcombe(one: int, other: int) -> Iterator[Row]:
     low, high = newcombe(np.arange(one + 1)[:, None], one, np.arange(other + 1)[None, :], other)
     name = sizes_name((one, other))
     for difference in (0.0, 0.1, 0.2):
-        held = ((low <= difference + 1e-12) & (difference - 1e-12 <= high)).astype(float)
+        covered = ((low <= difference + 1e-12) & (difference - 1e-12 <= high)).astype(float)
 
-        def coverage(rates: np.ndarray, held: np.ndarray = held, difference: float = difference) -> np.ndarray:
-            return ((outcomes(one, rates) @ held) * outcomes(other, rates - difference)).sum(axis=1)
+        def coverage(rates: np.ndarray, covered: np.ndarray = covered, difference: float = difference) -> np.ndarray:
+            return ((outcomes(one, rates) @ covered) * outcomes(other, rates - difference)).sum(axis=1)
 
         mean = float(coverage(GRID[GRID - difference > 0.019]).mean())
-        yield covered_share(NEWCOMBE_MEAN, "20 v 20 to 1000 v 1000", f"{name}, difference {difference:g}", mean)
+        yield covered_share(NEWCOMBE_MEAN, "20 vs. 20 to 1000 vs. 1000", f"{name}, difference {difference:g}", mean)
         for rate, found in zip(HIGHER, coverage(np.array(HIGHER)), strict=True):
-            setting = f"{name}, {rate:g} v {rate - difference:g}"
+            setting = f"{name}, {rate:g} vs. {rate - difference:g}"
             yield covered_share(NEWCOMBE, f"{name}, single rates", setting, float(found))
 
 
@@ -65,17 +65,17 @@ def _bootstraps(seed: int, *, short: bool) -> Iterator[Row]:
     k = np.arange(n + 1)
     # Resampling n rows of which k are hits gives binomial counts, so that the bootstrap's percentiles are known exactly.
     low, high = (stats.binom.ppf(tail, n, k / n) / n for tail in (0.025, 0.975))
-    held = (low <= rates[:, None]) & (rates[:, None] <= high)
-    for rate, found in zip(rates, np.where(held, outcomes(n, rates), 0).sum(axis=1), strict=True):
+    covered = (low <= rates[:, None]) & (rates[:, None] <= high)
+    for rate, found in zip(rates, np.where(covered, outcomes(n, rates), 0).sum(axis=1), strict=True):
         yield shown("bootstrap percentiles of a rate", "n = 20", f"n=20, rate {rate:g}", 0.95, float(found))
     for sizes in ((100, 100), (1000, 1000), (100, 100, 100), (100,) * 8):
         generator = stream(seed, "bootstrap of a gap", sizes)
-        holds = []
+        covered = []
         for _ in range(40 if short else 400):
             seen = generator.binomial(sizes, 0.8) / sizes
-            # Whole rows are resampled, as by Fairlearn, so that the sizes of the groups vary too.
+            # Rows are resampled, as in Fairlearn, so the sizes of the groups vary too.
             drawn = generator.multinomial(sum(sizes), np.array(sizes) / sum(sizes), size=1000)
             gaps = np.ptp(generator.binomial(drawn, seen) / drawn, axis=1)
-            holds.append(np.quantile(gaps, 0.025) <= 0)
-        setting = f"{sizes_name(sizes)}, equal groups at .8: is a gap of 0 held"
-        yield shown("bootstrap percentiles of a gap", "equal groups", setting, 0.95, *share(np.array(holds)))
+            covered.append(np.quantile(gaps, 0.025) <= 0)
+        setting = f"{sizes_name(sizes)}, equal groups at 0.8: a gap of 0 is covered"
+        yield shown("bootstrap percentiles of a gap", "equal groups", setting, 0.95, *share(np.array(covered)))

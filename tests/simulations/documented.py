@@ -1,4 +1,4 @@
-"""Promises that are known not to be kept everywhere: where, how badly at worst, and why."""
+"""Claims that are known not to hold in some settings: which settings, the worst value, and the reason."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ if TYPE_CHECKING:
     from rows import Row
 
 MARGIN = 3
-"""A promise counts as broken when what was found is beyond it by more than so many Monte-Carlo standard errors."""
+"""Monte-Carlo standard errors beyond the claimed value from which a claim does not hold."""
 
 
 @dataclass(frozen=True)
 class Documented:
-    """A promise that is not kept.
+    """A claim that does not hold.
 
     Attributes
     ----------
     promise
-        Of the rows it is about.
+        The claim.
     setting
-        Pattern that their settings match.
+        Regular expression for the settings.
     worst
-        Anything worse than this is not known, and a failure.
+        Worst value that is known; a worse one is a failure.
     why
-        In plain words.
+        Reason.
     """
 
     promise: str
@@ -35,7 +35,7 @@ class Documented:
     why: str
 
     def covers(self, row: Row) -> bool:
-        """Whether a row is one that is known, and no worse than is known."""
+        """Whether a row is a known exception and no worse than known."""
         if row.promise != self.promise or not re.search(self.setting, row.setting):
             return False
         slack = MARGIN * row.error
@@ -45,51 +45,51 @@ class Documented:
 
 DOCUMENTED = (
     Documented(
-        "Wilson: a rate's 95 % interval holds it",
+        "Wilson: the 95 % interval of a rate covers it",
         r"^n=(20|50|200), rate 0\.(02|05|95|98)$",
         0.92,
-        "Hits are whole numbers, so that for one size and one rate the share jumps up and down; the mean over rates keeps the "
-        "promise at every size.",
+        "Hits are whole numbers, so coverage oscillates between sizes and rates; its mean over rates is as claimed at every "
+        "size.",
     ),
     Documented(
-        "people resampled: a rate's 95 % interval holds it",
-        r"^(10|20) people x 10, correlation 0\.4, rate 0\.9",
+        "subjects resampled: the 95 % interval of a rate covers it",
+        r"^(10|20) subjects x 10, correlation 0\.4, rate 0\.9",
         0.89,
-        "Of 10 or 20 people nearly all are always read rightly. The few who are not make both the rate and its error, and "
-        "often too few of them are in the sample.",
+        "Nearly all of 10 or 20 subjects are always classified correctly. The few others determine both the rate and its "
+        "variance, and samples often contain too few of them.",
     ),
     Documented(
-        "people resampled: a rate's 95 % interval holds it",
-        r"^50 people x 1 to 40, correlation 0\.[14]",
+        "subjects resampled: the 95 % interval of a rate covers it",
+        r"^50 subjects x 1 to 40, correlation 0\.[14]",
         0.88,
-        "A few people with most of the pictures decide: these 50 people tell as much as 22 with as many pictures each.",
+        "A few subjects have most of the samples: these 50 subjects are as informative as 22 with equal numbers of samples.",
     ),
     *(
         Documented(
             f"gate, the worst of all rates: {verdict} in at most 5 %",
-            "^(20|30) v (200|500|1000),|^100 v 1000,",
+            r"^(20|30) vs\. (200|500|1000),|^100 vs\. 1000,",
             0.062,
             "A small group beside a large one, near 0 or 1, where score limits are approximate. Without continuity correction "
-            "it would be up to twice as much.",
+            "it would be up to twice as often.",
         )
         for verdict in ("passes", "fails")
     ),
     Documented(
-        "AUROC: its 95 % interval holds it",
+        "AUROC: the 95 % interval covers it",
         r"near perfect$",
         0.9,
-        "Few faces are ranked wrongly. They make both the AUROC and its variance, and often too few of them are in the sample.",
+        "Few samples are misranked. They determine both the AUROC and its variance, and samples often contain too few of them.",
     ),
     Documented(
-        "Brier score: its 95 % interval holds it",
+        "Brier score: the 95 % interval covers it",
         r"^(100 faces|20 subjects x 10 faces), near perfect$",
         0.89,
-        "Few faces have a large loss. They make both the mean and its variance, and often too few of them are in the sample.",
+        "Few samples have a large loss. They determine both the mean and its variance, and are often missing from a sample.",
     ),
     Documented(
-        "standardised: a rate's 95 % interval holds it",
-        "^2 groups, one lopsided stratum, group 1$",
+        "standardized: the 95 % interval of a rate covers it",
+        "^2 groups, one unbalanced stratum, group 1$",
         0.89,
-        "Five faces stand for a stratum that has a seventh of the weight. What they say of its variance is taken as known.",
+        "Five samples represent a stratum with a seventh of the weight, and the variance estimated from them is uncertain.",
     ),
 )

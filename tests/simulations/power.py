@@ -1,4 +1,4 @@
-"""Gaps planted as wide as is said to be detectable, or with as many images as are said to settle them."""
+"""Power: gaps of the minimum detectable size, and gaps with the additional sample size."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from rows import Row, about, share, sizes_name, stream
 
 from fairfer.stats import additional_sample_size, minimum_detectable_difference, permutation_test
 
-DETECTABLE = "a gap as wide as the detectable one is found in about 80 %"
-SETTLED = "with the images that settle it, a gap is found in about 80 %"
+DETECTABLE = "a gap of the minimum detectable size is significant in about 80 %"
+ADDITIONAL = "with the additional sample size, a gap is significant in about 80 %"
 PERMUTATIONS = 499
 PLANTED = (
     ((50, 50), 0.5),
@@ -39,24 +39,24 @@ OBSERVED = (
 
 
 def rows(seed: int, *, short: bool) -> Iterator[Row]:
-    """Detectable gaps, then gaps to settle."""
-    times = 150 if short else 3000
+    """Gaps of the minimum detectable size, then gaps with the additional sample size."""
+    repetitions = 150 if short else 3000
     for sizes, rate in PLANTED:
-        yield from _planted(sizes, rate, seed, times)
+        yield from _planted(sizes, rate, seed, repetitions)
     for hits, sizes in OBSERVED:
-        setting = " v ".join(f"{k} of {n}" for k, n in zip(hits, sizes, strict=True))
-        more = additional_sample_size(hits, sizes)
-        if more is None:
-            msg = f"nothing settles {setting}: not a setting to simulate"
-            raise ValueError(msg)
-        grown = np.array(sizes)
-        grown[list(more)] += list(more.values())
-        found = _found(np.array(hits) / sizes, grown, stream(seed, "settle", setting), times)
+        setting = " vs. ".join(f"{k} of {n}" for k, n in zip(hits, sizes, strict=True))
+        additional = additional_sample_size(hits, sizes)
+        if additional is None:
+            message = f"{setting}: no sample size is enough, so there is nothing to simulate"
+            raise ValueError(message)
+        larger = np.array(sizes)
+        larger[list(additional)] += list(additional.values())
+        significant = _significant(np.array(hits) / sizes, larger, stream(seed, "settle", setting), repetitions)
         kinds = "2 groups" if len(sizes) == 2 else "3 groups"
-        yield about(SETTLED, kinds, f"{setting}: then {sizes_name(grown.tolist())}", *share(found))
+        yield about(ADDITIONAL, kinds, f"{setting}: then {sizes_name(larger.tolist())}", *share(significant))
 
 
-def _planted(sizes: Sequence[int], rate: float, seed: int, times: int) -> Iterator[Row]:
+def _planted(sizes: Sequence[int], rate: float, seed: int, repetitions: int) -> Iterator[Row]:
     trials = np.array(sizes)
     name = f"{sizes_name(sizes)}, rate {rate:g}"
     expected_by_chance = permutation_test(
@@ -64,19 +64,19 @@ def _planted(sizes: Sequence[int], rate: float, seed: int, times: int) -> Iterat
     )
     gap = minimum_detectable_difference(expected_by_chance.expected, rate, trials)
     if gap is None:
-        msg = f"no gap is detectable among {name}: not a setting to simulate"
-        raise ValueError(msg)
+        message = f"{name}: no gap is detectable, so there is nothing to simulate"
+        raise ValueError(message)
     for low, high in ((0, 1), (1, 0)):
         truth = np.full(len(sizes), rate)
-        # The two groups part so that the rate of all stays, as far as 0 and 1 allow.
+        # The overall rate stays the same, as far as 0 and 1 allow.
         truth[high] = min(max(rate + gap * trials[low] / (trials[0] + trials[1]), gap), 1)
         truth[low] = truth[high] - gap
-        found = _found(truth, trials, stream(seed, "planted", name, low), times)
+        significant = _significant(truth, trials, stream(seed, "planted", name, low), repetitions)
         setting = f"{name}, gap {gap:.3f}, {'second' if high else 'first'} group higher"
-        extreme = "rates .95 and .99" if rate > 0.9 else "rates .5 to .8"
-        yield about(DETECTABLE, f"{'2' if len(sizes) == 2 else '3 or 8'} groups, {extreme}", setting, *share(found))
+        extreme = "rates 0.95 and 0.99" if rate > 0.9 else "rates 0.5 to 0.8"
+        yield about(DETECTABLE, f"{'2' if len(sizes) == 2 else '3 or 8'} groups, {extreme}", setting, *share(significant))
 
 
-def _found(truth: np.ndarray, trials: np.ndarray, generator: np.random.Generator, times: int) -> np.ndarray:
-    hits = generator.binomial(trials, truth, size=(times, len(trials)))
+def _significant(truth: np.ndarray, trials: np.ndarray, generator: np.random.Generator, repetitions: int) -> np.ndarray:
+    hits = generator.binomial(trials, truth, size=(repetitions, len(trials)))
     return np.array([permutation_test(k, trials, permutations=PERMUTATIONS, generator=generator).p <= 0.05 for k in hits])

@@ -14,10 +14,10 @@ from fairfer.metrics.score_bins import bin_of
 from fairfer.metrics.score_metrics import ScoreCounts, ScoreEstimates
 
 NAMES = {
-    "auroc": "AUROC: its 95 % interval holds it",
-    "average_precision": "Average precision: its 95 % interval holds it",
-    "brier_score": "Brier score: its 95 % interval holds it",
-    "expected_calibration_error": "Expected calibration error: its 95 % interval holds it",
+    "auroc": "AUROC: the 95 % interval covers it",
+    "average_precision": "Average precision: the 95 % interval covers it",
+    "brier_score": "Brier score: the 95 % interval covers it",
+    "expected_calibration_error": "Expected calibration error: the 95 % interval covers it",
 }
 SHARE = 0.2
 """Of positives."""
@@ -97,5 +97,5 @@ def _coverage(counts: ScoreCounts, generator: np.random.Generator, model: str, s
         estimates = function()
         truth = _truth(model)[metric]
         estimable = np.isfinite(estimates.value)
-        held = (estimates.low - estimates.error <= truth) & (truth <= estimates.high + estimates.error)
-        yield covered_share(NAMES[metric], part, setting, *share(held[estimable]))
+        covered = (estimates.low - estimates.error <= truth) & (truth <= estimates.high + estimates.error)
+        yield covered_share(NAMES[metric], part, setting, *share(covered[estimable]))

@@ -1,4 +1,4 @@
-"""The results as a page and a figure."""
+"""The results as a page and as a figure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import coverage_of_intervals as intervals
 import gate
 import matplotlib as mpl
 import numpy as np
-import people
+import subjects
 from documented import MARGIN
 from matplotlib.figure import Figure
 from rows import LEAST, MOST, STRONGEST, WEAKEST, WIDER, Row
@@ -21,7 +21,7 @@ from rows import LEAST, MOST, STRONGEST, WEAKEST, WIDER, Row
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8C8C8C"
+BLUE, ORANGE, GREEN, GRAY = "#0072B2", "#D55E00", "#009E73", "#8C8C8C"
 STYLE = {
     "font.family": ["DejaVu Sans"],
     "font.size": 8,
@@ -43,12 +43,12 @@ def figure(found: Mapping[str, Sequence[Row]], folder: Path) -> None:
     every = [r for part in found.values() for r in part]
     with mpl.rc_context(STYLE):
         sheet = Figure(figsize=(10.5, 7), layout="constrained")
-        axes = sheet.subplot_mosaic([["wilson", "gate"], ["people", "gate"]], width_ratios=[1.15, 1])
+        axes = sheet.subplot_mosaic([["wilson", "gate"], ["subjects", "gate"]], width_ratios=[1.15, 1])
         _intervals(axes["wilson"], every)
-        _people(axes["people"], every)
+        _subjects(axes["subjects"], every)
         _gate(axes["gate"], every)
         sheet.get_layout_engine().set(wspace=0.06, hspace=0.06)
-        sheet.supxlabel("Grey: what is promised.", x=0.01, ha="left", fontsize=8)
+        sheet.supxlabel("Gray: claimed values.", x=0.01, ha="left", fontsize=8)
         sheet.savefig(folder / f"{NAME}.svg", metadata={"Date": None, "Creator": None})
         sheet.savefig(folder / f"{NAME}.png", dpi=120, metadata={"Software": None})
 
@@ -69,48 +69,48 @@ def _band(axes: Axes) -> None:
 
 def _intervals(axes: Axes, rows: Sequence[Row]) -> None:
     _band(axes)
-    for single, mean, pattern, colour, marker, side, name in (
+    for single, mean, pattern, color, marker, side, name in (
         (intervals.WILSON, intervals.WILSON_MEAN, "", BLUE, "o", 0.95, "a rate (Wilson)"),
-        (intervals.NEWCOMBE, intervals.NEWCOMBE_MEAN, r"^(\d+) v \1,", ORANGE, "D", 1.05, "a difference (Newcombe)"),
+        (intervals.NEWCOMBE, intervals.NEWCOMBE_MEAN, r"^(\d+) vs\. \1,", ORANGE, "D", 1.05, "a difference (Newcombe)"),
     ):
         means, singles = _of(rows, mean, pattern), _of(rows, single, pattern)
         sizes = sorted({_first(r) for r in means})
         spread = [[r.found for r in singles if _first(r) == n] for n in sizes]
         at = np.array(sizes) * side
-        axes.vlines(at, [min(s) for s in spread], [max(s) for s in spread], color=colour, alpha=0.45, linewidth=3)
+        axes.vlines(at, [min(s) for s in spread], [max(s) for s in spread], color=color, alpha=0.45, linewidth=3)
         middle = [np.mean([r.found for r in means if _first(r) == n]) for n in sizes]
-        axes.plot(at, middle, color=colour, marker=marker, markersize=4.5, linewidth=1, label=name)
-    axes.set(xscale="log", xlabel="faces in a group", ylabel="intervals that hold the truth", ylim=(0.9, 1.003))
+        axes.plot(at, middle, color=color, marker=marker, markersize=4.5, linewidth=1, label=name)
+    axes.set(xscale="log", xlabel="samples in a group", ylabel="coverage", ylim=(0.9, 1.003))
     axes.set_xticks(intervals.SIZES, [f"{n:,}" for n in intervals.SIZES])
     axes.set_xticks([], minor=True)
     axes.set_title("95 % intervals: mean over all rates, and range of single rates")
     axes.legend(loc="upper right")
 
 
-def _people(axes: Axes, rows: Sequence[Row]) -> None:
+def _subjects(axes: Axes, rows: Sequence[Row]) -> None:
     _band(axes)
-    for agreement, colour, marker in zip(people.AGREEMENTS, (GREY, BLUE, ORANGE), ("s", "o", "D"), strict=True):
-        pattern = rf"people x 10, correlation {agreement:g}, rate 0.9"
-        for promise, line in ((people.PEOPLE, "-"), (f"for comparison: {people.STRANGERS}", ":")):
-            mine = _of(rows, promise, pattern)
+    for correlation, color, marker in zip(subjects.CORRELATIONS, (GRAY, BLUE, ORANGE), ("s", "o", "D"), strict=True):
+        pattern = rf"subjects x 10, correlation {correlation:g}, rate 0.9"
+        for promise, line in ((subjects.SUBJECTS, "-"), (f"for comparison: {subjects.INDEPENDENT}", ":")):
+            members = _of(rows, promise, pattern)
             axes.plot(
-                [_first(r) for r in mine],
-                [r.found for r in mine],
+                [_first(r) for r in members],
+                [r.found for r in members],
                 linestyle=line,
-                color=colour,
+                color=color,
                 marker=marker,
                 markersize=4.5,
-                markerfacecolor=colour if line == "-" else "white",
-                label=f"{agreement:g}" if line == "-" else None,
+                markerfacecolor=color if line == "-" else "white",
+                label=f"{correlation:g}" if line == "-" else None,
             )
-    axes.text(50, 0.70, "dotted, hollow:\npictures counted as strangers", ha="center", va="center")
-    axes.text(50, 0.905, "solid, filled: people resampled", ha="center", va="center")
-    axes.set(xscale="log", xlabel="people, ten pictures each (rate .9)", ylabel="intervals that hold the truth")
+    axes.text(50, 0.70, "dotted, hollow:\nsamples as independent", ha="center", va="center")
+    axes.text(50, 0.905, "solid, filled: subjects resampled", ha="center", va="center")
+    axes.set(xscale="log", xlabel="subjects, ten samples each (rate 0.9)", ylabel="coverage")
     axes.set_ylim(0.45, 1.02)
     axes.set_xticks([10, 20, 50, 100], ["10", "20", "50", "100"])
     axes.set_xticks([], minor=True)
-    axes.set_title("95 % intervals: several pictures of one person")
-    axes.legend(loc="lower left", title="correlation of a person's pictures", title_fontsize=7.5, ncols=3, alignment="left")
+    axes.set_title("95 % intervals: several samples of one subject")
+    axes.legend(loc="lower left", title="correlation of a subject's samples", title_fontsize=7.5, ncols=3, alignment="left")
 
 
 def _gate(axes: Axes, rows: Sequence[Row]) -> None:
@@ -137,51 +137,51 @@ def _gate(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def readme(found: Mapping[str, Sequence[Row]], folder: Path, *, short: bool, seed: int) -> None:
-    """The page beside the table."""
+    """Write the page."""
     every = [r for part in found.values() for r in part]
-    promises = [r for r in every if not r.promise.startswith("for comparison")]
-    count = {k: sum(r.kept == k for r in promises) for k in ("yes", "no", "by design", "skipped")}
+    claims = [r for r in every if not r.promise.startswith("for comparison")]
+    count = {k: sum(r.kept == k for r in claims) for k in ("yes", "no", "by design", "skipped")}
     skipped = f" {count['skipped']} could not be simulated here." if count["skipped"] else ""
     run = "short" if short else "full"
     lines = [
-        "# Do the statistics keep their promises?",
+        "# Validation of the statistics by simulation",
         "",
         _paragraph(
-            "Every interval, test and verdict of fairfer promises how often it is wrong. Here each is held against data",
-            f"of which the truth is known. Of {len(promises)} settings, {count['yes']} keep their promise,",
-            f"{count['by design']} are more cautious than promised, and {count['no']} break it:",
-            f"[which, and why](#promises-not-kept).{skipped}",
+            "Every interval, test and verdict of fairfer has a claimed error rate. Here each claim is checked on simulated",
+            f"data with a known truth. The claim holds in {count['yes']} of {len(claims)} settings;",
+            f"{count['by design']} are more conservative than claimed, and in {count['no']} it does not hold:",
+            f"[settings and reasons](#claims-that-do-not-hold).{skipped}",
         ),
         "",
-        f"![Coverage of intervals, and wrong verdicts of the gate, beside what is promised]({NAME}.svg)",
+        f"![Coverage of intervals and wrong verdicts of the gate, with the claimed values]({NAME}.svg)",
         "",
-        "Run it again, from the root of the repository:",
+        "To reproduce, from the root of the repository:",
         "",
         "    FAIRFER_SHARED=FOLDER python tests/simulations/run.py",
         "",
         _paragraph(
-            "It takes about ten minutes of one core, and the same seed gives the same numbers. `FOLDER/data/ferplus` holds",
-            "FER+ in its official layout; without it the audits of a random attribute are skipped. `--short` makes fewer",
-            "repetitions, in half a minute: that is what the tests run. This page, the figure and",
-            f"[results.csv](results.csv), which has every setting, were written by the {run} run with seed {seed}.",
+            "The run takes about ten minutes on one core, and the same seed gives the same numbers. `FOLDER/data/ferplus`",
+            "contains FER+ in its official layout; without it the audits with a random attribute are skipped. `--short` has",
+            "fewer repetitions and takes half a minute; the tests use it. This page, the figure and",
+            f"[results.csv](results.csv), which lists every setting, were written by the {run} run with seed {seed}.",
         ),
         "",
         _paragraph(
-            "**How to read it.** Where all outcomes could be enumerated the figures are exact; elsewhere the table gives",
-            f"the Monte-Carlo standard error, and a promise counts as broken beyond {MARGIN} of them. A 95 % interval is",
-            f"promised to hold the truth in {100 * LEAST:.1f} to {100 * MOST:.0f} % of cases. A false alarm, or a wrong",
-            "verdict when the true gap is exactly at the limit, is promised in at most 5 %. *About 80 %* power is",
-            f"{100 * WEAKEST:.0f} to {100 * STRONGEST:.0f} %. *By design* is an interval that holds the truth more often than",
-            "that, or a gap that is found more often. Rows *for comparison* are what fairfer does not do.",
+            "**Criteria.** Where all outcomes can be enumerated, values are exact. Elsewhere the table has the Monte-Carlo",
+            f"standard error, and a claim does not hold if the value is more than {MARGIN} standard errors beyond it. A 95 %",
+            f"interval is claimed to cover the true value in {100 * LEAST:.1f} to {100 * MOST:.0f} % of cases. A false alarm,",
+            "or a wrong verdict when the true gap equals the limit, is claimed to occur in at most 5 %. *About 80 %* power is",
+            f"{100 * WEAKEST:.0f} to {100 * STRONGEST:.0f} %. *By design*: coverage or power is higher than claimed. Rows",
+            "*for comparison* are alternatives that fairfer does not use.",
         ),
         "",
-        "## Promises not kept",
+        "## Claims that do not hold",
         "",
-        *_broken(promises),
+        *_exceptions(claims),
         "",
-        "## More cautious than promised",
+        "## More conservative than claimed",
         "",
-        *_cautious(promises),
+        *_conservative(claims),
         "",
     ]
     for title, part in found.items():
@@ -193,48 +193,53 @@ def _paragraph(*text: str, indent: str = "") -> str:
     return textwrap.fill(" ".join(text), 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
-def _broken(rows: Sequence[Row]) -> list[str]:
-    broken = sorted((r for r in rows if r.kept == "no"), key=lambda r: (r.promise, r.why))
+def _exceptions(rows: Sequence[Row]) -> list[str]:
+    exceptions = sorted((r for r in rows if r.kept == "no"), key=lambda r: (r.promise, r.why))
     lines = []
-    for (promise, why), group in groupby(broken, key=lambda r: (r.promise, r.why)):
-        mine = list(group)
+    for (promise, why), group in groupby(exceptions, key=lambda r: (r.promise, r.why)):
+        members = list(group)
         of = sum(r.promise == promise for r in rows)
-        worst = (min if mine[0].nominal > 0.05 else max)(mine, key=lambda r: r.found)
-        text = (
-            f"* **{promise[0].upper() + promise[1:]}**: not in {len(mine)} of {of} settings; at worst {_percent(worst.found)}"
+        worst = (min if members[0].nominal > 0.05 else max)(members, key=lambda r: r.found)
+        claim = f"* **{promise[0].upper() + promise[1:]}**: does not hold in {len(members)} of {of} settings;"
+        lines.append(
+            _paragraph(
+                claim,
+                f"worst value {_percent(worst.found)} ({worst.setting}).",
+                why or "Unknown reason: an error.",
+                indent="  ",
+            )
         )
-        lines.append(_paragraph(text, f"({worst.setting}).", why or "Not known: a fault.", indent="  "))
     return lines or ["None."]
 
 
-def _cautious(rows: Sequence[Row]) -> list[str]:
-    cautious = sorted((r for r in rows if r.kept == "by design"), key=lambda r: (r.promise, r.why))
+def _conservative(rows: Sequence[Row]) -> list[str]:
+    conservative = sorted((r for r in rows if r.kept == "by design"), key=lambda r: (r.promise, r.why))
     lines = []
-    for (promise, why), group in groupby(cautious, key=lambda r: (r.promise, r.why)):
-        mine = list(group)
-        most = max(mine, key=lambda r: abs(r.found - r.nominal))
-        settings = "1 setting" if len(mine) == 1 else f"{len(mine)} settings"
-        text = f"* {promise[0].upper() + promise[1:]}: in {settings}, such as {_percent(most.found)} ({most.setting})."
-        lines.append(_paragraph(text, "" if why == WIDER else f"It {why}.", indent="  ").rstrip())
+    for (promise, why), group in groupby(conservative, key=lambda r: (r.promise, r.why)):
+        members = list(group)
+        most = max(members, key=lambda r: abs(r.found - r.nominal))
+        settings = "1 setting" if len(members) == 1 else f"{len(members)} settings"
+        text = f"* {promise[0].upper() + promise[1:]}: in {settings}, for example {_percent(most.found)} ({most.setting})."
+        lines.append(_paragraph(text, "" if why == WIDER else f"Reason: {why}.", indent="  ").rstrip())
     return lines or ["None."]
 
 
 def _table(rows: Sequence[Row]) -> list[str]:
-    lines = ["| promise | for | settings | promised | found, least | mean | most | kept |", "|---|---|--:|--:|--:|--:|--:|---|"]
+    lines = ["| claim | part | settings | claimed | minimum | mean | maximum | holds |", "|---|---|--:|--:|--:|--:|--:|---|"]
     parts: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         parts.setdefault((row.promise, row.part), []).append(row)
-    for (promise, part), mine in parts.items():
-        values = [round(r.found, 4) for r in mine]  # as in the table beside the page
+    for (promise, part), members in parts.items():
+        values = [round(r.found, 4) for r in members]  # as in results.csv
         numbers = ["", "", ""] if np.isnan(values).any() else [_percent(f(values)) for f in (min, np.mean, max)]
-        nominal = " / ".join(dict.fromkeys(f"{100 * r.nominal:.0f} %" for r in mine))
+        nominal = " / ".join(dict.fromkeys(f"{100 * r.nominal:.0f} %" for r in members))
         if nominal == "5 %":
             nominal = "≤ 5 %"
-        kept = {k: sum(r.kept == k for r in mine) for k in dict.fromkeys(r.kept for r in mine)}
+        kept = {k: sum(r.kept == k for r in members) for k in dict.fromkeys(r.kept for r in members)}
         word = next(iter(kept)) if len(kept) == 1 else ", ".join(f"{n} {k}" for k, n in kept.items())
         if promise.startswith("for comparison"):
             word = ""
-        lines.append("| " + " | ".join([promise, part, str(len(mine)), nominal, *numbers, word]) + " |")
+        lines.append("| " + " | ".join([promise, part, str(len(members)), nominal, *numbers, word]) + " |")
     return lines
 
 

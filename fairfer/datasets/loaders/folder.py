@@ -14,13 +14,13 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from fairfer.datasets.annotations import read_attributes
 from fairfer.datasets.dataset import Dataset, Step
+from fairfer.datasets.demographics import read_attributes
 from fairfer.datasets.duplicates import check_duplicates
 from fairfer.datasets.images import FileImages
 from fairfer.datasets.label_columns import TRUTH, multi_label_truth, single_label_truth
 from fairfer.datasets.loaders import Loader
-from fairfer.datasets.tables import Table, find_column, is_pattern, list_some, match_columns, read_table
+from fairfer.datasets.tables import SourceTable, find_column, is_pattern, list_some, match_columns, read_table
 from fairfer.errors import DataError, UsageError, did_you_mean
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".pgm", ".ppm"})
@@ -86,7 +86,7 @@ def load(
     parts = [_read(folder, path, truth, split=s) for folder, s in _split_folders(path, split).items()]
     frame = pd.concat([p.frame for p in parts])
     metadata = next((p.metadata for p in parts if p.metadata is not None), None)
-    table = Table(frame, metadata or path)
+    table = SourceTable(frame, metadata or path)
     columns = match_columns(table, str(truth), "--truth") if parts[0].multi_label else {"label": "label"}
     if parts[0].multi_label:
         target = multi_label_truth(frame, columns, labels, table.source)
@@ -94,7 +94,7 @@ def load(
         target = single_label_truth(frame["label"], labels, table.column(parts[0].truth))
     labeled = frame.loc[target.columns.index]
     others = [str(c) for c in frame.columns if c not in {*columns.values(), "label", "split"}]
-    groups = read_attributes(Table(labeled[others], metadata), others)
+    groups = read_attributes(SourceTable(labeled[others], metadata), others)
     splits = labeled[[c for c in labeled.columns if c == "split"]]
     dataset = Dataset(
         name=name or (f"{path.resolve().name} {split}" if split else path.resolve().name),
@@ -182,7 +182,7 @@ def _from_metadata(path: Path, truth: str | None) -> _Part:
     return _Part(frame, truth_column or str(truth), multi_label, path, Step(f"rows in {path.name}: {len(files):,}"))
 
 
-def _check_files(table: Table, column: str, folder: Path) -> pd.Series:
+def _check_files(table: SourceTable, column: str, folder: Path) -> pd.Series:
     """The column of files: each occurs once and is below the folder, and at least one of them exists."""
     nameless = table.frame[column].isna().to_numpy()
     if nameless.any():

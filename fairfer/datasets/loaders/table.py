@@ -25,12 +25,21 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from fairfer.datasets.annotations import KEYS, read_attributes
 from fairfer.datasets.dataset import Dataset, Step
+from fairfer.datasets.demographics import KEYS, read_attributes
 from fairfer.datasets.label_columns import TRUTH, Truth, as_text, multi_label_truth, single_label_truth
 from fairfer.datasets.loaders import Loader
 from fairfer.datasets.prediction_columns import PredictionColumns, find_predictions, read_predictions
-from fairfer.datasets.tables import SUFFIXES, Table, find_column, from_frame, is_pattern, list_some, match_columns, read_table
+from fairfer.datasets.tables import (
+    SUFFIXES,
+    SourceTable,
+    find_column,
+    from_frame,
+    is_pattern,
+    list_some,
+    match_columns,
+    read_table,
+)
 from fairfer.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -86,11 +95,11 @@ def load(
     truth_columns = _truth_columns(table, truth)
     target = _read_truth(table, truth_columns, truth, labels)
     columns = find_predictions(table, predicted, scores, target, truth_columns)
-    labeled = Table(table.frame.loc[target.columns.index], table.path)
+    labeled = SourceTable(table.frame.loc[target.columns.index], table.path)
     recorded = read_predictions(labeled, columns, target, model_labels)
     used = {*truth_columns.values(), *columns.all, id_column, "label"}  # a column label that is not the truth is not read
     others = [c for c in labeled.columns if c not in used]
-    groups = read_attributes(Table(labeled.frame[others], table.path), others)
+    groups = read_attributes(SourceTable(labeled.frame[others], table.path), others)
     unlabeled = len(table.frame) - len(labeled.frame)
     return Dataset(
         name=table.name if table.path is None else table.path.stem,
@@ -108,7 +117,7 @@ def load(
     )
 
 
-def _index_by_id(table: Table, requested: str | None) -> tuple[Table, str | None]:
+def _index_by_id(table: SourceTable, requested: str | None) -> tuple[SourceTable, str | None]:
     """The table indexed by sample id, and the column of ids if there is one."""
     column = find_column(table, requested, KEYS, "the sample ids; name the column with --sample-id")
     frame = table.frame
@@ -123,10 +132,10 @@ def _index_by_id(table: Table, requested: str | None) -> tuple[Table, str | None
             f"{table.column(str(column))}: the id {index[index.duplicated()][0]!r} occurs more than once; make each id unique"
         )
         raise DataError(message)
-    return Table(frame.set_axis(index, axis=0), table.path), column
+    return SourceTable(frame.set_axis(index, axis=0), table.path), column
 
 
-def _truth_columns(table: Table, requested: str | None) -> dict[str, str]:
+def _truth_columns(table: SourceTable, requested: str | None) -> dict[str, str]:
     """Columns of true labels by label; a single column stands under its own name."""
     if requested is not None and is_pattern(table, requested):
         return match_columns(table, requested, "--truth")
@@ -140,14 +149,14 @@ def _truth_columns(table: Table, requested: str | None) -> dict[str, str]:
     return {column: column}
 
 
-def _read_truth(table: Table, columns: Mapping[str, str], requested: str | None, labels: str | None) -> Truth:
+def _read_truth(table: SourceTable, columns: Mapping[str, str], requested: str | None, labels: str | None) -> Truth:
     if is_pattern(table, requested):
         return multi_label_truth(table.frame, columns, labels, table.source)
     [column] = columns.values()
     return single_label_truth(table.frame[column], labels, table.column(column))
 
 
-def _card(table: Table, truth: str, columns: PredictionColumns) -> dict[str, str]:
+def _card(table: SourceTable, truth: str, columns: PredictionColumns) -> dict[str, str]:
     predicted = columns.name
     if columns.single is None and not columns.multi:
         predicted = f"{'scores in' if '*' in columns.name else 'highest of'} {', '.join(columns.scores.values())}"

@@ -51,9 +51,14 @@ class Reproduce(Section):
     title = "Reproduce"
 
     def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:
-        """The command, and where the data of the page are."""
-        command = view.audit.command
-        return [
-            Code(command) if command else Paragraph("The command of this audit was not recorded."),
-            Paragraph(("This page is made from ", Link("audit.json", "audit.json"), ".")),
-        ]
+        """The configuration file or the command, and where the data of the page are."""
+        command, config = view.audit.command, view.audit.config
+        blocks: list[Block] = []
+        if config:
+            blocks += [
+                Paragraph("Save this as fairfer.toml and run fairfer audit in the same folder, without options."),
+                Code(config.rstrip("\n")),
+                Paragraph("Or run:"),
+            ]
+        blocks.append(Code(command) if command else Paragraph("The command of this audit was not recorded."))
+        return [*blocks, Paragraph(("This page is made from ", Link("audit.json", "audit.json"), "."))]

@@ -24,13 +24,13 @@ MAX_TEXT = 60
 Numbers = float | list[float]
 
 
-class Table(BaseModel):
+class TomlTable(BaseModel):
     """A table of the file: known keys only, no conversion of types."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
 
-class Input(Table):
+class Input(TomlTable):
     """What the graph takes: the table ``[input]``."""
 
     name: str | None = Field(default=None, min_length=1)
@@ -47,14 +47,14 @@ class Input(Table):
         return 1 if self.color == "gray" else 3
 
 
-class Output(Table):
+class Output(TomlTable):
     """What the graph returns: the table ``[output]``."""
 
     name: str | None = Field(default=None, min_length=1)
     kind: Literal["logits", "probabilities"]
 
 
-class Description(Table):
+class Description(TomlTable):
     """The whole file."""
 
     name: str = Field(min_length=1)
@@ -74,7 +74,7 @@ class Description(Table):
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-_TABLES: Mapping[str, type[Table]] = {"": Description, "input": Input, "output": Output}
+_TABLES: Mapping[str, type[TomlTable]] = {"": Description, "input": Input, "output": Output}
 
 
 def read_description(path: Path) -> Description:
@@ -111,7 +111,7 @@ def read_description(path: Path) -> Description:
     return description
 
 
-def label_space(path: Path, description: Description) -> LabelSpace:
+def declared_labels(path: Path, description: Description) -> LabelSpace:
     """The label space of a description.
 
     Raises

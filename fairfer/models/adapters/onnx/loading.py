@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fairfer.models.adapters.onnx.description import label_space, read_description
+from fairfer.models.adapters.onnx.description import declared_labels, read_description
 from fairfer.models.adapters.onnx.model import OnnxModel
 from fairfer.models.adapters.onnx.session import connect, graph_digest, open_session, short_names
 
@@ -38,7 +38,7 @@ def load(target: str | os.PathLike[str], *, providers: str = "cpu", threads: str
         description=description,
         session=session,
         port=connect(path, description, session),
-        labels=label_space(path, description),
+        labels=declared_labels(path, description),
         version=version,
         options={"description": description.digest, "providers": ",".join(short_names(session.get_providers()))},
     )

@@ -24,7 +24,7 @@ import pandas as pd
 
 from fairfer.datasets.attributes import SOURCES, Attribute, Source, cut_bands, to_levels
 from fairfer.datasets.dataset import Dataset, Step
-from fairfer.datasets.tables import Table, list_some, read_table, read_toml
+from fairfer.datasets.tables import SourceTable, list_some, read_table, read_toml
 from fairfer.errors import DataError, UsageError, did_you_mean
 from fairfer.vocabulary import ALL, TRUTH_PREFIX, UNANNOTATED
 
@@ -98,7 +98,7 @@ def annotate(dataset: Dataset, path: Path) -> Dataset:
         )
         raise DataError(message)
     joined = frame.reindex(names).set_index(dataset.samples.index)
-    columns = read_attributes(Table(joined, path), list(map(str, frame.columns)))
+    columns = read_attributes(SourceTable(joined, path), list(map(str, frame.columns)))
     missing = int((~annotated).sum())
     step = Step(f"not in {path.name}, therefore {UNANNOTATED} in all of its attributes: {missing:,}")
     return dataset.replace(
@@ -145,7 +145,7 @@ def _names_in(names: pd.Index, sample_ids: pd.Index, path: Path) -> pd.Index:
     return short
 
 
-def read_attributes(table: Table, columns: Sequence[str]) -> AttributeColumns:
+def read_attributes(table: SourceTable, columns: Sequence[str]) -> AttributeColumns:
     """Convert columns of a table to attributes, with the provenance file beside it.
 
     Parameters
@@ -183,7 +183,7 @@ def read_attributes(table: Table, columns: Sequence[str]) -> AttributeColumns:
     return AttributeColumns(tuple(attributes), refused, frame)
 
 
-def _attribute(column: str, levels: tuple[str, ...], origin: Provenance, table: Table) -> Attribute:
+def _attribute(column: str, levels: tuple[str, ...], origin: Provenance, table: SourceTable) -> Attribute:
     if origin.levels:
         unexpected = [n for n in levels if n not in origin.levels and n != UNANNOTATED]
         if unexpected:

@@ -27,7 +27,7 @@ from fairfer.labels import FERPLUS, LabelSpace
 from fairfer.predictions.predictions import Predictions
 from fairfer.report import sections
 from fairfer.report.figures import FIGURES, draw, rate_heatmaps
-from fairfer.report.figures.group_selection import MAX_GROUPS, displayed_groups, omission_note
+from fairfer.report.figures.group_selection import MAX_DISPLAYED_GROUPS, displayed_groups, omission_note
 from fairfer.report.html import page
 from fairfer.report.summary import summary
 from fairfer.report.tables.counts import confusion_table
@@ -607,7 +607,7 @@ def test_of_many_groups_the_largest_are_drawn():
     view = View(audit_of(case))
     assert len(view.groups(("a", "b"))) == 48
     largest = displayed_groups(view, ("a", "b"))
-    assert len(largest) == MAX_GROUPS
+    assert len(largest) == MAX_DISPLAYED_GROUPS
     others = [g for g in view.groups(("a", "b")) if g not in largest]
     assert min(view.size(("a", "b"), g) for g in largest) >= max(view.size(("a", "b"), g) for g in others)
     assert omission_note(view, [(("a", "b"), largest)]) == " Of 48 groups by a and b, the 36 largest are shown."

@@ -47,7 +47,7 @@ def compare(
     from fairfer.audits.compare import compare as compare_runs
     from fairfer.audits.leaderboard import leaderboard
     from fairfer.files import write_text
-    from fairfer.report.text.comparison import leaderboard_text, summary
+    from fairfer.report.text.comparison import comparison_summary, leaderboard_text
     from fairfer.report.write import write_comparison
 
     folders = [_folder(run) for run in runs]
@@ -59,7 +59,7 @@ def compare(
             typer.echo(f"Leaderboard: {out / 'leaderboard.txt'}")
         return
     comparison = compare_runs(*folders)
-    typer.echo(summary(comparison).rstrip("\n"))
+    typer.echo(comparison_summary(comparison).rstrip("\n"))
     typer.echo(f"Comparison: {write_comparison(comparison, out or folders[1] / 'comparison')}")
 
 

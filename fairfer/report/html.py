@@ -17,8 +17,7 @@ from markupsafe import Markup, escape
 from fairfer.report import sections, verdict_renderers
 from fairfer.report.blocks import Link, Text
 from fairfer.report.tables.comparison import changes_table, gap_changes_table, missing_table
-from fairfer.report.text.comparison import lines
-from fairfer.report.text.comparison import title as comparison_title
+from fairfer.report.text.comparison import comparison_title, lines
 from fairfer.report.text.findings import headline, overall, title
 from fairfer.report.text.glossary import mentions
 from fairfer.report.text.numbers import day, no_breaks

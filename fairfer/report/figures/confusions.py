@@ -22,7 +22,7 @@ from fairfer.vocabulary import NO_ANSWER
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fairfer.report.figures.rows import Confusion
+    from fairfer.metrics.results import Confusion
     from fairfer.report.view import View
     from fairfer.vocabulary import Group, Grouping
 

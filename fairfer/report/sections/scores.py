@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fairfer.report.view import View
 
 
-class Scores(Section):
+class ScoresSection(Section):
     """AUROC, average precision, Brier score and calibration per label and group."""
 
     key = "scores"

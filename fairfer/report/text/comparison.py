@@ -27,13 +27,13 @@ _PLACES = {
 }
 
 
-def title(comparison: Comparison) -> str:
+def comparison_title(comparison: Comparison) -> str:
     """``deepface 1 vs. baseline 1 on FER+ test, 3,122 faces``."""
     candidate, base = (f"{s.model} {s.version}" for s in (comparison.candidate, comparison.base))
     return f"{candidate} vs. {base} on {comparison.data}, {many(comparison.samples, 'face')}"
 
 
-def is_significant(change: Change) -> bool:
+def is_significant_change(change: Change) -> bool:
     """Whether a change is statistically significant."""
     return change.q is not None and change.q < ALPHA
 
@@ -45,12 +45,12 @@ def improvement(change: Change) -> float:
 
 def is_worse(change: Change) -> bool:
     """Whether a rate got significantly worse."""
-    return is_significant(change) and improvement(change) < 0
+    return is_significant_change(change) and improvement(change) < 0
 
 
 def is_better(change: Change) -> bool:
     """Whether a rate got significantly better."""
-    return is_significant(change) and improvement(change) > 0
+    return is_significant_change(change) and improvement(change) > 0
 
 
 def change_words(change: Change | GapChange) -> str:
@@ -103,9 +103,9 @@ def _change_name(comparison: Comparison, change: Change) -> str:
     return f"{name} of {people(change.attribute, change.group).plural}{note}"
 
 
-def summary(comparison: Comparison) -> str:
+def comparison_summary(comparison: Comparison) -> str:
     """The comparison as text for a terminal."""
-    text = [f"fairfer compare \N{MIDDLE DOT} {plain(title(comparison))}", ""]
+    text = [f"fairfer compare \N{MIDDLE DOT} {plain(comparison_title(comparison))}", ""]
     for line in lines(comparison):
         text += textwrap.wrap(plain(line), _WIDTH, break_long_words=False, break_on_hyphens=False)
     return "\n".join(text) + "\n"

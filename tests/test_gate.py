@@ -207,7 +207,7 @@ def test_a_baseline_with_other_data_is_refused():
     """Other data set, labels, groups or options: the message names the difference."""
     audit = audited({"f": PRESENT, "m": PRESENT})
     for other, field in (
-        (audited({"f": PRESENT, "m": PRESENT}, name="other"), "data set"),
+        (audited({"f": PRESENT, "m": PRESENT}, name="other"), "dataset"),
         (audited({"f": PRESENT, "m": (400, 501)}), "different number of faces by label and group"),
         (audited({"f": PRESENT, "m": PRESENT}, unsupported_labels="keep"), "--unsupported-labels"),
     ):

@@ -1,4 +1,4 @@
-"""Label spaces, spellings, and the labels of a data set against those of a model."""
+"""Label spaces, spellings, and the labels of a dataset against those of a model."""
 
 from __future__ import annotations
 

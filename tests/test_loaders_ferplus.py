@@ -212,7 +212,7 @@ def test_images_can_be_read_from_kaggles_table(tmp_path, write_ferplus):
 
 
 def test_the_folder_is_the_root_or_its_data_folder(tmp_path, write_ferplus):
-    """Both give the same data set."""
+    """Both give the same dataset."""
     root = write_ferplus(tmp_path)
     assert load_dataset(root / "data", loader="ferplus").digest == load_dataset(root).digest
     assert len(load_dataset(root / "data", loader="ferplus", votes_from="fer2013new.csv")) == 4
@@ -221,7 +221,7 @@ def test_the_folder_is_the_root_or_its_data_folder(tmp_path, write_ferplus):
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"split": "tset"}, "--split 'tset' does not exist in this data set; did you mean 'test'"),
+        ({"split": "tset"}, "--split 'tset' does not exist in this dataset; did you mean 'test'"),
         ({"rule": "majorty"}, "--rule 'majorty' is not a vote rule of FER\\+; did you mean 'majority'"),
         ({"votes_from": "labels.csv"}, "--votes-from 'labels.csv' is not a label file of FER\\+; did you mean 'label.csv'"),
     ],

@@ -18,7 +18,7 @@ UNITS = LabelSpace("units", ("AU6", "AU12", "AU4"))
 
 
 def dataset(rows, labels=UNITS, **columns) -> Dataset:
-    """A multi-label data set with these rows of 1, 0 and None."""
+    """A multi-label dataset with these rows of 1, 0 and None."""
     index = pd.Index([chr(97 + i) for i in range(len(rows))], dtype="str")
     truth = {f"truth:{n}": pd.array([r[i] for r in rows], dtype="Int8") for i, n in enumerate(labels.labels)}
     return Dataset("toy", labels, pd.DataFrame(truth | columns, index=index), task="multi-label")

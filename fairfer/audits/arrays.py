@@ -43,7 +43,7 @@ def audit(
 ) -> Audit:
     """Audit predictions: error rates per label and group, and the differences between groups.
 
-    Takes arrays and data frames, or a data set and its predictions.
+    Takes arrays and data frames, or a dataset and its predictions.
 
     Parameters
     ----------

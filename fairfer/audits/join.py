@@ -124,7 +124,7 @@ class JoinedSamples:
         return {g: VoteCounts(c, patterns, c.unit) for g, c in counts.items()}
 
     def duplicates(self) -> pd.Series | None:
-        """Name of each sample's duplicate group in the whole data set, where it has votes and duplicates."""
+        """Name of each sample's duplicate group in the whole dataset, where it has votes and duplicates."""
         dataset = self.design.dataset
         return dataset.samples[DUPLICATE_GROUP] if dataset.votes is not None and DUPLICATE_GROUP in dataset.samples else None
 

@@ -37,7 +37,7 @@ class AuditPlan(Strict):
     Attributes
     ----------
     by
-        Groupings: ``"gender"``, or ``"gender,race"`` for an intersection. Every attribute of the data set, one by one, when
+        Groupings: ``"gender"``, or ``"gender,race"`` for an intersection. Every attribute of the dataset, one by one, when
         empty.
     thresholds
         Decision threshold by label, for models whose scores are independent per label; 0.5 for labels without one.
@@ -158,7 +158,7 @@ def parse_groupings(by: object) -> tuple[Grouping, ...]:
 
 @dataclass(frozen=True)
 class Design:
-    """A plan applied to a data set and a model: what will be counted.
+    """A plan applied to a dataset and a model: what will be counted.
 
     Attributes
     ----------
@@ -190,7 +190,7 @@ class Design:
 
 
 def check_plan(plan: AuditPlan, dataset: Dataset, model_labels: LabelSpace, model_task: Task = "single-label") -> Design:
-    """Apply a plan to a data set and a model, before the model is asked about a single image.
+    """Apply a plan to a dataset and a model, before the model is asked about a single image.
 
     Parameters
     ----------

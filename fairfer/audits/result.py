@@ -66,7 +66,7 @@ class AttributeInfo(Strict):
 
 
 class DataInfo(Strict):
-    """The data set."""
+    """The dataset."""
 
     name: str
     samples: int
@@ -93,7 +93,7 @@ class ModelInfo(Strict):
 
 
 class LabelInfo(Strict):
-    """Labels of the data set and of the model, and what was audited."""
+    """Labels of the dataset and of the model, and what was audited."""
 
     audited: list[str]
     unsupported_labels: list[str]

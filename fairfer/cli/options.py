@@ -25,8 +25,8 @@ class LoadOptions:
     dataset: Annotated[
         str, typer.Argument(metavar="DATASET", help="A folder, a table of predictions, or 'sample' (the bundled one).")
     ] = "sample"
-    loader: Annotated[str | None, typer.Option("--loader", help="Layout of the data set; recognized when not given.")] = None
-    name: Annotated[str | None, typer.Option("--name", help="Name of the data set in reports and folders.")] = None
+    loader: Annotated[str | None, typer.Option("--loader", help="Layout of the dataset; recognized when not given.")] = None
+    name: Annotated[str | None, typer.Option("--name", help="Name of the dataset in reports and folders.")] = None
     split: Annotated[str | None, typer.Option("--split", help="train, valid, test or all (FER+: test when not given).")] = None
     rule: Annotated[
         str | None,
@@ -160,7 +160,7 @@ class PlanOptions:
 
 
 def chosen_dataset(options: LoadOptions, tables: TableOptions | None = None) -> Dataset:
-    """The data set that the options name."""
+    """The dataset that the options name."""
     from fairfer.datasets.loading import load_dataset
 
     tables = tables or TableOptions()

@@ -117,7 +117,7 @@ def _overall(outcomes: Sequence[Outcome]) -> Outcome:
 
 def _check_same_data(audit: Audit, baseline: Audit) -> None:
     fields: list[tuple[str, object, object]] = [
-        ("data set", audit.data.name, baseline.data.name),
+        ("dataset", audit.data.name, baseline.data.name),
         ("labels of the data", audit.data.labels, baseline.data.labels),
         ("--unsupported-labels", audit.plan.unsupported_labels, baseline.plan.unsupported_labels),
         ("--subject", audit.plan.subject, baseline.plan.subject),

@@ -1,4 +1,4 @@
-"""Data-set bias: who is in the data and which labels are associated with which groups, computed on counts.
+"""Dataset bias: who is in the data and which labels are associated with which groups, computed on counts.
 
 *Representational* bias: some groups are larger than others. *Stereotypical* bias: a label is more common in one group than in
 another, so that a model can learn the group instead of the expression. Formulas and names follow Dominguez-Catena, Paternain
@@ -148,7 +148,7 @@ def similarity(one: ArrayLike, other: ArrayLike) -> float:
 
 
 def dsap(table: pd.DataFrame, totals: ArrayLike | None = None) -> dict[str, float]:
-    """DSAP of a data set, groups (all possible ones) by labels.
+    """DSAP of a dataset, groups (all possible ones) by labels.
 
     Parameters
     ----------

@@ -292,7 +292,7 @@ def duplicate_consistency(
     duplicates
         (samples,) name of the image's content where another sample has the same; empty text elsewhere.
     names
-        Labels of the data set.
+        Labels of the dataset.
     confidence
         Of Wilson's interval.
 

@@ -257,7 +257,7 @@ def load(
         ``train``, ``valid``, ``test`` or ``all``.
     rule
         How labels are derived from ten votes: ``majority`` (the official evaluation), ``crossentropy`` or ``plurality``
-        give one label per face; ``multi_target`` gives any number (a multi-label data set).
+        give one label per face; ``multi_target`` gives any number (a multi-label dataset).
     votes_from
         ``label.csv`` (which the official trainer reads) or ``fer2013new.csv``.
     pixels

@@ -154,7 +154,7 @@ def test_the_same_row_twice_is_one_row(tmp_path, toy):
         ('[gender]\nsource = "inferred"\nprobabilities = {f = 3}', "no column 3 for 'f'"),
         (
             '[gender]\nsource = "inferred"\nlevels = ["f", "m"]\nprobabilities = {x = "p_f"}',
-            "probabilities of the unknown level 'x'; there are: f, m",
+            "probabilities of the unknown level 'x'; available: f, m",
         ),
     ],
 )

@@ -165,7 +165,7 @@ BAD = [
     (["audit", "predictions.csv", "--standardize", "agee"], "no such column"),
     (["audit", "predictions.csv", "--standardize", "label"], "always adjusted for"),
     (["audit", "predictions.csv", "--standardize", "vote_entropy"], "no raters' votes"),
-    (["audit", "predictions.csv", "--subject", "actr"], "there are: label, gender, race"),
+    (["audit", "predictions.csv", "--subject", "actr"], "available: label, gender, race"),
     (["report", "nowhere"], "no folder"),
 ]
 

@@ -191,7 +191,7 @@ def test_a_waiver_applies_to_the_checks_it_names():
     [
         ({"attribute": ["gender"]}, "rule 'r': the audit does not group by 'gender'"),
         ({"label": ["hapines"]}, "rule 'r': the audit has no label 'hapines'; did you mean 'happiness'"),
-        ({"label": ["fear"]}, "rule 'r': the audit has no label 'fear'; there are: "),
+        ({"label": ["fear"]}, "rule 'r': the audit has no label 'fear'; available: "),
         ({"require": ["women"]}, "rule 'r': g has no group 'women'"),
         ({"max_gap": None, "max_regression": 0.1}, "max_regression needs a baseline; name its run with --baseline"),
     ],

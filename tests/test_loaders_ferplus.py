@@ -272,7 +272,7 @@ def test_an_invalid_fer2013new_csv_is_refused_with_its_line(tmp_path, write_ferp
 def test_a_missing_split_is_refused_with_those_present(tmp_path, write_ferplus):
     """Often only some splits were copied."""
     root = write_ferplus(tmp_path, SPLITS)
-    with pytest.raises(DataError, match=r"has no valid split with label\.csv; there are: train, test"):
+    with pytest.raises(DataError, match=r"has no valid split with label\.csv; available: train, test"):
         load_dataset(root, split="valid")
     with pytest.raises(DataError, match=r"see datasets/README\.md for the layout"):
         load_dataset(tmp_path / "data" / "FER2013Test", loader="ferplus")

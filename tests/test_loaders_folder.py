@@ -156,7 +156,7 @@ def test_the_truth_may_be_any_column(faces):
         ),
         ("file_name,label\na.png,\n", {}, DataError, "column 'label' is empty"),
         ("file_name,label\na.png,rage\nb.png,sad\n", {}, DataError, "metadata.csv, column 'label' mixes emotions with rage"),
-        ("file_name,label\na.png,sad\n", {"split": "test"}, UsageError, "no split 'test'; there are none"),
+        ("file_name,label\na.png,sad\n", {"split": "test"}, UsageError, "no split 'test'; none are available"),
         (
             "file_name,label\na.png,sad\n",
             {"votes_from": "x"},
@@ -221,7 +221,7 @@ def test_a_misspelled_sample_is_refused_with_a_hint(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="sampel does not exist; did you mean 'sample'"):
         load_dataset("sampel")
-    with pytest.raises(DataError, match="there are none"):
+    with pytest.raises(DataError, match="none are available"):
         load_dataset(tmp_path / "nowhere" / "x")
 
 

@@ -748,7 +748,7 @@ def test_without_a_significant_gap_the_closest_is_reported():
     assert finding.rates.startswith("closest to significance: ")
     assert re.fullmatch(r"q = \d(\.\d+)?|q > 0\.99", finding.certainty)
     assert re.match(
-        rf"Expected by chance, depending on emotion and grouping: TPR gaps of up to 0\.\d\d{EN}0\.\d\d and FPR gaps",
+        rf"Gaps expected by chance, depending on emotion and grouping: 0\.\d\d{EN}0\.\d\d for TPR and ",
         headline(view),
     )
 

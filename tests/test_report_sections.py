@@ -423,7 +423,7 @@ def test_gaps_that_standardization_explains_are_reported(result):
     explained = same.model_copy(update={"difference": 0.01, "expected_by_chance": 0.05, "q": 0.9})
     assert not is_significant(explained)
     text = caveats.standardization(View(result.model_copy(update={"standardized": [explained]})), [gap])
-    assert text.startswith("When directly standardized for emotion and vote_entropy, no longer statistically significant: ")
+    assert text.startswith("No longer statistically significant when directly standardized for emotion and vote_entropy: ")
     assert "0.01 after" in text
     significant = same.model_copy(update={"difference": 0.3, "expected_by_chance": 0.05, "q": 0.001})
     assert caveats.standardization(View(result.model_copy(update={"standardized": [significant]})), [gap]) == ""

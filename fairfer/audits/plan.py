@@ -81,7 +81,7 @@ class AuditPlan(Strict):
     @classmethod
     def _minimum(cls, value: int) -> int:
         if value < 1:
-            message = f"--minimum {value}: the smallest denominator must be at least 1"
+            message = f"--minimum {value}: give at least 1"
             raise UsageError(message)
         return value
 
@@ -97,7 +97,7 @@ class AuditPlan(Strict):
     @classmethod
     def _permutations(cls, value: int) -> int:
         if value < _LEAST_PERMUTATIONS:
-            message = f"--permutations {value}: at least {_LEAST_PERMUTATIONS} are needed"
+            message = f"--permutations {value}: give at least {_LEAST_PERMUTATIONS}"
             raise UsageError(message)
         return value
 

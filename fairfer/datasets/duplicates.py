@@ -111,7 +111,7 @@ def _count(dataset: Dataset, digests: pd.Series, other: OtherImages | None) -> D
     if repeated.any():
         groups = digests[in_group].nunique()
         remarks.append(
-            Step(f"images that are exact duplicates of an earlier one: {int(repeated.sum()):,} in {groups:,} groups")
+            Step(f"images that are exact duplicates of an earlier one: {int(repeated.sum()):,} in {groups:,} groups (kept)")
         )
         if dataset.votes is not None:  # label consistency is measured on duplicates that were rated separately
             group = digests.map(bytes.hex).where(in_group, "").astype("str")
@@ -120,5 +120,5 @@ def _count(dataset: Dataset, digests: pd.Series, other: OtherImages | None) -> D
         files = set(file_digests(other.images, other.sample_ids)) - {b""}
         elsewhere = sum(d in files for d in file_digests(dataset.images, _ids(dataset)))
         if elsewhere:
-            remarks.append(Step(f"images whose file is also in {other.where}: {elsewhere:,}"))
+            remarks.append(Step(f"images that also occur in {other.where}: {elsewhere:,} (kept)"))
     return dataset.replace(steps=(*dataset.steps, *remarks))

@@ -69,9 +69,7 @@ def _caption(view: View, grouping: Grouping, groups: Sequence[Group]) -> str:
         )
     caption += f"Open dot: too few faces to compare. {DASH}: not estimable. "
     caption += (
-        "In parentheses: number of faces in the group."
-        if len(groups) > MAX_GROUPS_BY_COLOR
-        else "n: number of faces behind the TPR."
+        "In parentheses: number of faces in the group." if len(groups) > MAX_GROUPS_BY_COLOR else "n: denominator of the TPR."
     )
     return caption + omission_note(view, [(grouping, list(groups))])
 

@@ -379,7 +379,7 @@ def test_sections_of_confusions_and_scores_are_shown_only_with_their_results(sco
 def test_scores_that_are_no_probabilities_are_a_caveat(scored):
     """Their order has a meaning, their size has none."""
     unbounded = scored.model_copy(update={"score_scale": "unbounded"})
-    text = "Some scores are outside 0 to 1, so they are not probabilities"
+    text = "Some scores are outside 0 to 1 and therefore not probabilities"
     assert any(line.startswith(text) for line in sections.caveats(View(unbounded)))
     assert not any(line.startswith(text) for line in sections.caveats(View(scored)))
 
@@ -481,7 +481,7 @@ def test_gaps_as_annotated_are_positive(result):
     [(_, rows)] = view.sensitivity
     assert {(c.difference, c.low, c.high) for c in rows} == {(0.2, -0.1, 0.3)}
     assert (view.probabilistic(gap).most_likely, view.probabilistic(gap).probabilistic) == (0.2, 0.05)
-    assert "(0.20 most likely, +0.05 probabilistic)" in caveats.group_membership(view, [gap])
+    assert "(+0.05 instead of 0.20)" in caveats.group_membership(view, [gap])
 
 
 def test_statements_agree_with_the_audit(result):
@@ -515,7 +515,7 @@ def test_statements_without_results_contain_no_number(result):
     assert statements.association(view) == "Association of emotion and group"
     assert minimum_detectable(view) == ""
     fpr_gaps = [g for g in result.gaps if g.rate == "FPR"]
-    assert " FPR by gender)." in minimum_detectable(View(result.model_copy(update={"gaps": fpr_gaps})))
+    assert " FPR by gender: " in minimum_detectable(View(result.model_copy(update={"gaps": fpr_gaps})))
     missing = {"difference": None, "low": None, "high": None, "status": "not_estimable"}
     corrected = [c.model_copy(update=missing) if c.error == 0.1 else c for c in result.annotation_sensitivity.corrected]
     view = View(

@@ -98,7 +98,7 @@ def _suggest_subject(dataset: Dataset, subject: str) -> None:
     if not subject and (column := likely_subject_column(dataset.samples)):
         name, number = column
         typer.echo(
-            f"column {name!r} names {number:,} subjects in {len(dataset):,} images; with --subject {name}, intervals and tests treat "
-            "the subject as the independent unit; without it, they treat every image as a different subject",
+            f"column {name!r} names {number:,} subjects in {len(dataset):,} images: with --subject {name}, intervals and tests "
+            "treat the subject as the independent unit; without it, they treat every image as a different subject",
             err=True,
         )

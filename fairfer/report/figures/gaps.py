@@ -73,13 +73,13 @@ def draw_standardized_gaps(view: View) -> list[Picture]:
     after = sum(is_significant(a) for a in tested)
     before = sum(bool((g := view.gap(a.rate, a.label, a.attribute)) and is_significant(g)) for a in tested)
     title = (
-        f"Standardized for {view.strata}, {after:,} of {many(len(tested), 'gap')} {'is' if after == 1 else 'are'} statistically "
-        f"significant; before standardization, {before:,}"
+        f"Standardized for {view.strata}, {after:,} of {many(len(tested), 'gap')} {'is' if after == 1 else 'are'} "
+        f"statistically significant; before standardization, {before:,}"
     )
     caption = (
         f"Dot: gap after direct standardization, which gives all groups the same distribution of {view.strata}. Orange ring: "
-        "gap before standardization. Line: confidence bounds of the standardized gap. Gray bar: gap expected by chance. Filled dot: "
-        "statistically significant (FDR-adjusted p < 0.05). Only strata with faces of every group are used; the "
+        "gap before standardization. Line: confidence bounds of the standardized gap. Gray bar: gap expected by chance. Filled "
+        "dot: statistically significant (FDR-adjusted p < 0.05). Only strata with faces of every group are used; the "
         "table gives the share of faces in them."
     )
     canvas = _draw_rows([_Row(a, a.unstandardized) for a in gaps], title)

@@ -52,7 +52,8 @@ class HumanAgreement(Section):
         if votes.duplicate_consistency:
             explanation = (
                 "Some images occur twice in the dataset with independent votes. The table shows how often both sets of votes "
-                f"give the same label. The row of one {view.noun} counts the pairs in which at least one set gives that {view.noun}."
+                f"give the same label. The row of one {view.noun} counts the pairs in which at least one set "
+                f"gives that {view.noun}."
             )
             blocks += [
                 Heading("Label consistency on duplicate images"),

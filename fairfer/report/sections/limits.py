@@ -27,11 +27,12 @@ class Limits(Section):
         items = ["A label is how raters perceived a face. It is not what the person felt."]
         if inferred:
             items.append(
-                f"A model inferred these attributes: {', '.join(inferred)}. Its errors can hide gaps or create them. How people "
-                "describe themselves is unknown."
+                f"A model inferred these attributes: {', '.join(inferred)}. Its errors can hide gaps or create them. How "
+                "people describe themselves is unknown."
             )
         items += [
-            "A gap that is not statistically significant may still exist. In small groups, even a large gap may not be significant.",
+            "A gap that is not statistically significant may still exist. In small groups, even a large gap may not be "
+            "significant.",
             "A statistically significant gap is a difference between these groups in this dataset. Rates do not show why.",
             f"A rate of a group is compared only if its denominator is at least {many(plan.minimum, 'face')}.",
         ]

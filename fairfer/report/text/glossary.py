@@ -93,8 +93,8 @@ GLOSSARY: Mapping[str, Entry] = {
     ),
     "minimum-detectable": Entry(
         "Minimum detectable difference",
-        "The smallest true difference that exceeds the gap expected by chance with 80 % power, given these group sizes. Smaller "
-        "differences are likely to be missed.",
+        "The smallest true difference that exceeds the gap expected by chance with 80 % power, given these group sizes. "
+        "Smaller differences are likely to be missed.",
         ("minimum detectable difference",),
     ),
     "additional-samples": Entry(
@@ -111,8 +111,8 @@ GLOSSARY: Mapping[str, Entry] = {
     "rater": Entry(
         "Human agreement",
         "How often one rater agrees with the majority of the other raters of a face. It shows how hard the task is for a "
-        "person. It is not an upper limit for a model that was trained on the votes of many raters. Ties among the other raters "
-        "count in equal parts.",
+        "person. It is not an upper limit for a model that was trained on the votes of many raters. Ties among the other "
+        "raters count in equal parts.",
         ("human agreement",),
     ),
     "entropy": Entry(
@@ -122,9 +122,9 @@ GLOSSARY: Mapping[str, Entry] = {
     ),
     "correction": Entry(
         "Correction for annotation error",
-        "Errors in inferred groups usually make gaps look smaller. Each annotated group is a mixture of the true groups. For an "
-        "assumed share of wrong annotations, the correction computes the rates of the true groups from those of the annotated "
-        "groups.",
+        "Errors in inferred groups usually make gaps look smaller. Each annotated group is a mixture of the true groups. For "
+        "an assumed share of wrong annotations, the correction computes the rates of the true groups from those of the "
+        "annotated groups.",
         ("corrected for annotation error",),
     ),
     "probabilistic": Entry(

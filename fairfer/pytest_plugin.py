@@ -65,7 +65,7 @@ def assert_fair(
     """
     from fairfer.gate.judge import judge
     from fairfer.gate.policy import Policy, read_policy
-    from fairfer.report.verdicts import terminal
+    from fairfer.report.verdict_renderers import terminal
 
     __tracebackhide__ = True
     rules = policy if isinstance(policy, Policy) else read_policy(policy)

@@ -158,6 +158,7 @@ def training():
     return training
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("training")
 def test_from_photographs_to_a_graph(ferplus, tmp_path, capsys):
     from fairfer.models.adapters import onnx as adapter

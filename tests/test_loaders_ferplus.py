@@ -154,7 +154,7 @@ def test_unknown_and_not_a_face_are_excluded_separately(tmp_path, write_ferplus)
     """The steps have a reason for each."""
     data = load_dataset(write_ferplus(tmp_path))
     reasons = {s.what: s.excluded for s in data.steps if s.excluded}
-    assert reasons == {"unknown by the rule 'majority'": 2, "voted not a face": 1}
+    assert reasons == {"labeled unknown by the rule 'majority'": 2, "labeled as not a face": 1}
 
 
 SPLITS = {

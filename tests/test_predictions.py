@@ -388,9 +388,9 @@ def test_a_run_of_another_image_cannot_be_audited(toy):
     """The message names the image that has changed."""
     data = toy(["anger"] * 3)
     predictions = predict(data, FakeModel())
-    with pytest.raises(RunError, match=r"picture face0001\.png changed since fake saw it; predict again"):
+    with pytest.raises(RunError, match=r"image face0001\.png has changed since fake was run; predict again"):
         audit(toy(["anger"] * 3, said=[4, 3, 4]), predictions)
-    with pytest.raises(RunError, match=r"lack 1 of 3 samples of toy \(the first: b\); predict again"):
+    with pytest.raises(RunError, match=r"lack 1 of 3 samples of toy \(the first is b\); predict again"):
         audit(toy(["anger"] * 3, ids=["face0000.png", "b", "face0002.png"]), predictions)
 
 

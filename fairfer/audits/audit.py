@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from fairfer.audits.plan import Design
     from fairfer.datasets.dataset import Dataset
     from fairfer.metrics.counts import Counts
+    from fairfer.metrics.metric_settings import MetricSettings
     from fairfer.metrics.results import AnnotationSensitivity, DuplicateConsistency, Gap, HumanAgreement, Rate
-    from fairfer.metrics.settings import MetricSettings
 
 _PACKAGES = ("fairfer", "deepface", "duckdb", "fairlearn", "numpy", "onnxruntime", "pandas", "pillow", "scikit-learn", "scipy")
 

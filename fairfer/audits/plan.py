@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from fairfer.errors import UsageError, did_you_mean
 from fairfer.labels import Reconciliation, reconcile
-from fairfer.metrics.settings import MetricSettings
+from fairfer.metrics.metric_settings import MetricSettings
 from fairfer.schema import Strict
 from fairfer.vocabulary import EVERYONE, Group, Grouping, Task, grouping_name
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fairfer.datasets.dataset import Dataset
     from fairfer.labels import LabelSpace
 
-MAX_GROUPS = 400
+MAX_CROSSED_GROUPS = 400
 """A table of more groups than this is not readable."""
 
 DEFAULT_THRESHOLD = 0.5
@@ -231,7 +231,8 @@ def check_plan(plan: AuditPlan, dataset: Dataset, model_labels: LabelSpace, mode
 
 def _cross(grouping: Grouping, attributes: Mapping[str, Attribute]) -> tuple[Group, ...]:
     groups = tuple(itertools.product(*(attributes[n].levels for n in grouping)))
-    if len(groups) > MAX_GROUPS:
-        message = f"--by {grouping_name(grouping)} makes {len(groups):,} groups, more than {MAX_GROUPS}; cross fewer attributes"
+    if len(groups) > MAX_CROSSED_GROUPS:
+        name = grouping_name(grouping)
+        message = f"--by {name} makes {len(groups):,} groups, more than {MAX_CROSSED_GROUPS}; cross fewer attributes"
         raise UsageError(message)
     return groups

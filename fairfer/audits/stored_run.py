@@ -131,9 +131,9 @@ def _fields(one: Audit, other: Audit) -> list[tuple[str, object, object]]:
         ("labels of the data", one.data.labels, other.data.labels),
         ("task", one.task, other.task),
     ]
-    # A file may have another name and the same content, which is compared sample by sample; and two models' predictions may be
-    # columns of one table.
-    keys = (one.data.card.keys() & other.data.card.keys()) - {"source", "demographics", "predicted", "scores"}
+    # A file may have another name and the same content: the content is compared sample by sample. One table may hold the
+    # predictions of several models.
+    keys = (one.data.card.keys() & other.data.card.keys()) - {"source", "demographics", "predicted"}
     fields += [(f"{k} of the data", one.data.card[k], other.data.card[k]) for k in sorted(keys)]
     return [
         *fields,

@@ -50,7 +50,7 @@ def compare(
     from fairfer.audits.compare import compare as compare_runs
     from fairfer.audits.leaderboard import leaderboard
     from fairfer.files import write_text
-    from fairfer.report.text.comparison import leaderboard_text, summary
+    from fairfer.report.text.comparison import comparison_summary, leaderboard_text
     from fairfer.report.write import write_comparison
 
     folders = [_folder(run) for run in runs]
@@ -62,7 +62,7 @@ def compare(
             typer.echo(f"Leaderboard: {out / 'leaderboard.txt'}")
         return
     comparison = compare_runs(*folders)
-    typer.echo(summary(comparison).rstrip("\n"))
+    typer.echo(comparison_summary(comparison).rstrip("\n"))
     typer.echo(f"Comparison: {write_comparison(comparison, out or folders[1] / 'comparison')}")
 
 
@@ -91,7 +91,7 @@ def gate(
     """Judge a run by a policy. Exit codes: 0 pass, 1 fail, 2 could not run, 3 inconclusive (too few faces to judge)."""
     from fairfer.gate.run import judge_run
     from fairfer.report.verdict_files import annotate_workflow, write_verdict
-    from fairfer.report.verdicts import terminal
+    from fairfer.report.verdict_renderers import terminal
 
     verdict = judge_run(run, baseline, policy, allow_inconclusive=allow_inconclusive)
     write_verdict(verdict, run, markdown_file=markdown, junit_file=junit)

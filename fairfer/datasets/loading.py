@@ -103,7 +103,7 @@ def load_dataset(
     >>> fairfer.load_dataset(df).attribute("gender").levels
     ('f', 'm')
     """
-    from fairfer.datasets.annotations import annotate, apply_bands
+    from fairfer.datasets.demographics import annotate, apply_bands
 
     settings = {k: v for k, v in options.items() if v is not None}
     if isinstance(source, str | os.PathLike):

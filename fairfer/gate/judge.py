@@ -28,7 +28,7 @@ import numpy as np
 
 from fairfer.errors import RunError, UsageError, did_you_mean
 from fairfer.gate.checks import REGRESSION_RATES, Check, Measurement, Target, create_check
-from fairfer.gate.policy import JUDGED_RATES, OVERALL_RATES, Policy, Rule
+from fairfer.gate.policy import JUDGED_OVERALL_RATES, JUDGED_RATES, Policy, Rule
 from fairfer.gate.verdict import EXIT_CODES, CheckResult, GroupSampleSize, Outcome, Verdict
 from fairfer.labels import canonical
 from fairfer.vocabulary import ALL, EVERYONE, LOWER_IS_BETTER, Group, Grouping, group_name, grouping_name
@@ -164,7 +164,7 @@ def _targets(rule: Rule, audit: Audit, baseline: Audit | None) -> list[Target]:
     _check_rate(rule, audit, baseline)
     for grouping in rule.groupings:
         _check_grouping(rule, grouping, audit)
-    if rule.rate in OVERALL_RATES:
+    if rule.rate in JUDGED_OVERALL_RATES:
         labels = [ALL]
     else:
         existing = list(audit.labels.audited)

@@ -44,10 +44,10 @@ _AUDIT = "audit"
 POLICY_FILES = ("fairfer.toml", "pyproject.toml")
 Kind = Literal["max_gap", "min_ratio", "min_worst", "max_regression"]
 KINDS: tuple[Kind, ...] = ("max_gap", "min_ratio", "min_worst", "max_regression")
-OVERALL_RATES = ("accuracy", "subset accuracy", "coverage")
+JUDGED_OVERALL_RATES = ("accuracy", "subset accuracy", "coverage")
 """Rates over all labels that a rule may limit. Single-label audits have accuracy, multi-label audits subset accuracy."""
 
-JUDGED_RATES = ("TPR", "FPR", "TNR", "FNR", "PPV", "selection rate", *OVERALL_RATES)
+JUDGED_RATES = ("TPR", "FPR", "TNR", "FNR", "PPV", "selection rate", *JUDGED_OVERALL_RATES)
 """Rates that a rule may limit: proportions of independent trials, for which confidence bounds are known."""
 
 
@@ -113,7 +113,7 @@ class Rule(_PolicyTable):
             complement = "TNR" if self.rate == "FPR" else "TPR"
             message = f"min_worst of {self.rate} would require errors; limit {complement} instead"
             raise ValueError(message)
-        if self.rate in OVERALL_RATES and self.label != [ALL]:
+        if self.rate in JUDGED_OVERALL_RATES and self.label != [ALL]:
             message = f"{self.rate} is over all labels; omit label"
             raise ValueError(message)
         return self

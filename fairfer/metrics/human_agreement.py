@@ -25,7 +25,7 @@ from fairfer.vocabulary import ALL, EVERYONE, Group, Grouping
 
 if TYPE_CHECKING:
     from fairfer.metrics.counts import Counts
-    from fairfer.metrics.settings import MetricSettings
+    from fairfer.metrics.metric_settings import MetricSettings
 
 AGREEMENT_LEVELS = ("unanimous", "clear", "mixed", "split")
 _UPPER_ENTROPY = (0.0, 0.75, 1.25)

@@ -27,7 +27,7 @@ from fairfer.vocabulary import UNANNOTATED, Group, Grouping, is_annotated
 if TYPE_CHECKING:
     from fairfer.datasets.attributes import Attribute
     from fairfer.metrics.counts import Counts
-    from fairfer.metrics.settings import MetricSettings
+    from fairfer.metrics.metric_settings import MetricSettings
     from fairfer.metrics.subjects import RateKey
 
 ERROR_RATES = (0.0, 0.01, 0.05, 0.1, 0.2)

@@ -27,7 +27,7 @@ from fairfer.stats import (
 
 if TYPE_CHECKING:
     from fairfer.metrics.counts import Counts, Integers
-    from fairfer.metrics.settings import MetricSettings
+    from fairfer.metrics.metric_settings import MetricSettings
     from fairfer.stats.intervals import Floats
     from fairfer.vocabulary import Grouping
 

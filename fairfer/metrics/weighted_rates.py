@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fairfer.metrics.results import RateStatus, WeightedRate
 
 if TYPE_CHECKING:
-    from fairfer.metrics.settings import MetricSettings
+    from fairfer.metrics.metric_settings import MetricSettings
     from fairfer.metrics.subjects import RateKey
     from fairfer.stats import Estimates
 

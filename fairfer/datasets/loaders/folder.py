@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from fairfer.datasets.annotations import read_attributes
 from fairfer.datasets.dataset import Dataset, Step
+from fairfer.datasets.demographics import read_attributes
 from fairfer.datasets.duplicates import check_duplicates
 from fairfer.datasets.images import FileImages
 from fairfer.datasets.label_columns import TRUTH, multi_label_truth, single_label_truth

@@ -30,7 +30,7 @@ def draw_annotation_error(view: View) -> list[Picture]:
     curves = [(g, c) for g, c in view.sensitivity if g.difference][:_MAX_PANELS]
     if not curves:
         return []
-    title = statements.annotation_error(view)
+    title = statements.annotation_error_statement(view)
     caption = (
         "Line: gap between the groups with the most and the least favorable rate, corrected for the assumed share of wrong "
         f"annotations among inferred attributes; band: {confidence_level(view)} confidence interval. Below 0 the order of the "

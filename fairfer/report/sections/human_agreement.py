@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fairfer.report.view import View
 
 
-class HumanAgreement(Section):
+class HumanAgreementSection(Section):
     """The model beside human raters."""
 
     key = "human-agreement"

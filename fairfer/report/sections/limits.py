@@ -31,8 +31,7 @@ class Limits(Section):
                 "people describe themselves is unknown."
             )
         items += [
-            "A gap that is not statistically significant may still exist. In small groups, even a large gap may not be "
-            "significant.",
+            "A gap that is not statistically significant may still exist. Small groups have a low power to detect gaps.",
             "A statistically significant gap is a difference between these groups in this dataset. Rates do not show why.",
             f"A rate of a group is compared only if its denominator is at least {many(plan.minimum, 'face')}.",
         ]

@@ -16,12 +16,11 @@ from fairfer.report.text.groups import (
     group_words,
     grouping_words,
     inferred_note,
-    is_annotated,
     people,
 )
 from fairfer.report.text.numbers import DASH, day, distinct_rates, interval, listed, many, probability, rate, share, whole
 from fairfer.report.view import View, higher_and_lower
-from fairfer.vocabulary import ALL
+from fairfer.vocabulary import ALL, is_annotated
 
 if TYPE_CHECKING:
     from fairfer.audits.result import Audit

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairfer.audits.arrays import audit
-from fairfer.datasets.annotations import annotate, apply_bands
 from fairfer.datasets.attributes import Attribute
+from fairfer.datasets.demographics import annotate, apply_bands
 from fairfer.datasets.tables import list_some
 from fairfer.errors import DataError, UsageError
 from fairfer.predictions.inference import predict

@@ -179,7 +179,7 @@ def test_duplicates_in_other_splits_are_counted_or_excluded(tmp_path, write_ferp
     (folders[1] / "c.png").write_bytes((folders[0] / "a.png").read_bytes())
     counted = load_dataset(root)
     assert len(counted) == 2
-    assert any("train" in s.what and s.what.endswith(": 1") for s in counted.steps)
+    assert any("train" in s.what and s.what.endswith(": 1 (kept)") for s in counted.steps)
     kept = load_dataset(root, dedupe=True)
     assert list(kept.samples.index) == list(kept.votes.index) == ["d.png"]
     assert {s.what: s.excluded for s in kept.steps if s.excluded} == {"exact duplicates of an image in train (--dedupe)": 1}

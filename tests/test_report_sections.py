@@ -498,7 +498,7 @@ def test_statements_agree_with_the_audit(result):
     assert statements.association_statement(view).casefold().startswith(f"{strongest.label} is most over-represented among")
     assert "If 10 % of the annotations were wrong" in statements.annotation_error_statement(view)
     smallest = min(g.minimum_detectable for g in result.gaps if g.rate == "TPR" and g.minimum_detectable is not None)
-    assert f" {smallest:.2f} (" in minimum_detectable(view)
+    assert f": {smallest:.2f}." in minimum_detectable(view)
     assert minimum_detectable(view) in headline(view)
 
 

@@ -1,4 +1,4 @@
-"""Dataset and predictions to an `Audit`."""
+"""Compute an `Audit` from a dataset and predictions."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def measure_counts(
     counts
         By grouping, everyone first, one entry per group.
     task
-        Of the audit.
+        Task of the audit.
     settings
         Minimum, confidence, permutations and seed.
     by_subject

@@ -42,7 +42,7 @@ class AuditPlan(Strict):
     thresholds
         Decision threshold by label, for models whose scores are independent per label; 0.5 for labels without one.
     unsupported_labels
-        What becomes of samples whose label is not among the model's output classes: ``drop``, ``keep`` or ``merge=FROM:TO``
+        How to treat samples whose label is not among the model's output classes: ``drop``, ``keep`` or ``merge=FROM:TO``
         (see `fairfer.labels.reconcile`).
     minimum
         A rate with a smaller denominator is marked small and takes part in no comparison.
@@ -173,7 +173,7 @@ class Design:
     groups
         Groups of each grouping, everyone first.
     labels
-        How the labels of the data meet those of the model.
+        How the labels of the data correspond to those of the model.
     """
 
     plan: AuditPlan

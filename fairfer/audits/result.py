@@ -289,7 +289,7 @@ class Audit(Strict):
         return threshold_rates(histograms, threshold, self.plan.confidence)
 
     def compute_checksum(self) -> str:
-        """Digest of everything but the seal itself."""
+        """Digest of everything but the checksum itself."""
         return _checksum(self.model_dump(mode="json"))
 
     def to_json(self) -> str:

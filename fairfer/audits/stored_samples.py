@@ -36,7 +36,7 @@ _TRUTH = "truth:"
 
 @dataclass(frozen=True)
 class Invocation:
-    """What reproduces an audit.
+    """Command and configuration that reproduce an audit.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Invocation:
 
 @dataclass(frozen=True)
 class StoredSamples:
-    """What ``samples.parquet`` holds."""
+    """Contents of ``samples.parquet``."""
 
     dataset: Dataset
     plan: AuditPlan
@@ -71,7 +71,7 @@ def store_samples(run: Path, design: Design, date: str, invocation: Invocation) 
         Dataset and plan. Kept are labels, votes, attributes that were grouped by or standardized over with their
         probabilities, and the column of subjects.
     date, invocation
-        Of the audit.
+        Date and invocation of the audit.
     """
     dataset, plan = design.dataset, design.plan
     names = list(dict.fromkeys([*design.attributes, *plan.standardize]))

@@ -45,7 +45,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class InferredAttributes:
-    """What is known about the attributes of an audit.
+    """Attributes of an audit, and how their annotations were made.
 
     Attributes
     ----------

@@ -45,8 +45,8 @@ class ScoresSection(Section):
             f"These metrics use the model's scores instead of its decisions, for one {view.noun} vs. the rest. AUROC is the "
             "probability that a face with the label has a higher score than one without it: 0.5 corresponds to a random order, "
             "1 to a perfect one. Average precision summarizes precision over all thresholds. The Brier score is the mean "
-            "squared difference between score and truth. The expected calibration error is the mean distance between score and share "
-            "of positives over fifteen bins of scores. Faces without a prediction have no score and are excluded."
+            "squared difference between score and truth. The expected calibration error is the mean distance between score and "
+            "share of positives over fifteen bins of scores. Faces without a prediction have no score and are excluded."
         )
         names = [n for n in self.csv_names if n == "scores.csv" or view.audit.reliability]
         return [

@@ -50,7 +50,7 @@ def audit(
     y_true : array-like of shape (n,) or (n, labels), or Dataset
         True labels. Two dimensions mean multi-label data: 1, 0 or missing (unknown) per label.
     y_pred : array-like of the same form, or Predictions, optional
-        Predicted labels; missing where there is no answer. May be left out when scores are given.
+        Predicted labels; missing where there is no prediction. Optional when scores are given.
     plan : AuditPlan, optional
         Settings. They can be given one by one instead, see `options`.
     groups : data frame, Series, mapping or array-like of shape (n,), optional

@@ -190,7 +190,7 @@ class Design:
 
 
 def check_plan(plan: AuditPlan, dataset: Dataset, model_labels: LabelSpace, model_task: Task = "single-label") -> Design:
-    """Apply a plan to a dataset and a model, before the model is asked about a single image.
+    """Apply a plan to a dataset and a model, before the model is run on any image.
 
     Parameters
     ----------

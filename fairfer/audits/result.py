@@ -274,7 +274,7 @@ class Audit(Strict):
         Raises
         ------
         UsageError
-            When there are no scores of that label, or they are no probabilities.
+            When there are no scores of that label, or they are not probabilities.
         """
         from fairfer.metrics.scores import threshold_rates
 
@@ -304,7 +304,7 @@ class Audit(Strict):
         Raises
         ------
         RunError
-            When it is no JSON, of another schema version, or does not fit the schema; the message names the field.
+            When it is not JSON, of another schema version, or does not fit the schema; the message names the field.
         """
         try:
             value = json.loads(text)

@@ -110,7 +110,7 @@ def vote_entropy(votes: NDArray[Any]) -> Floats:
     share = votes / np.maximum(votes.sum(axis=1, keepdims=True), 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         parts = np.where(share > 0, -share * np.log2(share), 0.0)
-    # Rounded, so that 8 votes to 2 fall on the same side of an edge in whatever order they are added up.
+    # Rounded, so that 8 votes to 2 fall on the same side of an edge regardless of the order of summation.
     entropy: Floats = np.round(parts.sum(axis=1), 9) + 0.0
     return entropy
 

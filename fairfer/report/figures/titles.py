@@ -1,4 +1,4 @@
-"""Titles: what a figure shows, as a statement."""
+"""Titles of figures: the main result of each, as a statement."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ def fairfer_audit(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Aud
 
 
 def _split_options(options: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Fields of the plan, and options of the data set and its loader.
+    """Fields of the plan, and options of the dataset and its loader.
 
     Raises
     ------

@@ -173,7 +173,7 @@ def test_invalid_groupings_are_refused(by):
         ({"confidence": 1.0}, UsageError, "--confidence 1.0"),
         ({"confidence": 0.4}, UsageError, "--confidence 0.4"),
         ({"confidence": float("nan")}, UsageError, "'confidence' is nan"),
-        ({"permutations": 99}, UsageError, "--permutations 99: at least 100"),
+        ({"permutations": 99}, UsageError, "--permutations 99: give at least 100"),
         ({"unsupported_labels": "skip"}, UsageError, "--unsupported-labels 'skip' is not a policy"),
         ({"thresholds": {"hapiness": 0.4}}, UsageError, "--threshold hapiness: not among the model's output classes"),
     ],

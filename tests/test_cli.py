@@ -157,7 +157,7 @@ BAD = [
     (["audit", "predictions.csv", "--truth", "lable"], "did you mean 'label'?"),
     (["audit", "predictions.csv", "--predicted", "predict"], "did you mean 'predicted'?"),
     (["audit", "predictions.csv", "--model", "baseline"], "leave --model out"),
-    (["audit", "predictions.csv", "--split", "test"], "is not an option of a table data set"),
+    (["audit", "predictions.csv", "--split", "test"], "is not an option of a table dataset"),
     (["audit", "predictions.csv", "--loader", "tabel"], "did you mean 'table'?"),
     (["audit", "predictions.csv", "--unsupported-labels", "forget"], "drop, keep or merge"),
     (["audit", "predictions.csv", "--minimum", "0"], "at least 1"),
@@ -172,7 +172,7 @@ BAD = [
     (["audit", "predictions.csv", "--standardize", "agee"], "no such column"),
     (["audit", "predictions.csv", "--standardize", "label"], "always standardized over"),
     (["audit", "predictions.csv", "--standardize", "vote_entropy"], "no votes of raters"),
-    (["audit", "predictions.csv", "--subject", "actr"], "there are: label, gender, race"),
+    (["audit", "predictions.csv", "--subject", "actr"], "available: label, gender, race"),
     (["report", "nowhere"], "is not a folder"),
 ]
 
@@ -299,7 +299,7 @@ def test_predict_then_audit_asks_no_model_again(run, tmp_path) -> None:
     done = run("predict", "sample", *model)
     assert done.code == 0, done.err
     asked = (tmp_path / "asked").stat().st_size
-    assert f"{asked:,} of {asked:,} images have an answer" in done.out
+    assert f"{asked:,} of {asked:,} images have a prediction" in done.out
     done = run("audit", "sample", *model, "--by", "gender")
     assert done.code == 0, done.err
     assert (tmp_path / "asked").stat().st_size == asked

@@ -406,7 +406,7 @@ def test_a_reliability_curve_has_a_dot_per_filled_bin(two, canvases):
     ]  # fmt: skip
     assert list(few.get_xdata()) == [0.9]
     assert len(picture.table.rows) == sum(b.total > 0 for b in bins)
-    assert "largest for fear, male (0.10)" in picture.title
+    assert "largest for fear (male, 0.10)" in picture.title
 
 
 def test_bins_of_too_few_faces_have_no_calibration_error_in_the_title(two):
@@ -440,7 +440,7 @@ def test_a_heat_map_of_confusions_has_rate_and_number_in_each_cell(two, canvases
         ninety, ten, zero = ("0.90", "90"), ("0.10", "10"), ("0.00", "0")
         last = (f"0.{wrong}", str(wrong)), zero, (f"0.{100 - wrong}", str(100 - wrong))
         assert cells == [ninety, ten, zero, zero, ninety, ten, *last]
-    assert "the most frequent is fear classified as neutral, male (0.25)" in picture.title
+    assert "the most frequent is fear classified as neutral (male, 0.25)" in picture.title
 
 
 def test_rows_with_few_faces_are_not_colored(two, canvases):

@@ -1,4 +1,4 @@
-"""The plan of an audit: its values are checked once, and applied to a data set before any model runs."""
+"""The plan of an audit: its values are checked once, and applied to a dataset before any model runs."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ WAIVER = '[[waivers]]\nrule = "a"\nreason = "why"\nexpires = 2027-01-01\n'
         (RULE + "max_gap = 0.1\n" + WAIVER.replace('"why"', '""'), "waiver 'a': reason: "),
         (RULE + "max_gap = 0.1\n" + WAIVER.replace("2027-01-01", '"soon"'), "waiver 'a': expires: "),
         ("confidence = 1.0\n" + RULE + "max_gap = 0.1\n", "confidence: "),
-        ("rules = 3\n", "rules: "),
+        ("rules = 3\n", "rules must be a list of tables"),
         ("rules [", "is not valid TOML"),
     ],
 )

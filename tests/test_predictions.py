@@ -395,7 +395,7 @@ def test_a_run_of_another_image_cannot_be_audited(toy):
 
 
 def test_rows_in_another_order_are_the_same_answers(toy):
-    """An audit joins by id, so the order of the data set changes no number."""
+    """An audit joins by id, so the order of the dataset changes no number."""
     data = toy(["anger", "fear", "neutral"], {"g": ["x", "y", "x"]}, said=[4, 5, 0])
     predictions = predict(data, FakeModel())
     one = audit(data, predictions, minimum=1, permutations=100)
@@ -520,7 +520,7 @@ def test_a_model_with_an_unknown_task_is_refused(toy):
 
 
 def multi_label_table(toy, decisions, scores) -> Dataset:
-    """A data set with recorded multi-label predictions: decisions and scores of (n, labels), None where missing."""
+    """A dataset with recorded multi-label predictions: decisions and scores of (n, labels), None where missing."""
     data = toy(["anger"] * len(decisions))
     status = ["error" if row is None else "ok" for row in decisions]
     frame = pd.DataFrame(

@@ -760,7 +760,7 @@ def test_without_a_significant_gap_the_closest_is_reported():
     assert finding.rates.startswith("closest to significance: ")
     assert re.fullmatch(r"q = \d(\.\d+)?|q > 0\.99", finding.certainty)
     assert re.match(
-        rf"Expected by chance, depending on emotion and grouping: TPR gaps of up to 0\.\d\d{EN}0\.\d\d and FPR gaps",
+        rf"Gaps expected by chance, depending on emotion and grouping: 0\.\d\d{EN}0\.\d\d for TPR and ",
         headline(view),
     )
 
@@ -788,8 +788,8 @@ def test_the_number_of_significant_gaps_is_stated():
     audit = random_audit(group_accuracy={("gender", "male", "happiness"): 0.2}, n=900)
     [gap] = [g for g in audit.gaps if g.rate == "TPR" and g.label == "happiness"]
     assert headline(View(audit.model_copy(update={"gaps": [gap]}))) == (
-        "1 of 1 tested gap is statistically significant (FDR-adjusted p < 0.05). Smallest minimum detectable difference (80 % "
-        f"power): {rate(gap.minimum_detectable)} (happiness TPR by gender)."
+        "1 of 1 tested gap is statistically significant (FDR-adjusted p < 0.05). The minimum detectable difference (80 % "
+        f"power) is smallest for happiness TPR by gender: {rate(gap.minimum_detectable)}."
     )
 
 

@@ -1,4 +1,4 @@
-"""Data set and predictions to an `Audit`."""
+"""Compute an `Audit` from a dataset and predictions."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def audit_predictions(
     dataset
         Truth and groups.
     predictions
-        A model's answers; must cover every sample of the data set, for the same images.
+        A model's answers; must cover every sample of the dataset, for the same images.
     plan
         Settings; defaults when not given.
     date
@@ -64,7 +64,7 @@ def audit_predictions(
         What reproduces this audit, for the report.
     run
         Folder in which to keep truth, groups and plan beside the predictions, so that `rebuild` can make the audit again
-        without the data set.
+        without the dataset.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def measure_counts(
     counts
         By grouping, everyone first, one entry per group.
     task
-        Of the audit.
+        Task of the audit.
     settings
         Minimum, confidence, permutations and seed.
     by_subject

@@ -39,7 +39,7 @@ from fairfer.labels import canonical
 from fairfer.vocabulary import ALL, LOWER_IS_BETTER, Grouping, grouping_name, parse_grouping
 
 _AUDIT = "audit"
-"""Table of the same file that has the settings of ``fairfer audit``; it is no part of the policy."""
+"""Table of the same file that has the settings of ``fairfer audit``; it is not part of the policy."""
 
 POLICY_FILES = ("fairfer.toml", "pyproject.toml")
 Kind = Literal["max_gap", "min_ratio", "min_worst", "max_regression"]
@@ -228,7 +228,7 @@ def read_policy(path: str | os.PathLike[str] | None = None, folder: str | os.Pat
         message = f"{file} cannot be read ({getattr(error, 'strerror', None) or error}); name a policy file with --policy"
         raise UsageError(message) from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        message = f"{file} is not valid TOML: {error}"
+        message = f"{file} is not valid TOML ({error}); correct the file"
         raise UsageError(message) from error
     if file.name == "pyproject.toml":
         content = _tool_table(content)
@@ -276,7 +276,9 @@ def _first_problem(error: ValidationError, content: Mapping[str, object]) -> str
     if first["type"] == "extra_forbidden":
         return f"{where}unknown key {key!r}; {did_you_mean(key, fields)}"
     if first["type"] == "missing":
-        return f"{where}{key!r} is missing"
+        return f"{where}{key!r} is missing; add it"
+    if first["type"] == "list_type" and key in Policy.model_fields:
+        return f"{key} must be a list of tables; write [[{key}]] above each of them"
     text = first["msg"].removeprefix("Value error, ")
     return f"{where}{key + ': ' if key else ''}{text[:1].lower()}{text[1:]}{_value_note(key, first.get('input'))}"
 

@@ -121,7 +121,7 @@ def threshold_rates(histograms: Sequence[ScoreHistogram], threshold: float, conf
     threshold
         Scores from it on are positive.
     confidence
-        Of Wilson's interval.
+        Confidence of Wilson's interval.
 
     Returns
     -------

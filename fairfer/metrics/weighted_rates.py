@@ -22,7 +22,7 @@ def weighted_rate(
     key
         Grouping, group, label and rate.
     weight
-        Sum of the weights; nothing is estimable from 0.
+        Sum of the weights; the rate is not estimable when it is 0.
     estimate
         Of shape ().
     settings

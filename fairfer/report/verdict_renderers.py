@@ -59,7 +59,7 @@ def headline(verdict: Verdict) -> str:
 
 
 def description(verdict: Verdict) -> str:
-    """Model, data set, date, and the baseline."""
+    """Model, dataset, date, and the baseline."""
     text = f"{verdict.model} {verdict.model_version} on {verdict.data}, {verdict.date}"
     if verdict.baseline is None:
         return text

@@ -71,7 +71,7 @@ def load(
     dedupe
         Exclude exact duplicates.
     name
-        Name of the data set; the folder's name by default.
+        Name of the dataset; the folder's name by default.
 
     Raises
     ------
@@ -118,7 +118,7 @@ class _Part:
     Attributes
     ----------
     frame
-        Indexed by path relative to the data set. The true labels are in ``label``, or in the columns of a pattern.
+        Indexed by path relative to the dataset. The true labels are in ``label``, or in the columns of a pattern.
     truth
         Name of the column of true labels in the metadata, or the pattern.
     multi_label

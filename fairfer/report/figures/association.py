@@ -63,9 +63,9 @@ def draw_association(view: View) -> list[Picture]:
     title = statements.association_statement(view)
     caption = (
         f"Left: association of each {view.noun} with each group in these data (Ducher's Z: 1 maximal positive association, 0 "
-        "independence, \N{MINUS SIGN}1 never together). Right: the model's TPR in the group minus that of all others. "
+        "independence, \N{MINUS SIGN}1 never together). Right: the model's TPR in the group minus its TPR for all other faces. "
         "Purple: above 0; orange: below 0. Where both are far from 0, the model's errors and the data's associations may be "
-        f"related. Without color: fewer than {_MIN_EXPECTED} faces expected."
+        f"related. Without color: fewer than {_MIN_EXPECTED} faces expected under independence."
     )
     page_blocks = [[b for b in page if not is_everyone(b[0])] for page in pages(view)]
     return [

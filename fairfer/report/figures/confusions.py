@@ -107,9 +107,9 @@ def _title(view: View, grouping: Grouping, confusions: Sequence[Confusion]) -> s
     worst = max(errors, key=lambda c: c.rate or 0.0, default=None)
     if worst is None or not worst.rate:
         return f"{heading}: {'none' if errors else 'too few faces'}"
-    group = "" if is_everyone(grouping) else f", {', '.join(worst.group)}"
+    group = "" if is_everyone(grouping) else f"{', '.join(worst.group)}, "
     error = "without a prediction" if worst.predicted == NO_ANSWER else f"classified as {worst.predicted}"
-    return f"{heading}: the most frequent is {worst.truth} {error}{group} ({rate(worst.rate)})"
+    return f"{heading}: the most frequent is {worst.truth} {error} ({group}{rate(worst.rate)})"
 
 
 def _draw_matrices(matrices: dict[Group, _Matrix], labels: _Labels, minimum: int, title: str) -> Canvas:

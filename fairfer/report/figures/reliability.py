@@ -50,8 +50,8 @@ def _figure(view: View, grouping: Grouping, bins: Sequence[ReliabilityBin]) -> P
     displayed = largest_groups(view, grouping, groups, _MAX_GROUPS)
     title = _title(view, grouping, [b for b in bins if b.group in displayed])
     caption = (
-        f"Dot: share of faces with the label among faces with a similar score, at their mean score; line: "
-        f"{confidence_level(view)} confidence interval. On the gray diagonal, scores are calibrated; below it, they are too "
+        f"Dot: faces with similar scores, their mean score (horizontal) and the share that has the label (vertical); line: "
+        f"{confidence_level(view)} confidence interval. On the diagonal, scores are calibrated; below it, they are too "
         f"high. Open dot: fewer than {many(view.audit.plan.minimum, 'face')}. Expected calibration error (ECE): mean distance "
         "from the diagonal, weighted by number of faces."
     )
@@ -77,8 +77,8 @@ def _title(view: View, grouping: Grouping, bins: Sequence[ReliabilityBin]) -> st
     if not errors:
         return f"Calibration{heading}: too few faces"
     label, levels = max(errors, key=lambda key: errors[key])
-    group = "" if is_everyone(grouping) else f", {', '.join(levels)}"
-    return f"Calibration{heading}: the expected calibration error is largest for {label}{group} ({rate(errors[label, levels])})"
+    group = "" if is_everyone(grouping) else f"{', '.join(levels)}, "
+    return f"Calibration{heading}: the expected calibration error is largest for {label} ({group}{rate(errors[label, levels])})"
 
 
 def _draw_panels(

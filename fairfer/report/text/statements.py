@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fairfer.report.text.findings import gap_name
-from fairfer.report.text.groups import EVERYONE, Grouping, capital, group_words, with_source
+from fairfer.report.text.groups import EVERYONE, Grouping, capital, people, with_source
 from fairfer.report.text.numbers import distinct_rates, signed
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ def human_agreement_statement(view: View, grouping: Grouping) -> str:
     if not pairs:
         return f"Model and human agreement: too few faces of every {view.noun}"
     above = sum(model > rater for model, rater in pairs)
-    by = "" if grouping == EVERYONE else f"; by {with_source(view.audit, grouping)}"
+    by = "" if grouping == EVERYONE else f"; shown by {with_source(view.audit, grouping)}"
     number = f"all {len(pairs)}" if above == len(pairs) else f"{above or 'none'} of {len(pairs)}"
-    return f"The model's TPR is higher than human agreement for {number} {view.noun}s{by}"
+    return f"The model's TPR is higher than human agreement for {number} compared {view.noun}s{by}"
 
 
 def ambiguity_statement(view: View) -> str:
@@ -65,5 +65,5 @@ def association_statement(view: View) -> str:
     if not rows:
         return f"Association of {view.noun} and group"
     strongest = max(rows, key=lambda p: p.ducher_z)
-    group = group_words(strongest.group)
+    group = people(strongest.attribute, strongest.group).plural
     return f"{capital(strongest.label)} is most over-represented among {group} (Ducher's Z {signed(strongest.ducher_z)})"

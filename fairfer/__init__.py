@@ -7,7 +7,7 @@ Audit arrays or data frames:
 >>> result.groups("gender")
 [('female',), ('male',)]
 
-Audit a model on a data set:
+Audit a model on a dataset:
 
 >>> dataset = fairfer.load_dataset("sample")
 >>> predictions = fairfer.predict(dataset, fairfer.load_model("baseline"))

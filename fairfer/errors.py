@@ -59,7 +59,7 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     Returns
     -------
     str
-        ``"did you mean 'gender'?"``, else ``"there are: age, gender"`` (at most twelve), else ``"there are none"``.
+        ``"did you mean 'gender'?"``, else ``"available: age, gender"`` (at most twelve), else ``"none are available"``.
     """
     names = list(choices)
     folded = {n.casefold(): n for n in names}
@@ -67,6 +67,6 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     if similar:
         return "did you mean " + " or ".join(repr(folded[n]) for n in similar) + "?"
     if not names:
-        return "there are none"
+        return "none are available"
     more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
-    return "there are: " + ", ".join(names[:_MOST_LISTED]) + more
+    return "available: " + ", ".join(names[:_MOST_LISTED]) + more

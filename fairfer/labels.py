@@ -1,10 +1,10 @@
-"""Label spaces: the labels of a data set or a model, and translation between them by name.
+"""Label spaces: the labels of a dataset or a model, and translation between them by name.
 
 Orders and spellings differ between libraries (DeepFace ends with ``surprise, neutral``, AffectNet starts with ``Neutral``).
 fairfer therefore identifies a label by its canonical name, never by its position. A `LabelSpace` keeps the library's own
 spelling and order for reading and writing.
 
-A data set may have labels that are not among the model's output classes (DeepFace has no contempt). What happens to them is an
+A dataset may have labels that are not among the model's output classes (DeepFace has no contempt). What happens to them is an
 explicit choice that the report states; see `reconcile`.
 """
 
@@ -49,7 +49,7 @@ def canonical(spelling: str) -> str | None:
 
 @dataclass(frozen=True)
 class LabelSpace:
-    """The labels of one data set or model.
+    """The labels of one dataset or model.
 
     Attributes
     ----------
@@ -135,7 +135,7 @@ def order_labels(labels: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """How the labels of a data set are audited against those of a model.
+    """How the labels of a dataset are audited against those of a model.
 
     In single-label data a label is excluded with its faces (rows). In multi-label data only the label itself (its column) is
     excluded: the face has other labels.
@@ -145,13 +145,13 @@ class Reconciliation:
     labels
         The audited labels, in the order of `order_labels`.
     truth
-        For each label of the data set the label it is audited as, or ``None`` if it is excluded.
+        For each label of the dataset the label it is audited as, or ``None`` if it is excluded.
     policy
         ``drop``, ``keep`` or ``merge=FROM:TO,...``.
     unsupported_labels
-        Labels of the data set that are not among the model's output classes.
+        Labels of the dataset that are not among the model's output classes.
     extra
-        Output classes of the model that are not labels of the data set. Predicting one is an error in single-label data and is
+        Output classes of the model that are not labels of the dataset. Predicting one is an error in single-label data and is
         ignored in multi-label data, which have no truth for it.
     """
 
@@ -162,7 +162,7 @@ class Reconciliation:
     extra: tuple[str, ...]
 
     def sources(self, label: str) -> list[str]:
-        """Return the labels of the data set that are audited as `label`: more than one where labels are merged."""
+        """Return the labels of the dataset that are audited as `label`: more than one where labels are merged."""
         return [source for source, target in self.truth.items() if target == label]
 
 

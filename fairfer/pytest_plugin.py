@@ -65,7 +65,7 @@ def assert_fair(
     """
     from fairfer.gate.judge import judge
     from fairfer.gate.policy import Policy, read_policy
-    from fairfer.report.verdicts import terminal
+    from fairfer.report.verdict_renderers import terminal
 
     __tracebackhide__ = True
     rules = policy if isinstance(policy, Policy) else read_policy(policy)
@@ -137,7 +137,7 @@ def fairfer_audit(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Aud
 
 
 def _split_options(options: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Fields of the plan, and options of the data set and its loader.
+    """Fields of the plan, and options of the dataset and its loader.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""For authors of adapters and loaders: a model without dependencies, and checks of the contracts of models and data sets.
+"""For authors of adapters and loaders: a model without dependencies, and checks of the contracts of models and datasets.
 
 ::
 
@@ -41,7 +41,7 @@ TOLERANCE = 1e-4
 """Largest difference of a score between two calls with the same image in different batches."""
 
 IMAGES_CHECKED = 100
-"""Number of images of a data set that `check_loader` reads."""
+"""Number of images of a dataset that `check_loader` reads."""
 
 RGB = 3
 """Channels of an image."""
@@ -255,7 +255,7 @@ def _same(one: Prediction, other: Prediction) -> bool:
 
 
 def check_loader(dataset: Dataset) -> None:
-    """Check the contract of a data set; only its first `IMAGES_CHECKED` images are read.
+    """Check the contract of a dataset; only its first `IMAGES_CHECKED` images are read.
 
     Parameters
     ----------
@@ -265,7 +265,7 @@ def check_loader(dataset: Dataset) -> None:
     Raises
     ------
     AssertionError
-        When the data set breaks the contract; the message has one line per fault.
+        When the dataset breaks the contract; the message has one line per fault.
     """
     faults = [fault for attribute in dataset.attributes for fault in _attribute_faults(dataset, attribute)]
     names = [a.name for a in dataset.attributes]
@@ -284,7 +284,7 @@ def check_loader(dataset: Dataset) -> None:
     if dataset.images is not None:
         faults += _image_faults(dataset)
     faults += _recorded_faults(dataset)
-    _raise(f"data set {dataset.name}", faults)
+    _raise(f"dataset {dataset.name}", faults)
 
 
 def _attribute_faults(dataset: Dataset, attribute: Attribute) -> Iterator[str]:

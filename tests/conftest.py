@@ -1,4 +1,4 @@
-"""What several test files share: tiny data sets written where a test asks for them, and where the real ones lie."""
+"""What several test files share: tiny datasets written where a test asks for them, and where the real ones lie."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fairfer"))
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder with the real data sets; a test that needs it is skipped, saying so, where FAIRFER_SHARED is not set."""
+    """The folder with the real datasets; a test that needs it is skipped, saying so, where FAIRFER_SHARED is not set."""
     place = os.environ.get("FAIRFER_SHARED", "")
     if not place:
-        pytest.skip("FAIRFER_SHARED is not set: the real data sets are not here")
+        pytest.skip("FAIRFER_SHARED is not set: the real datasets are not here")
     return Path(place)
 
 
@@ -109,7 +109,7 @@ def toy_dataset(
     ids: Sequence[str] | None = None,
     name: str = "toy",
 ) -> Dataset:
-    """A data set in memory: its pictures make a `FakeModel` say ``labels[said[i]]``, the truth when not given."""
+    """A dataset in memory: its pictures make a `FakeModel` say ``labels[said[i]]``, the truth when not given."""
     ids = list(ids or [f"face{i:04d}.png" for i in range(len(truth))])
     levels = list(said) if said is not None else [labels.labels.index(t) for t in truth]
     pixels = np.stack([grey(level, i) for i, level in enumerate(levels)])
@@ -131,7 +131,7 @@ def toy_factory() -> Callable[..., Dataset]:
 
 @pytest.fixture
 def toy(toy_factory: Callable[..., Dataset]) -> Callable[..., Dataset]:
-    """`toy_dataset`: a data set in memory whose pictures tell a `FakeModel` what to say."""
+    """`toy_dataset`: a dataset in memory whose pictures tell a `FakeModel` what to say."""
     return toy_factory
 
 

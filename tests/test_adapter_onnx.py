@@ -261,7 +261,7 @@ def refused(call):
         ('"Happy", ', "", "labels: 2 labels, but the graph's output has the shape n x 3"),
         ('"NCHW"', '"NHWC"', "has the shape n x 3 x 6 x 4, but layout, size and color make n x 6 x 4 x 3"),
         ("[6, 4]", "[4, 6]", "has the shape n x 3 x 6 x 4"),
-        ("[input]", '[input]\nname = "faces"', "input.name: the graph has no input 'faces'; there are: x"),
+        ("[input]", '[input]\nname = "faces"', "input.name: the graph has no input 'faces'; available: x"),
         ('kind = "logits"', 'kind = "logits"\nname = "z"', "output.name: the graph has no output 'z'"),
         ("tiny.onnx", "other.onnx", "other.onnx cannot be opened (No such file or directory)"),
         ("tiny.onnx", "tiny\\u0000.onnx", "cannot be opened (embedded null byte)"),

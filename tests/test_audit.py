@@ -11,7 +11,7 @@ from scipy import stats
 
 import fairfer
 from fairfer.audits.audit import audit_predictions, rebuild, today
-from fairfer.audits.plan import MAX_GROUPS, AuditPlan, check_plan, parse_groupings
+from fairfer.audits.plan import MAX_CROSSED_GROUPS, AuditPlan, check_plan, parse_groupings
 from fairfer.datasets.attributes import Attribute
 from fairfer.errors import DataError, LabelError, RunError, UsageError
 from fairfer.labels import DEEPFACE, FER2013, FERPLUS, LabelSpace
@@ -173,7 +173,7 @@ def test_invalid_groupings_are_refused(by):
         ({"confidence": 1.0}, UsageError, "--confidence 1.0"),
         ({"confidence": 0.4}, UsageError, "--confidence 0.4"),
         ({"confidence": float("nan")}, UsageError, "'confidence' is nan"),
-        ({"permutations": 99}, UsageError, "--permutations 99: at least 100"),
+        ({"permutations": 99}, UsageError, "--permutations 99: give at least 100"),
         ({"unsupported_labels": "skip"}, UsageError, "--unsupported-labels 'skip' is not a policy"),
         ({"thresholds": {"hapiness": 0.4}}, UsageError, "--threshold hapiness: not among the model's output classes"),
     ],
@@ -200,7 +200,7 @@ def test_an_intersection_with_too_many_groups_is_refused(toy):
     """A table of more groups is not readable."""
     values = [str(i) for i in range(21)]
     dataset = toy(["anger"] * 21, {"a": values, "b": values})
-    with pytest.raises(UsageError, match=f"--by a,b makes 441 groups, more than {MAX_GROUPS}; cross fewer attributes"):
+    with pytest.raises(UsageError, match=f"--by a,b makes 441 groups, more than {MAX_CROSSED_GROUPS}; cross fewer attributes"):
         audited(dataset, by=["a,b"])
 
 

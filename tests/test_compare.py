@@ -347,7 +347,7 @@ def unchanged(dataset):
 
 
 REFUSALS = {
-    "name": (lambda d: d.replace(name="other"), {}, "data set is 'toy' in one and 'other' in the other"),
+    "name": (lambda d: d.replace(name="other"), {}, "dataset is 'toy' in one and 'other' in the other"),
     "labels": (lambda d: d.replace(labels=LabelSpace.of("more", [*LABELS.labels, "joy"])), {}, "labels of the data is"),
     "card": (lambda d: d.replace(card={"rule": "crossentropy"}), {}, "rule of the data is 'majority'"),
     "by": (unchanged, {"by": ["h"]}, r"--by is \['g'\] in one and \['h'\] in the other"),
@@ -403,7 +403,7 @@ def test_runs_without_a_common_sample_are_refused(runs, toy, tmp_path):
     """In one line."""
     dataset = dataset_of(toy, ROWS, ids=[f"other{i}" for i in range(len(ROWS))])
     other = run_of(dataset, DigitModel(1), tmp_path / "two")
-    with pytest.raises(RunError, match=r"^[^\n]*they have no sample in common; use runs of one data set$"):
+    with pytest.raises(RunError, match=r"^[^\n]*they have no sample in common; use runs of one dataset$"):
         fairfer.compare(runs[0], other)
 
 
@@ -571,7 +571,7 @@ def test_a_leaderboard_needs_two_runs_of_the_same_data(runs, toy, tmp_path):
         with pytest.raises(UsageError, match=r"^give at least two runs to compare$"):
             fairfer.leaderboard(few)
     other = run_of(dataset_of(toy, ROWS, name="other"), DigitModel(0), tmp_path / "other")
-    with pytest.raises(RunError, match=r"^[^\n]*data set is 'toy' in one and 'other' in the other[^\n]*$"):
+    with pytest.raises(RunError, match=r"^[^\n]*dataset is 'toy' in one and 'other' in the other[^\n]*$"):
         fairfer.leaderboard([*runs, other])
 
 

@@ -20,7 +20,7 @@ from fairfer.models.model import Prediction
 from fairfer.report.figures.model_comparison import draw_changes
 from fairfer.report.markdown import comparison_markdown
 from fairfer.report.tables.comparison import changes_table, gap_changes_table, missing_table
-from fairfer.report.text.comparison import is_better, is_worse, leaderboard_text, lines, summary
+from fairfer.report.text.comparison import comparison_summary, is_better, is_worse, leaderboard_text, lines
 from fairfer.report.text.numbers import rate
 from fairfer.report.write import write_comparison
 
@@ -295,7 +295,7 @@ def test_a_figure_title_counts_the_changes_that_it_shows(comparison):
     bad, good = (sum(map(judge, drawn)) for judge in (is_worse, is_better))
     assert (bad, good) == (2, 0)
     assert picture.title.startswith(
-        f"By gender: of {len(drawn)} rates, {bad} significantly worse and {good} significantly better"
+        f"By gender: of {len(drawn)} rates (TPR and FPR), {bad} significantly worse and {good} significantly better"
     )
 
 
@@ -386,7 +386,7 @@ def test_the_command_prints_the_summary_and_writes_the_page(run, runs, compariso
     """``fairfer compare A B`` exits 0 and prints the changes and the path of the page."""
     code, out, err = run("compare", *runs[:2], "--out", "out")
     assert (code, err) == (0, "")
-    assert out == summary(comparison) + "Comparison: out/comparison.html\n"
+    assert out == comparison_summary(comparison) + "Comparison: out/comparison.html\n"
     assert Comparison.read(tmp_path / "out" / "comparison.json") == comparison
     words = " ".join(out.split())
     assert all(" ".join(line.split()) in words for line in lines(comparison))

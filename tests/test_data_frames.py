@@ -1,4 +1,4 @@
-"""Data frames in memory give the data set that the same table gives as a file."""
+"""Data frames in memory give the dataset that the same table gives as a file."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MULTI = pd.DataFrame(
 
 
 def same(one: Dataset, other: Dataset) -> bool:
-    """Whether two data sets are equal in all that an audit reads."""
+    """Whether two datasets are equal in all that an audit reads."""
     pd.testing.assert_frame_equal(one.recorded.frame, other.recorded.frame)
     return (one.digest, one.attributes, one.labels, one.task) == (other.digest, other.attributes, other.labels, other.task)
 
@@ -136,7 +136,7 @@ def test_demographics_may_be_joined(tmp_path):
             FRAME,
             {"rule": "majority"},
             UsageError,
-            r"--rule is not an option of a table data set \(data frame\); .*option of ferplus",
+            r"--rule is not an option of a table dataset \(data frame\); .*option of ferplus",
         ),
         (FRAME, {"loader": "folder"}, UsageError, "--loader folder reads files, not a data frame; remove it"),
         (FRAME.assign(id=["a", None, "b", "c"]), {}, DataError, "data frame, column 'id', row 1: the id is empty"),

@@ -93,7 +93,7 @@ def test_a_table_has_no_images():
 
 
 def test_images_are_digested_as_stored_and_an_unreadable_one_has_no_digest(tmp_path):
-    """The data set's digest changes when a missing image appears."""
+    """The dataset's digest changes when a missing image appears."""
     (tmp_path / "a.png").write_bytes(b"one")
     data = Dataset("toy", FERPLUS, frame(label=["anger"] * 2), images=FileImages(tmp_path, {"a": "a.png", "b": "b.png"}))
     assert list(data.image_digests) == [hashlib.sha256(b"one").hexdigest(), ""]
@@ -102,7 +102,7 @@ def test_images_are_digested_as_stored_and_an_unreadable_one_has_no_digest(tmp_p
 
 
 def base() -> Dataset:
-    """A data set with every part that a digest covers."""
+    """A dataset with every part that a digest covers."""
     pixels = np.arange(2 * 4, dtype=np.uint8).reshape(2, 2, 2)
     return Dataset(
         "toy",
@@ -153,7 +153,7 @@ def test_digests_depend_on_content_only(change, images_too):
 
 
 def test_a_stored_data_set_keeps_its_digests():
-    """Read back from a run, without its images, it is the same data set."""
+    """Read back from a run, without its images, it is the same dataset."""
     data = base()
     stored = data.replace(images=None, identity={"digest": data.digest, "images_digest": data.images_digest})
     assert (stored.digest, stored.images_digest) == (data.digest, data.images_digest)

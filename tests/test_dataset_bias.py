@@ -1,4 +1,4 @@
-"""Data-set bias: published values, definitions, and undefined values."""
+"""Dataset bias: published values, definitions, and undefined values."""
 
 from __future__ import annotations
 

@@ -352,7 +352,7 @@ def test_loaders_are_documented() -> None:
 
 def test_provenance_of_the_data_page_is_valid(tmp_path) -> None:
     """The TOML of data.md is read, and its table has every key."""
-    from fairfer.datasets.annotations import Provenance
+    from fairfer.datasets.demographics import Provenance
 
     section = sections(read("data.md"), 2)["Attributes and their provenance"]
     assert set(first_cells(section)) == set(Provenance.__dataclass_fields__)

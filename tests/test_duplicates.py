@@ -46,7 +46,7 @@ def test_duplicates_are_counted_without_dedupe():
     """The remark counts repeated images and groups."""
     counted = check_duplicates(dataset([1, 1, 1, 2, 2, 3]), dedupe=False)
     assert len(counted) == 6
-    assert remarks(counted) == [("images that are exact duplicates of an earlier one: 3 in 2 groups", 0)]
+    assert remarks(counted) == [("images that are exact duplicates of an earlier one: 3 in 2 groups (kept)", 0)]
     assert check_duplicates(dataset([1, 2]), dedupe=False).steps == ()
 
 

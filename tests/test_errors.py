@@ -25,9 +25,9 @@ def test_every_exception_is_a_fairfer_error():
         ("GENDER", ["gender", "race"], "did you mean 'gender'?"),
         ("happines", ["happiness"], "did you mean 'happiness'?"),
         ("age1", ["age2", "age3"], "did you mean 'age3' or 'age2'?"),
-        ("xyz", ["b", "a"], "there are: b, a"),
-        ("x", [], "there are none"),
-        ("zz", [f"level{i}" for i in range(14)], "there are: " + ", ".join(f"level{i}" for i in range(12)) + " and 2 more"),
+        ("xyz", ["b", "a"], "available: b, a"),
+        ("x", [], "none are available"),
+        ("zz", [f"level{i}" for i in range(14)], "available: " + ", ".join(f"level{i}" for i in range(12)) + " and 2 more"),
     ],
 )
 def test_the_hint_has_the_nearest_names(name, choices, hint):

@@ -20,13 +20,14 @@ from fairfer import audit
 from fairfer.datasets.attributes import Attribute
 from fairfer.datasets.dataset import Dataset
 from fairfer.labels import LabelSpace
+from fairfer.metrics.results import ScoreMetric
 from fairfer.predictions.predictions import Predictions
 from fairfer.report.figures import FIGURES, canvas, confusions, draw, is_figure_file, reliability, score_metrics
 from fairfer.report.figures.canvas import file_name, with_unique_names
 from fairfer.report.figures.confusions import draw_confusions
 from fairfer.report.figures.rate_axes import axis_ticks, round_axis_end
 from fairfer.report.figures.rate_heatmaps import text_color
-from fairfer.report.figures.reliability import draw_reliability, expected_calibration_error
+from fairfer.report.figures.reliability import draw_reliability
 from fairfer.report.figures.score_metrics import draw_score_metrics
 from fairfer.report.figures.style import COLORS, HEATMAP_COLORS, figure_style, group_styles
 from fairfer.report.figures.text_layout import MAX_NAME_LENGTH, shorten, text_width, truncate, wrap
@@ -359,19 +360,24 @@ def test_each_metric_and_grouping_has_a_figure(two):
     assert names == [f"score-metric-{m}-{g}" for m in ("auroc", "brier-score") for g in ("everyone", "gender")]
 
 
-@given(
-    st.lists(st.tuples(st.floats(0, 1), st.booleans(), st.integers(0, 9)), min_size=1, max_size=60),
-)
-def test_the_expected_calibration_error_is_that_of_the_faces(faces):
-    """Computed here face by face: |mean score - share of positives| of a face's bin, averaged over faces."""
-    members = {b: [(s, p) for s, p, i in faces if i == b] for b in range(10)}
-    bins = [
-        Bin("fear", (), (), b / 10, (b + 1) / 10, float(np.mean([s for s, _ in m])), sum(p for _, p in m), len(m))
-        for b, m in members.items()
-        if m
+def with_calibration_errors(audit, errors):
+    """The audit with these expected calibration errors, by label, grouping and group."""
+    rows = [
+        ScoreMetric(
+            label=label,
+            attribute=attribute,
+            group=group,
+            metric="expected_calibration_error",
+            value=value,
+            positives=100,
+            negatives=100,
+            low=0.0,
+            high=1.0,
+            status="ok",
+        )
+        for (label, attribute, group), value in errors.items()
     ]
-    distance = {b: abs(np.mean([s for s, _ in m]) - np.mean([p for _, p in m])) for b, m in members.items() if m}
-    assert expected_calibration_error(bins) == pytest.approx(np.mean([distance[i] for _, _, i in faces]))
+    return audit.model_copy(update={"scores": rows})
 
 
 def make_bins(attribute, groups, shift=0.0):
@@ -387,8 +393,9 @@ def test_a_reliability_curve_has_a_dot_per_filled_bin(two, canvases):
     bins = [*make_bins(("gender",), GENDER, shift=0.1)]
     bins.append(Bin("fear", ("gender",), ("female",), 1.0, 1.0, None, 0, 0, None, None))
     bins[-2] = Bin("fear", ("gender",), ("male",), 0.8, 1.0, 0.9, 3, 4)
+    errors = {("fear", ("gender",), ("female",)): 0.05, ("fear", ("gender",), ("male",)): 0.10, ("fear", (), ()): 0.3}
     with figure_style():
-        (picture,) = draw_reliability(View(two), bins)
+        (picture,) = draw_reliability(View(with_calibration_errors(two, errors)), bins)
     assert len(canvases[0].figure.axes) == len(LABELS)
     for label, axes in zip(LABELS, canvases[0].figure.axes, strict=True):
         expected = {(round(b.mean_score, 6), round(b.positives / b.total, 6)) for b in bins if b.label == label and b.total}
@@ -399,16 +406,16 @@ def test_a_reliability_curve_has_a_dot_per_filled_bin(two, canvases):
     ]  # fmt: skip
     assert list(few.get_xdata()) == [0.9]
     assert len(picture.table.rows) == sum(b.total > 0 for b in bins)
-    # Neutral and happiness: 50 faces a bin at a distance of 0.1; fear has a bin at a distance of 0.15 besides.
-    assert "largest for fear, male (0.10)" in picture.title
+    assert "largest for fear (male, 0.10)" in picture.title
 
 
 def test_bins_of_too_few_faces_have_no_calibration_error_in_the_title(two):
     bins = [Bin("fear", (), (), 0.0, 0.2, 0.1, 5, 5), Bin("neutral", (), (), 0.0, 0.2, 0.1, 10, 40)]
+    view = View(with_calibration_errors(two, {("fear", (), ()): 0.9, ("neutral", (), ()): 0.15}))
     with figure_style():
-        (picture,) = draw_reliability(View(two), bins)
+        (picture,) = draw_reliability(view, bins)
         assert "largest for neutral (0.15)" in picture.title
-        (picture,) = draw_reliability(View(two), bins[:1])
+        (picture,) = draw_reliability(view, bins[:1])
     assert picture.title == "Calibration: too few faces"
 
 
@@ -433,7 +440,7 @@ def test_a_heat_map_of_confusions_has_rate_and_number_in_each_cell(two, canvases
         ninety, ten, zero = ("0.90", "90"), ("0.10", "10"), ("0.00", "0")
         last = (f"0.{wrong}", str(wrong)), zero, (f"0.{100 - wrong}", str(100 - wrong))
         assert cells == [ninety, ten, zero, zero, ninety, ten, *last]
-    assert "the most frequent is fear classified as neutral, male (0.25)" in picture.title
+    assert "the most frequent is fear classified as neutral (male, 0.25)" in picture.title
 
 
 def test_rows_with_few_faces_are_not_colored(two, canvases):
@@ -443,7 +450,7 @@ def test_rows_with_few_faces_are_not_colored(two, canvases):
     hatched = [p for p in panel.patches if p.get_hatch()]
     assert len(hatched) == 2 * 4, "neutral and happiness have 10 faces, fear has 40"
     assert picture.table.columns[-1] == NO_ANSWER
-    assert picture.title == "Confusions: the most frequent is fear classified as no answer (0.75)"
+    assert picture.title == "Confusions: the most frequent is fear without a prediction (0.75)"
 
 
 def test_a_true_label_that_was_not_audited_has_a_row(two):

@@ -191,7 +191,7 @@ def test_a_waiver_applies_to_the_checks_it_names():
     [
         ({"attribute": ["gender"]}, "rule 'r': the audit does not group by 'gender'"),
         ({"label": ["hapines"]}, "rule 'r': the audit has no label 'hapines'; did you mean 'happiness'"),
-        ({"label": ["fear"]}, "rule 'r': the audit has no label 'fear'; there are: "),
+        ({"label": ["fear"]}, "rule 'r': the audit has no label 'fear'; available: "),
         ({"require": ["women"]}, "rule 'r': g has no group 'women'"),
         ({"max_gap": None, "max_regression": 0.1}, "max_regression needs a baseline; name its run with --baseline"),
     ],
@@ -207,7 +207,7 @@ def test_a_baseline_with_other_data_is_refused():
     """Other data set, labels, groups or options: the message names the difference."""
     audit = audited({"f": PRESENT, "m": PRESENT})
     for other, field in (
-        (audited({"f": PRESENT, "m": PRESENT}, name="other"), "data set"),
+        (audited({"f": PRESENT, "m": PRESENT}, name="other"), "dataset"),
         (audited({"f": PRESENT, "m": (400, 501)}), "different number of faces by label and group"),
         (audited({"f": PRESENT, "m": PRESENT}, unsupported_labels="keep"), "--unsupported-labels"),
     ):

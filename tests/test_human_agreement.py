@@ -47,7 +47,7 @@ rated_samples = st.lists(
 
 @pytest.fixture
 def rated(toy):
-    """A data set with these votes, predictions and groups; the label is the first with most votes."""
+    """A dataset with these votes, predictions and groups; the label is the first with most votes."""
 
     def make(samples):
         votes = pd.DataFrame([v for v, _, _ in samples], columns=list(ANSWERS))

@@ -34,7 +34,7 @@ def audited(dataset, by=("g",), **options):
 
 
 def inferred(toy, rows, *, source="inferred", both=False):
-    """A data set whose attribute g has probabilities; the annotated group is the most likely one.
+    """A dataset whose attribute g has probabilities; the annotated group is the most likely one.
 
     With `both` there is a column for each level, otherwise one level is the remainder to 1.
     """

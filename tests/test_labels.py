@@ -1,4 +1,4 @@
-"""Label spaces, spellings, and the labels of a data set against those of a model."""
+"""Label spaces, spellings, and the labels of a dataset against those of a model."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_space_accepts_every_spelling_of_its_labels(spelling):
 @pytest.mark.parametrize("spelling", ["contempt", "bored", ""])
 def test_an_unknown_label_is_refused_with_a_hint(spelling):
     """The message lists the labels; the nearest one is never taken instead."""
-    with pytest.raises(LabelError, match=r"not one of DeepFace 7; (there are|did you mean)"):
+    with pytest.raises(LabelError, match=r"not one of DeepFace 7; (available|did you mean)"):
         DEEPFACE.canonical(spelling)
 
 

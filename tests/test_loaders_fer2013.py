@@ -49,7 +49,7 @@ def test_splits_are_selected_by_usage(tmp_path, split, count):
 
 def test_an_unknown_split_is_refused_with_the_nearest_name(tmp_path):
     """FER+ and FER2013 have the same names."""
-    with pytest.raises(UsageError, match=r"--split 'trian' does not exist in this data set; did you mean 'train'"):
+    with pytest.raises(UsageError, match=r"--split 'trian' does not exist in this dataset; did you mean 'train'"):
         load_dataset(write(tmp_path / "t.csv"), split="trian")
 
 

@@ -154,7 +154,7 @@ def test_unknown_and_not_a_face_are_excluded_separately(tmp_path, write_ferplus)
     """The steps have a reason for each."""
     data = load_dataset(write_ferplus(tmp_path))
     reasons = {s.what: s.excluded for s in data.steps if s.excluded}
-    assert reasons == {"unknown by the rule 'majority'": 2, "voted not a face": 1}
+    assert reasons == {"labeled unknown by the rule 'majority'": 2, "labeled as not a face": 1}
 
 
 SPLITS = {
@@ -179,7 +179,7 @@ def test_duplicates_in_other_splits_are_counted_or_excluded(tmp_path, write_ferp
     (folders[1] / "c.png").write_bytes((folders[0] / "a.png").read_bytes())
     counted = load_dataset(root)
     assert len(counted) == 2
-    assert any("train" in s.what and s.what.endswith(": 1") for s in counted.steps)
+    assert any("train" in s.what and s.what.endswith(": 1 (kept)") for s in counted.steps)
     kept = load_dataset(root, dedupe=True)
     assert list(kept.samples.index) == list(kept.votes.index) == ["d.png"]
     assert {s.what: s.excluded for s in kept.steps if s.excluded} == {"exact duplicates of an image in train (--dedupe)": 1}
@@ -212,7 +212,7 @@ def test_images_can_be_read_from_kaggles_table(tmp_path, write_ferplus):
 
 
 def test_the_folder_is_the_root_or_its_data_folder(tmp_path, write_ferplus):
-    """Both give the same data set."""
+    """Both give the same dataset."""
     root = write_ferplus(tmp_path)
     assert load_dataset(root / "data", loader="ferplus").digest == load_dataset(root).digest
     assert len(load_dataset(root / "data", loader="ferplus", votes_from="fer2013new.csv")) == 4
@@ -221,7 +221,7 @@ def test_the_folder_is_the_root_or_its_data_folder(tmp_path, write_ferplus):
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"split": "tset"}, "--split 'tset' does not exist in this data set; did you mean 'test'"),
+        ({"split": "tset"}, "--split 'tset' does not exist in this dataset; did you mean 'test'"),
         ({"rule": "majorty"}, "--rule 'majorty' is not a vote rule of FER\\+; did you mean 'majority'"),
         ({"votes_from": "labels.csv"}, "--votes-from 'labels.csv' is not a label file of FER\\+; did you mean 'label.csv'"),
     ],
@@ -272,7 +272,7 @@ def test_an_invalid_fer2013new_csv_is_refused_with_its_line(tmp_path, write_ferp
 def test_a_missing_split_is_refused_with_those_present(tmp_path, write_ferplus):
     """Often only some splits were copied."""
     root = write_ferplus(tmp_path, SPLITS)
-    with pytest.raises(DataError, match=r"has no valid split with label\.csv; there are: train, test"):
+    with pytest.raises(DataError, match=r"has no valid split with label\.csv; available: train, test"):
         load_dataset(root, split="valid")
     with pytest.raises(DataError, match=r"see datasets/README\.md for the layout"):
         load_dataset(tmp_path / "data" / "FER2013Test", loader="ferplus")

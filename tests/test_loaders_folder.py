@@ -125,7 +125,7 @@ def test_duplicates_are_excluded_with_dedupe(faces):
 
 
 def test_the_truth_may_be_any_column(faces):
-    """Options name the column, its label space and the data set."""
+    """Options name the column, its label space and the dataset."""
     (faces / "metadata.csv").write_text("file_name,mood\na.png,3\nb.png,0\nc.png,6\n")
     data = load_dataset(faces, truth="mood", labels="fer2013", name="mine")
     assert list(data.samples["label"]) == ["happiness", "anger", "neutral"]
@@ -156,12 +156,12 @@ def test_the_truth_may_be_any_column(faces):
         ),
         ("file_name,label\na.png,\n", {}, DataError, "column 'label' is empty"),
         ("file_name,label\na.png,rage\nb.png,sad\n", {}, DataError, "metadata.csv, column 'label' mixes emotions with rage"),
-        ("file_name,label\na.png,sad\n", {"split": "test"}, UsageError, "no split 'test'; there are none"),
+        ("file_name,label\na.png,sad\n", {"split": "test"}, UsageError, "no split 'test'; none are available"),
         (
             "file_name,label\na.png,sad\n",
             {"votes_from": "x"},
             UsageError,
-            "--votes-from is not an option of a folder data set.*an option of ferplus",
+            "--votes-from is not an option of a folder dataset.*an option of ferplus",
         ),
         ("file_name,label\na.png,contempt\n", {"labels": "fer2013"}, DataError, "row 'a.png': label 'contempt' is not one of"),
     ],
@@ -221,7 +221,7 @@ def test_a_misspelled_sample_is_refused_with_a_hint(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="sampel does not exist; did you mean 'sample'"):
         load_dataset("sampel")
-    with pytest.raises(DataError, match="there are none"):
+    with pytest.raises(DataError, match="none are available"):
         load_dataset(tmp_path / "nowhere" / "x")
 
 

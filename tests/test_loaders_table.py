@@ -154,7 +154,7 @@ def test_levels_are_the_text_of_the_cells(tmp_path, cells, groups):
     ],
 )
 def test_codes_mean_what_the_named_space_says_and_nothing_is_guessed(tmp_path, labels, codes, names):
-    """The same number is another emotion in another data set; without a space numbers stay numbers."""
+    """The same number is another emotion in another dataset; without a space numbers stay numbers."""
     rows = "".join(f"{i},{c},{c},f\n" for i, c in enumerate(codes))
     data = load_dataset(put(tmp_path / "t.csv", HEADER + rows), labels=labels)
     assert list(data.samples["label"]) == names
@@ -306,7 +306,7 @@ def test_a_column_with_a_reserved_name_is_not_an_attribute(tmp_path, column):
         (HEADER + "1,sad,sad,f\n", {"predicted": "predictd"}, UsageError, "no column 'predictd'.*did you mean 'predicted'"),
         (HEADER + "1,sad,sad,f\n", {"sample_id": "idd"}, UsageError, "no column 'idd'.*did you mean 'id'"),
         (HEADER + "1,sad,sad,f\n", {"scores": "p_"}, UsageError, "has no column that matches --scores 'p_\\*'"),
-        (HEADER + "1,sad,sad,f\n", {"split": "test"}, UsageError, "--split is not an option of a table data set"),
+        (HEADER + "1,sad,sad,f\n", {"split": "test"}, UsageError, "--split is not an option of a table dataset"),
         (
             HEADER + "1,sad,sad,f\n",
             {"rule": "majority"},

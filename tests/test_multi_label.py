@@ -21,7 +21,7 @@ UNITS = LabelSpace("units", ("AU6", "AU12", "AU4"))
 
 
 def dataset(rows, labels=UNITS, **columns) -> Dataset:
-    """A multi-label data set with these rows of 1, 0 and None."""
+    """A multi-label dataset with these rows of 1, 0 and None."""
     index = pd.Index([chr(97 + i) for i in range(len(rows))], dtype="str")
     truth = {f"truth:{n}": pd.array([r[i] for r in rows], dtype="Int8") for i, n in enumerate(labels.labels)}
     return Dataset("toy", labels, pd.DataFrame(truth | columns, index=index), task="multi-label")
@@ -244,13 +244,13 @@ def test_labels_set_the_order(tmp_path, labels, order):
             HEADER + ROWS,
             {"truth": "truht_*"},
             UsageError,
-            r"no column that matches --truth 'truht_\*'; there are: id, truth_happy, truth_AU12",
+            r"no column that matches --truth 'truht_\*'; available: id, truth_happy, truth_AU12",
         ),
         (
             HEADER + ROWS,
             {"predicted": "prd_*"},
             UsageError,
-            r"no column that matches --predicted 'prd_\*'; there are: id, truth_happy",
+            r"no column that matches --predicted 'prd_\*'; available: id, truth_happy",
         ),
         (HEADER + ROWS, {"scores": "score_*"}, UsageError, r"no column that matches --scores 'score_\*'"),
         (HEADER + ROWS, {"truth": "*_*"}, UsageError, r"--truth '\*_\*' must have one star, which stands for the label"),

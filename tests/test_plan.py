@@ -1,10 +1,10 @@
-"""The plan of an audit: its values are checked once, and applied to a data set before any model runs."""
+"""The plan of an audit: its values are checked once, and applied to a dataset before any model runs."""
 
 from __future__ import annotations
 
 import pytest
 
-from fairfer.audits.plan import MAX_GROUPS, AuditPlan, check_plan, parse_groupings
+from fairfer.audits.plan import MAX_CROSSED_GROUPS, AuditPlan, check_plan, parse_groupings
 from fairfer.errors import DataError, LabelError, UsageError
 from fairfer.labels import DEEPFACE, FERPLUS, LabelSpace
 from fairfer.vocabulary import EVERYONE
@@ -100,7 +100,7 @@ def test_labels_that_never_meet_are_refused(toy):
 
 
 def test_too_many_groups_are_refused(toy):
-    side = int(MAX_GROUPS**0.5) + 1
+    side = int(MAX_CROSSED_GROUPS**0.5) + 1
     values = [f"v{i:02d}" for i in range(side)]
     data = toy(["fear"] * side, {"a": values, "b": values})
     with pytest.raises(UsageError, match="cross fewer attributes"):

@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from fairfer.errors import UsageError
-from fairfer.gate.policy import OVERALL_RATES, Policy, Rule, read_policy
+from fairfer.gate.policy import JUDGED_OVERALL_RATES, Policy, Rule, read_policy
 
 GOOD = """
 confidence = 0.9
@@ -129,7 +129,7 @@ WAIVER = '[[waivers]]\nrule = "a"\nreason = "why"\nexpires = 2027-01-01\n'
         (RULE + "max_gap = 0.1\n" + WAIVER.replace('"why"', '""'), "waiver 'a': reason: "),
         (RULE + "max_gap = 0.1\n" + WAIVER.replace("2027-01-01", '"soon"'), "waiver 'a': expires: "),
         ("confidence = 1.0\n" + RULE + "max_gap = 0.1\n", "confidence: "),
-        ("rules = 3\n", "rules: "),
+        ("rules = 3\n", "rules must be a list of tables"),
         ("rules [", "is not valid TOML"),
     ],
 )
@@ -191,7 +191,7 @@ def test_groupings_are_spelled_as_by(read):
     assert policy.waivers[0].covers("smiles", "happiness", "gender,race")
 
 
-@pytest.mark.parametrize("rate", OVERALL_RATES)
+@pytest.mark.parametrize("rate", JUDGED_OVERALL_RATES)
 def test_rates_over_all_labels_take_no_label(read, rate):
     """Accuracy, subset accuracy and coverage."""
     text = RULE.replace("TPR", rate) + "max_gap = 0.1\n"

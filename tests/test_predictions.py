@@ -388,14 +388,14 @@ def test_a_run_of_another_image_cannot_be_audited(toy):
     """The message names the image that has changed."""
     data = toy(["anger"] * 3)
     predictions = predict(data, FakeModel())
-    with pytest.raises(RunError, match=r"picture face0001\.png changed since fake saw it; predict again"):
+    with pytest.raises(RunError, match=r"image face0001\.png has changed since fake was run; predict again"):
         audit(toy(["anger"] * 3, said=[4, 3, 4]), predictions)
-    with pytest.raises(RunError, match=r"lack 1 of 3 samples of toy \(the first: b\); predict again"):
+    with pytest.raises(RunError, match=r"lack 1 of 3 samples of toy \(the first is b\); predict again"):
         audit(toy(["anger"] * 3, ids=["face0000.png", "b", "face0002.png"]), predictions)
 
 
 def test_rows_in_another_order_are_the_same_answers(toy):
-    """An audit joins by id, so the order of the data set changes no number."""
+    """An audit joins by id, so the order of the dataset changes no number."""
     data = toy(["anger", "fear", "neutral"], {"g": ["x", "y", "x"]}, said=[4, 5, 0])
     predictions = predict(data, FakeModel())
     one = audit(data, predictions, minimum=1, permutations=100)
@@ -520,7 +520,7 @@ def test_a_model_with_an_unknown_task_is_refused(toy):
 
 
 def multi_label_table(toy, decisions, scores) -> Dataset:
-    """A data set with recorded multi-label predictions: decisions and scores of (n, labels), None where missing."""
+    """A dataset with recorded multi-label predictions: decisions and scores of (n, labels), None where missing."""
     data = toy(["anger"] * len(decisions))
     status = ["error" if row is None else "ok" for row in decisions]
     frame = pd.DataFrame(

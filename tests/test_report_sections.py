@@ -379,7 +379,7 @@ def test_sections_of_confusions_and_scores_are_shown_only_with_their_results(sco
 def test_scores_that_are_no_probabilities_are_a_caveat(scored):
     """Their order has a meaning, their size has none."""
     unbounded = scored.model_copy(update={"score_scale": "unbounded"})
-    text = "Some scores are outside 0 to 1, so they are not probabilities"
+    text = "Some scores are outside 0 to 1 and therefore not probabilities"
     assert any(line.startswith(text) for line in sections.caveats(View(unbounded)))
     assert not any(line.startswith(text) for line in sections.caveats(View(scored)))
 
@@ -423,7 +423,7 @@ def test_gaps_that_standardization_explains_are_reported(result):
     explained = same.model_copy(update={"difference": 0.01, "expected_by_chance": 0.05, "q": 0.9})
     assert not is_significant(explained)
     text = caveats.standardization(View(result.model_copy(update={"standardized": [explained]})), [gap])
-    assert text.startswith("When directly standardized for emotion and vote_entropy, no longer statistically significant: ")
+    assert text.startswith("No longer statistically significant when directly standardized for emotion and vote_entropy: ")
     assert "0.01 after" in text
     significant = same.model_copy(update={"difference": 0.3, "expected_by_chance": 0.05, "q": 0.001})
     assert caveats.standardization(View(result.model_copy(update={"standardized": [significant]})), [gap]) == ""
@@ -481,7 +481,7 @@ def test_gaps_as_annotated_are_positive(result):
     [(_, rows)] = view.sensitivity
     assert {(c.difference, c.low, c.high) for c in rows} == {(0.2, -0.1, 0.3)}
     assert (view.probabilistic(gap).most_likely, view.probabilistic(gap).probabilistic) == (0.2, 0.05)
-    assert "(0.20 most likely, +0.05 probabilistic)" in caveats.group_membership(view, [gap])
+    assert "(+0.05 instead of 0.20)" in caveats.group_membership(view, [gap])
 
 
 def test_statements_agree_with_the_audit(result):
@@ -490,15 +490,15 @@ def test_statements_agree_with_the_audit(result):
     rater = {r.label: r.value for r in view.human_agreement.human if (r.attribute, r.rate) == ((), "TPR")}
     above = sum(view.rate("TPR", label).value > rater[label] for label in view.labels)
     number = "all 3" if above == 3 else f"{above or 'none'} of 3"
-    assert f"for {number} emotions" in statements.human_agreement(view, ("gender",))
+    assert f"for {number} compared emotions" in statements.human_agreement_statement(view, ("gender",))
     strata = [a for a in view.human_agreement.ambiguity if a.attribute == () and a.status == "ok"]
-    assert statements.ambiguity(view).startswith("Accuracy is ")
-    assert f"where they are {strata[-1].stratum}" in statements.ambiguity(view)
+    assert statements.ambiguity_statement(view).startswith("Accuracy is ")
+    assert f"where they are {strata[-1].stratum}" in statements.ambiguity_statement(view)
     strongest = max(result.dataset_bias.pairing, key=lambda p: p.ducher_z)
-    assert statements.association(view).casefold().startswith(f"{strongest.label} is most over-represented among")
-    assert "If 10 % of the annotations were wrong" in statements.annotation_error(view)
+    assert statements.association_statement(view).casefold().startswith(f"{strongest.label} is most over-represented among")
+    assert "If 10 % of the annotations were wrong" in statements.annotation_error_statement(view)
     smallest = min(g.minimum_detectable for g in result.gaps if g.rate == "TPR" and g.minimum_detectable is not None)
-    assert f" {smallest:.2f} (" in minimum_detectable(view)
+    assert f": {smallest:.2f}." in minimum_detectable(view)
     assert minimum_detectable(view) in headline(view)
 
 
@@ -509,13 +509,13 @@ def test_statements_without_results_contain_no_number(result):
     view = View(
         result.model_copy(update={"human_agreement": votes, "annotation_sensitivity": None, "dataset_bias": None, "gaps": gaps})
     )
-    assert statements.human_agreement(view, ()) == "Model and human agreement: too few faces of every emotion"
-    assert statements.ambiguity(view) == "Too few faces to compare accuracy by agreement among raters"
-    assert statements.annotation_error(view) == "Sensitivity of gaps to annotation error"
-    assert statements.association(view) == "Association of emotion and group"
+    assert statements.human_agreement_statement(view, ()) == "Model and human agreement: too few faces of every emotion"
+    assert statements.ambiguity_statement(view) == "Too few faces to compare accuracy by agreement among raters"
+    assert statements.annotation_error_statement(view) == "Sensitivity of gaps to annotation error"
+    assert statements.association_statement(view) == "Association of emotion and group"
     assert minimum_detectable(view) == ""
     fpr_gaps = [g for g in result.gaps if g.rate == "FPR"]
-    assert " FPR by gender)." in minimum_detectable(View(result.model_copy(update={"gaps": fpr_gaps})))
+    assert " FPR by gender: " in minimum_detectable(View(result.model_copy(update={"gaps": fpr_gaps})))
     missing = {"difference": None, "low": None, "high": None, "status": "not_estimable"}
     corrected = [c.model_copy(update=missing) if c.error == 0.1 else c for c in result.annotation_sensitivity.corrected]
     view = View(
@@ -523,7 +523,7 @@ def test_statements_without_results_contain_no_number(result):
             update={"annotation_sensitivity": result.annotation_sensitivity.model_copy(update={"corrected": corrected})}
         )
     )
-    assert "would not be estimable" in statements.annotation_error(view)
+    assert "would not be estimable" in statements.annotation_error_statement(view)
     assert "\N{EN DASH}" in {cell for row in annotation_error_table(view).rows for cell in row}
 
 
@@ -532,7 +532,7 @@ def test_a_reversed_gap_is_stated(result):
     gap = next(g for g in View(result).significant)
     rows = [c.model_copy(update={"difference": -0.1}) if c.error == 0.1 else c for c in curve(gap, [0.1] * 5)]
     annotation = result.annotation_sensitivity.model_copy(update={"corrected": rows, "gaps": []})
-    text = statements.annotation_error(View(result.model_copy(update={"annotation_sensitivity": annotation})))
+    text = statements.annotation_error_statement(View(result.model_copy(update={"annotation_sensitivity": annotation})))
     assert text.endswith("would be 0.10 instead of 0.20 and in the opposite direction")
 
 

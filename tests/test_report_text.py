@@ -7,7 +7,7 @@ import pytest
 from fairfer.datasets.attributes import SOURCES
 from fairfer.report.text import groups, numbers
 from fairfer.report.text.glossary import GLOSSARY, mentions
-from fairfer.vocabulary import UNANNOTATED
+from fairfer.vocabulary import UNANNOTATED, is_annotated
 
 EN = "\N{EN DASH}"
 
@@ -118,9 +118,9 @@ def test_groups_are_written_as_words_and_for_csv_files(grouping, group, words, w
 
 
 def test_a_group_without_a_level_is_not_annotated():
-    assert groups.is_annotated(())
-    assert groups.is_annotated(("female", "black"))
-    assert not groups.is_annotated(("female", UNANNOTATED))
+    assert is_annotated(())
+    assert is_annotated(("female", "black"))
+    assert not is_annotated(("female", UNANNOTATED))
 
 
 def test_terms_are_recognized_whole_and_longest_first():

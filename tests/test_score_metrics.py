@@ -345,7 +345,7 @@ def test_rows_name_their_pair_and_hold_its_metrics():
         assert (own["auroc"].low, own["auroc"].high) == pytest.approx((low - error, min(high + error, 1)))
         assert own["brier_score"].value == pytest.approx(of(metrics.brier_score(alone))[0])
     curve = metrics.reliability_rows(PAIRS, counts)
-    assert sum(r.n for r in curve) == len(truth)
+    assert sum(r.total for r in curve) == len(truth)
     assert sum(r.positives for r in curve) == truth.sum()
     assert {(r.label, r.group) for r in curve} == {("happy", ("female",)), ("sad", ())}
 

@@ -15,8 +15,8 @@ from fairfer.errors import UsageError
 from fairfer.labels import LabelSpace
 from fairfer.metrics.counts import Source, count
 from fairfer.metrics.gaps import compute_gaps
+from fairfer.metrics.metric_settings import MetricSettings
 from fairfer.metrics.results import Gap, Rate, StandardizedGap
-from fairfer.metrics.settings import MetricSettings
 from fairfer.metrics.standardization import Strata, _estimates, standardized_gaps
 from fairfer.predictions.inference import predict
 from fairfer.stats import wilson

@@ -179,7 +179,7 @@ def test_correct_data_sets_pass(toy):
 
 
 def modified(toy, **changes):
-    """A data set with these fields changed."""
+    """A dataset with these fields changed."""
     data = toy(["anger", "fear"], {"gender": ["f", None]})
     return data.replace(**{k: v(data) if callable(v) else v for k, v in changes.items()})
 

@@ -18,9 +18,9 @@ from fairfer.errors import FairferError
 from fairfer.labels import LabelSpace
 from fairfer.metrics.counts import Source, count
 from fairfer.metrics.gaps import compute_gaps
+from fairfer.metrics.metric_settings import MetricSettings
 from fairfer.metrics.rates import compute_rates
 from fairfer.metrics.results import Rate
-from fairfer.metrics.settings import MetricSettings
 from fairfer.models.model import Prediction
 from fairfer.predictions.inference import predict
 from fairfer.stats import Estimates, benjamini_hochberg, estimate_by_subjects, gap_bounds, newcombe, wilson

@@ -23,7 +23,7 @@ from fairfer.gate.policy import Policy
 from fairfer.gate.run import judge_run
 from fairfer.gate.verdict import Verdict
 from fairfer.report.verdict_files import annotate_workflow, write_verdict
-from fairfer.report.verdicts import (
+from fairfer.report.verdict_renderers import (
     MARKER,
     banner,
     check_status,
@@ -150,9 +150,14 @@ def test_the_published_schema_is_current(verdict):
 
 @pytest.fixture(scope="module")
 def reported(audit, tmp_path_factory):
-    """A report, which takes seconds to draw."""
+    """A report with one figure, because drawing them all takes seconds."""
+    from fairfer.report import figures
+
     folder = tmp_path_factory.mktemp("reported") / "run"
-    write_report(audit, folder)
+    draw = figures.draw
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, "draw", lambda audit: draw(audit, ["overview"]))
+        write_report(audit, folder)
     return folder
 
 
@@ -162,6 +167,7 @@ def run(reported, tmp_path):
     return shutil.copytree(reported, tmp_path / "run")
 
 
+@pytest.mark.usefixtures("few_figures")
 def test_the_report_shows_the_verdict_of_its_audit(run, audit):
     """A rebuilt report keeps the banner; the report of another audit has none."""
     before = (run / "report.html").read_text(encoding="utf-8")

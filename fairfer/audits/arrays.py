@@ -47,14 +47,14 @@ def audit(
 ) -> Audit:
     """Audit predictions: error rates per label and group, and the differences between groups.
 
-    Takes arrays and data frames, or a data set and its predictions.
+    Takes arrays and data frames, or a dataset and its predictions.
 
     Parameters
     ----------
     y_true : array-like of shape (n,) or (n, labels), or Dataset
         True labels. Two dimensions mean multi-label data: 1, 0 or missing (unknown) per label.
     y_pred : array-like of the same form, or Predictions, optional
-        Predicted labels; missing where there is no answer. May be left out when scores are given.
+        Predicted labels; missing where there is no prediction. Optional when scores are given.
     plan : AuditPlan, optional
         Settings. They can be given one by one instead, see `options`.
     groups : data frame, Series, mapping or array-like of shape (n,), optional

@@ -1,4 +1,4 @@
-"""Data set and predictions to an `Audit`."""
+"""Compute an `Audit` from a dataset and predictions."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from fairfer.audits.plan import Design
     from fairfer.datasets.dataset import Dataset
     from fairfer.metrics.counts import Counts
+    from fairfer.metrics.metric_settings import MetricSettings
     from fairfer.metrics.results import AnnotationSensitivity, DuplicateConsistency, Gap, HumanAgreement, Rate
-    from fairfer.metrics.settings import MetricSettings
 
 _PACKAGES = ("fairfer", "deepface", "duckdb", "fairlearn", "numpy", "onnxruntime", "pandas", "pillow", "scikit-learn", "scipy")
 
@@ -55,7 +55,7 @@ def audit_predictions(
     dataset
         Truth and groups.
     predictions
-        A model's answers; must cover every sample of the data set, for the same images.
+        A model's answers; must cover every sample of the dataset, for the same images.
     plan
         Settings; defaults when not given.
     date
@@ -64,7 +64,7 @@ def audit_predictions(
         What reproduces this audit, for the report.
     run
         Folder in which to keep truth, groups and plan beside the predictions, so that `rebuild` can make the audit again
-        without the data set.
+        without the dataset.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def measure_counts(
     counts
         By grouping, everyone first, one entry per group.
     task
-        Of the audit.
+        Task of the audit.
     settings
         Minimum, confidence, permutations and seed.
     by_subject

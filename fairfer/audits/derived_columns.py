@@ -26,7 +26,7 @@ _MANY = 10
 
 
 def with_derived_columns(dataset: Dataset, plan: AuditPlan) -> Dataset:
-    """The data set with the derived columns that a plan uses.
+    """The dataset with the derived columns that a plan uses.
 
     These are `VOTE_ENTROPY`, from the votes, and fifths of every column of many numbers to standardize over.
 
@@ -66,7 +66,7 @@ def _column(dataset: Dataset, name: str) -> pd.Series:
 
 
 def _with_vote_entropy(dataset: Dataset) -> Dataset:
-    """The data set with an attribute `VOTE_ENTROPY`: how much the raters of each sample agreed."""
+    """The dataset with an attribute `VOTE_ENTROPY`: how much the raters of each sample agreed."""
     if dataset.votes is None or any(a.name == VOTE_ENTROPY for a in dataset.attributes):
         return dataset
     level = np.array(AGREEMENT_LEVELS)[agreement_levels(vote_entropy(dataset.votes.to_numpy()))]

@@ -1,6 +1,6 @@
 """Join truth, answers and groups sample by sample, and count them in every way that an audit needs.
 
-After this module there are only counts.
+All later steps work on counts only.
 """
 
 from __future__ import annotations
@@ -124,12 +124,12 @@ class JoinedSamples:
         return {g: VoteCounts(c, patterns, c.unit) for g, c in counts.items()}
 
     def duplicates(self) -> pd.Series | None:
-        """Name of each sample's duplicate group in the whole data set, where it has votes and duplicates."""
+        """Name of each sample's duplicate group in the whole dataset, where it has votes and duplicates."""
         dataset = self.design.dataset
         return dataset.samples[DUPLICATE_GROUP] if dataset.votes is not None and DUPLICATE_GROUP in dataset.samples else None
 
     def inferred_attributes(self) -> InferredAttributes:
-        """What is known about the attributes grouped by."""
+        """The attributes grouped by, and how their annotations were made."""
         attributes = self.design.attributes
         levels = {n: tuple(x for x in a.levels if x != UNANNOTATED) for n, a in attributes.items()}
         inferred = frozenset(n for n, a in attributes.items() if a.source == "inferred")

@@ -1,4 +1,4 @@
-"""Several runs beside each other: accuracy, worst group, largest gap."""
+"""Several runs side by side: accuracy, worst group, largest gap."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Standing(Strict):
 
 
 def leaderboard(runs: Sequence[str | os.PathLike[str]]) -> list[Standing]:
-    """Runs of the same data beside each other, the most accurate first.
+    """Runs of the same data side by side, the most accurate first.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from pydantic import Field, ModelWrapValidatorHandler, ValidationError, field_va
 
 from fairfer.errors import UsageError, did_you_mean
 from fairfer.labels import Reconciliation, reconcile
-from fairfer.metrics.settings import MetricSettings
+from fairfer.metrics.metric_settings import MetricSettings
 from fairfer.schema import Strict
 from fairfer.vocabulary import EVERYONE, Group, Grouping, Task, grouping_name
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fairfer.datasets.dataset import Dataset
     from fairfer.labels import LabelSpace
 
-MAX_GROUPS = 400
+MAX_CROSSED_GROUPS = 400
 """A table of more groups than this is not readable."""
 
 DEFAULT_THRESHOLD = 0.5
@@ -37,12 +37,12 @@ class AuditPlan(Strict):
     Attributes
     ----------
     by
-        Groupings: ``"gender"``, or ``"gender,race"`` for an intersection. Every attribute of the data set, one by one, when
+        Groupings: ``"gender"``, or ``"gender,race"`` for an intersection. Every attribute of the dataset, one by one, when
         empty.
     thresholds
         Decision threshold by label, for models whose scores are independent per label; 0.5 for labels without one.
     unsupported_labels
-        What becomes of samples whose label is not among the model's output classes: ``drop``, ``keep`` or ``merge=FROM:TO``
+        How to treat samples whose label is not among the model's output classes: ``drop``, ``keep`` or ``merge=FROM:TO``
         (see `fairfer.labels.reconcile`).
     minimum
         A rate with a smaller denominator is marked small and takes part in no comparison.
@@ -96,7 +96,7 @@ class AuditPlan(Strict):
     @classmethod
     def _minimum(cls, value: int) -> int:
         if value < 1:
-            message = f"--minimum {value}: the smallest denominator must be at least 1"
+            message = f"--minimum {value}: give at least 1"
             raise UsageError(message)
         return value
 
@@ -112,7 +112,7 @@ class AuditPlan(Strict):
     @classmethod
     def _permutations(cls, value: int) -> int:
         if value < _LEAST_PERMUTATIONS:
-            message = f"--permutations {value}: at least {_LEAST_PERMUTATIONS} are needed"
+            message = f"--permutations {value}: give at least {_LEAST_PERMUTATIONS}"
             raise UsageError(message)
         return value
 
@@ -163,7 +163,7 @@ def parse_groupings(by: object) -> tuple[Grouping, ...]:
 
 @dataclass(frozen=True)
 class Design:
-    """A plan applied to a data set and a model: what will be counted.
+    """A plan applied to a dataset and a model: what will be counted.
 
     Attributes
     ----------
@@ -178,7 +178,7 @@ class Design:
     groups
         Groups of each grouping, everyone first.
     labels
-        How the labels of the data meet those of the model.
+        How the labels of the data correspond to those of the model.
     """
 
     plan: AuditPlan
@@ -195,7 +195,7 @@ class Design:
 
 
 def check_plan(plan: AuditPlan, dataset: Dataset, model_labels: LabelSpace, model_task: Task = "single-label") -> Design:
-    """Apply a plan to a data set and a model, before the model is asked about a single image.
+    """Apply a plan to a dataset and a model, before the model is run on any image.
 
     Parameters
     ----------
@@ -242,7 +242,8 @@ def check_plan(plan: AuditPlan, dataset: Dataset, model_labels: LabelSpace, mode
 
 def _cross(grouping: Grouping, attributes: Mapping[str, Attribute]) -> tuple[Group, ...]:
     groups = tuple(itertools.product(*(attributes[n].levels for n in grouping)))
-    if len(groups) > MAX_GROUPS:
-        message = f"--by {grouping_name(grouping)} makes {len(groups):,} groups, more than {MAX_GROUPS}; cross fewer attributes"
+    if len(groups) > MAX_CROSSED_GROUPS:
+        name = grouping_name(grouping)
+        message = f"--by {name} makes {len(groups):,} groups, more than {MAX_CROSSED_GROUPS}; cross fewer attributes"
         raise UsageError(message)
     return groups

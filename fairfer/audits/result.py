@@ -66,7 +66,7 @@ class AttributeInfo(Strict):
 
 
 class DataInfo(Strict):
-    """The data set."""
+    """The dataset."""
 
     name: str
     samples: int
@@ -93,7 +93,7 @@ class ModelInfo(Strict):
 
 
 class LabelInfo(Strict):
-    """Labels of the data set and of the model, and what was audited."""
+    """Labels of the dataset and of the model, and what was audited."""
 
     audited: list[str]
     unsupported_labels: list[str]
@@ -314,7 +314,7 @@ class Audit(Strict):
         Raises
         ------
         UsageError
-            When there are no scores of that label, or they are no probabilities.
+            When there are no scores of that label, or they are not probabilities.
         """
         from fairfer.metrics.scores import threshold_rates
 
@@ -329,7 +329,7 @@ class Audit(Strict):
         return threshold_rates(histograms, threshold, self.plan.confidence)
 
     def compute_checksum(self) -> str:
-        """Digest of everything but the seal itself."""
+        """Digest of everything but the checksum itself."""
         return _checksum(self.model_dump(mode="json"))
 
     def to_json(self) -> str:
@@ -344,7 +344,7 @@ class Audit(Strict):
         Raises
         ------
         RunError
-            When it is no JSON, of another schema version, or does not fit the schema; the message names the field.
+            When it is not JSON, of another schema version, or does not fit the schema; the message names the field.
         """
         try:
             value = json.loads(text)

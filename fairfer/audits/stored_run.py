@@ -93,18 +93,18 @@ def check_comparable(one: StoredRun, other: StoredRun) -> None:
     Raises
     ------
     RunError
-        Naming the first field that differs: data set, labels, plan, images, groups.
+        Naming the first field that differs: dataset, labels, plan, images, groups.
     """
     for field, first, second in _fields(one.audit, other.audit):
         if first != second:
             message = (
                 f"{one.folder} and {other.folder} cannot be compared: {field} is {first!r} in one and {second!r} in the other"
             )
-            message += "; if it is the same data, audit both with the same --name" if field == "data set" else ""
+            message += "; if it is the same data, audit both with the same --name" if field == "dataset" else ""
             raise RunError(message)
     common = one.images.index.intersection(other.images.index)
     if common.empty:
-        message = f"{one.folder} and {other.folder} cannot be compared: they have no sample in common; use runs of one data set"
+        message = f"{one.folder} and {other.folder} cannot be compared: they have no sample in common; use runs of one dataset"
         raise RunError(message)
     columns: list[tuple[str, pd.DataFrame | pd.Series, pd.DataFrame | pd.Series]] = [
         ("label", one.truth.loc[common], other.truth.loc[common]),
@@ -125,15 +125,15 @@ def check_comparable(one: StoredRun, other: StoredRun) -> None:
 
 
 def _fields(one: Audit, other: Audit) -> list[tuple[str, object, object]]:
-    """What must be equal, the data set first."""
+    """What must be equal, the dataset first."""
     fields: list[tuple[str, object, object]] = [
-        ("data set", one.data.name, other.data.name),
+        ("dataset", one.data.name, other.data.name),
         ("labels of the data", one.data.labels, other.data.labels),
         ("task", one.task, other.task),
     ]
-    # A file may have another name and the same content, which is compared sample by sample; and two models' predictions may be
-    # columns of one table.
-    keys = (one.data.card.keys() & other.data.card.keys()) - {"source", "demographics", "predicted", "scores"}
+    # A file may have another name and the same content: the content is compared sample by sample. One table may hold the
+    # predictions of several models.
+    keys = (one.data.card.keys() & other.data.card.keys()) - {"source", "demographics", "predicted"}
     fields += [(f"{k} of the data", one.data.card[k], other.data.card[k]) for k in sorted(keys)]
     return [
         *fields,

@@ -1,8 +1,8 @@
 """Truth and groups as audited, stored in a run beside the predictions.
 
-With ``samples.parquet`` a run can be audited again, and its report rebuilt, without the data set and its images. It holds
+With ``samples.parquet`` a run can be audited again, and its report rebuilt, without the dataset and its images. It holds
 labels, the attributes grouped by, and votes where there are any, per sample: rows about people. A run folder is shared with the
-same care as the data set. ``report.html``, ``audit.json`` and the tables hold counts only.
+same care as the dataset. ``report.html``, ``audit.json`` and the tables hold counts only.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TRUTH = "truth:"
 
 @dataclass(frozen=True)
 class Invocation:
-    """What reproduces an audit.
+    """Command and configuration that reproduce an audit.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Invocation:
 
 @dataclass(frozen=True)
 class StoredSamples:
-    """What ``samples.parquet`` holds."""
+    """Contents of ``samples.parquet``."""
 
     dataset: Dataset
     plan: AuditPlan
@@ -68,10 +68,10 @@ def store_samples(run: Path, design: Design, date: str, invocation: Invocation) 
     run
         Folder of the run.
     design
-        Data set and plan. Kept are labels, votes, attributes that were grouped by or standardized over with their
+        Dataset and plan. Kept are labels, votes, attributes that were grouped by or standardized over with their
         probabilities, and the column of subjects.
     date, invocation
-        Of the audit.
+        Date and invocation of the audit.
     """
     dataset, plan = design.dataset, design.plan
     names = list(dict.fromkeys([*design.attributes, *plan.standardize]))

@@ -34,7 +34,7 @@ class ConfigOptions:
             metavar="FILE",
             is_eager=True,
             callback=_config,
-            help="File with an [audit] table; fairfer.toml or pyproject.toml here when not given.",
+            help="File with an [audit] table; fairfer.toml or pyproject.toml in this folder when not given.",
         ),
     ] = None
 
@@ -49,7 +49,7 @@ def audit(
     plan: PlanOptions,
     output: RunOptions,
 ) -> None:
-    """Predict, measure and report. Without arguments: the bundled sample with the bundled model."""
+    """Audit a model on a dataset and write the report. Without arguments: the bundled model on the bundled sample."""
     from fairfer.audits.audit import audit_predictions
     from fairfer.audits.plan import check_plan
     from fairfer.audits.stored_samples import Invocation
@@ -79,13 +79,13 @@ def audit(
 @app.command()
 @grouped
 def predict(data: LoadOptions, model: ModelOptions, output: RunOptions) -> None:
-    """Only run the model on every image; fairfer audit with the same --out then reuses its predictions."""
+    """Run a model and store its predictions. fairfer audit with the same --out reuses them."""
     dataset = chosen_dataset(data)
     asked = chosen_model(model, dataset)
     run = run_folder(output.out, dataset, asked)
     frame = ask(dataset, asked, run, overwrite=output.overwrite).frame
     counts = frame["status"].value_counts()
-    typer.echo(f"{counts.get('ok', 0):,} of {len(frame):,} images have an answer")
+    typer.echo(f"{counts.get('ok', 0):,} of {len(frame):,} images have a prediction")
     for status, number in counts.drop("ok", errors="ignore").items():
         first = frame[frame["status"] == status].iloc[0]
         typer.echo(f"{status}: {number:,} (the first: {first['detail']})")
@@ -99,6 +99,6 @@ def _suggest_subject(dataset: Dataset, subject: str) -> None:
         name, number = column
         typer.echo(
             f"column {name!r} names {number:,} subjects in {len(dataset):,} images: with --subject {name}, intervals and tests "
-            "are by subject; without it, every image counts as a subject of its own",
+            "treat the subject as the independent unit; without it, they treat every image as a different subject",
             err=True,
         )

@@ -13,7 +13,7 @@ import typer
 
 
 def grouped(function: Callable[..., None]) -> Callable[..., None]:
-    """A function of option groups, as a function of their fields, from which typer makes the options.
+    """Turn a function of option groups into a function of their fields, from which typer builds the options.
 
     Each parameter of `function` is annotated with a dataclass whose fields are annotated as typer options. The command line's
     values are collected into these dataclasses before `function` is called.

@@ -64,7 +64,7 @@ def _table(path: Path, *, required: bool) -> dict[str, Any] | None:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         if not required and path.name == "pyproject.toml":
             return None
-        message = f"{path} is not valid TOML: {error}"
+        message = f"{path} is not valid TOML ({error}); correct the file"
         raise UsageError(message) from error
     for key in ("tool", "fairfer") if path.name == "pyproject.toml" else ():
         content = content.get(key) if isinstance(content, dict) else None

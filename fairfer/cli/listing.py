@@ -9,7 +9,7 @@ from fairfer.cli.command import app
 
 @app.command()
 def models() -> None:
-    """List the installed models, and how to name others."""
+    """List the installed models and how to specify others."""
     from fairfer.models.registry import describe_models
 
     for name, description in describe_models().items():
@@ -19,7 +19,7 @@ def models() -> None:
 
 @app.command()
 def datasets() -> None:
-    """List the layouts that can be read, and the bundled sample."""
+    """List the dataset layouts that can be read, with their options."""
     from fairfer.datasets.loading import SAMPLE, loaders, sample_path
 
     for name, loader in loaders().items():

@@ -1,4 +1,4 @@
-"""Groups of options that commands share, and what each group makes of them."""
+"""Groups of options that commands share, and the objects that are built from them."""
 
 from __future__ import annotations
 
@@ -27,24 +27,29 @@ class LoadOptions:
     dataset: Annotated[
         str, typer.Argument(metavar="DATASET", help="A folder, a table of predictions, or 'sample' (the bundled one).")
     ] = "sample"
-    loader: Annotated[str | None, typer.Option("--loader", help="Layout of the data set; recognized when not given.")] = None
-    name: Annotated[str | None, typer.Option("--name", help="Name of the data set in reports and folders.")] = None
+    loader: Annotated[str | None, typer.Option("--loader", help="Layout of the dataset; detected when not given.")] = None
+    name: Annotated[str | None, typer.Option("--name", help="Name of the dataset in reports and folders.")] = None
     split: Annotated[str | None, typer.Option("--split", help="train, valid, test or all (FER+: test when not given).")] = None
     rule: Annotated[
         str | None,
-        typer.Option("--rule", help="FER+, label from votes: majority, crossentropy, plurality or multi_target (multi-label)."),
+        typer.Option(
+            "--rule",
+            help="FER+: how labels follow from votes: majority, crossentropy, plurality or multi_target (multi-label).",
+        ),
     ] = None
-    votes_from: Annotated[str | None, typer.Option("--votes-from", help="FER+: label.csv or fer2013new.csv.")] = None
+    votes_from: Annotated[str | None, typer.Option("--votes-from", help="FER+: label file, label.csv or fer2013new.csv.")] = (
+        None
+    )
     pixels: Annotated[
         str | None, typer.Option("--pixels", metavar="FER2013.CSV", help="FER+: read the images from Kaggle's table.")
     ] = None
     dedupe: Annotated[
-        bool, typer.Option("--dedupe", help="Keep one of each set of duplicate images, and none that another split has.")
+        bool, typer.Option("--dedupe", help="Exclude exact duplicate images; FER+: also those of images in another split.")
     ] = False
     truth: Annotated[
         str | None,
         typer.Option(
-            "--truth", metavar="COLUMN", help="Column of the true label; 'truth_*' names one column per label (multi-label)."
+            "--truth", metavar="COLUMN", help="Column of true labels; 'truth_*' for one column per label (multi-label)."
         ),
     ] = None
     labels: Annotated[
@@ -59,7 +64,9 @@ class TableOptions:
     demographics: Annotated[
         str | None,
         typer.Option(
-            "--demographics", metavar="TABLE", help="Table of attributes by image name; provenance in a .toml beside it."
+            "--demographics",
+            metavar="TABLE",
+            help="Table of attributes by image name, with a .toml file of the same name for their provenance.",
         ),
     ] = None
     bands: Annotated[
@@ -68,13 +75,15 @@ class TableOptions:
     ] = None
     predicted: Annotated[
         str | None,
-        typer.Option("--predicted", metavar="COLUMN", help="Column of the predicted label; 'pred_*' for one column per label."),
+        typer.Option("--predicted", metavar="COLUMN", help="Column of predicted labels; 'pred_*' for one column per label."),
     ] = None
     scores: Annotated[
         str | None,
-        typer.Option("--scores", metavar="PATTERN", help="Columns with one score per label: 'score_*', or their prefix."),
+        typer.Option(
+            "--scores", metavar="PATTERN", help="Columns with one score per label, such as 'score_*', or their common prefix."
+        ),
     ] = None
-    sample_id: Annotated[str | None, typer.Option("--sample-id", metavar="COLUMN", help="Column of the sample's name.")] = None
+    sample_id: Annotated[str | None, typer.Option("--sample-id", metavar="COLUMN", help="Column of sample names.")] = None
     model_labels: Annotated[
         str | None, typer.Option("--model-labels", help="Table: output classes of the model, separated by commas.")
     ] = None
@@ -82,7 +91,7 @@ class TableOptions:
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """Which model."""
+    """The model."""
 
     model: Annotated[
         str | None,
@@ -95,7 +104,7 @@ class ModelOptions:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where results go."""
+    """Output folder."""
 
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Folder of the run; reports/DATASET/MODEL when not given.")
@@ -111,7 +120,11 @@ class PlanOptions:
 
     by: Annotated[
         list[str] | None,
-        typer.Option("--by", metavar="ATTRIBUTE[,…]", help="Group by it; commas intersect. Every attribute when not given."),
+        typer.Option(
+            "--by",
+            metavar="ATTRIBUTE[,…]",
+            help="Attribute to group by; commas make an intersection. Every attribute when not given.",
+        ),
     ] = None
     threshold: Annotated[
         list[str] | None,
@@ -123,23 +136,26 @@ class PlanOptions:
         str,
         typer.Option(
             "--unsupported-labels",
-            help="Samples whose label is not among the model's output classes: drop, keep or merge=FROM:TO.",
+            help="What to do with labels that are not among the model's output classes: drop, keep or merge=FROM:TO.",
         ),
     ] = "drop"
-    minimum: Annotated[int, typer.Option("--minimum", help="Smallest denominator of a rate that is compared.")] = 20
-    confidence: Annotated[float, typer.Option("--confidence", help="Of every interval and bound.")] = 0.95
-    permutations: Annotated[int, typer.Option("--permutations", help="Of the permutation tests.")] = 10_000
-    seed: Annotated[int, typer.Option("--seed", help="Of permutations and resampling.")] = 0
+    minimum: Annotated[int, typer.Option("--minimum", help="Smallest denominator of a compared rate.")] = 20
+    confidence: Annotated[float, typer.Option("--confidence", help="Confidence level of intervals and bounds.")] = 0.95
+    permutations: Annotated[int, typer.Option("--permutations", help="Number of permutations per test.")] = 10_000
+    seed: Annotated[int, typer.Option("--seed", help="Random seed of permutations and resampling.")] = 0
     standardize: Annotated[
         list[str] | None,
         typer.Option(
             "--standardize",
             metavar="COLUMN",
-            help="Compare at the same mix of labels and of this column (vote_entropy, age, …).",
+            help="Standardize gaps for labels and this column (vote_entropy, age, …).",
         ),
     ] = None
     subject: Annotated[
-        str, typer.Option("--subject", metavar="COLUMN", help="Column of the subject, where several images show one person.")
+        str,
+        typer.Option(
+            "--subject", metavar="COLUMN", help="Column that identifies the subject, if several images show the same person."
+        ),
     ] = ""
 
     def plan(self) -> AuditPlan:
@@ -162,7 +178,7 @@ class PlanOptions:
 
 
 def chosen_dataset(options: LoadOptions, tables: TableOptions | None = None) -> Dataset:
-    """The data set that the options name."""
+    """The dataset that the options name."""
     from fairfer.datasets.loading import load_dataset
 
     tables = tables or TableOptions()

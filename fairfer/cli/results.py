@@ -1,4 +1,4 @@
-"""``fairfer report``, ``compare`` and ``gate``: what is done with finished runs."""
+"""``fairfer report``, ``compare`` and ``gate``: commands for finished runs."""
 
 from __future__ import annotations
 
@@ -35,19 +35,22 @@ def report(
 
 @app.command()
 def compare(
-    runs: Annotated[
-        list[Path], typer.Argument(metavar="BASE CANDIDATE", help="Two run folders; more give a leaderboard of all.")
-    ],
+    runs: Annotated[list[Path], typer.Argument(metavar="BASE CANDIDATE", help="Two run folders, or more for a leaderboard.")],
     *,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Target folder; CANDIDATE/comparison when not given.")
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Target folder; CANDIDATE/comparison when not given (a leaderboard is written only with --out).",
+        ),
     ] = None,
 ) -> None:
-    """Compare two runs sample by sample; more than two side by side."""
+    """Compare two runs face by face. With more than two runs, print a leaderboard."""
     from fairfer.audits.compare import compare as compare_runs
     from fairfer.audits.leaderboard import leaderboard
     from fairfer.files import write_text
-    from fairfer.report.text.comparison import leaderboard_text, summary
+    from fairfer.report.text.comparison import comparison_summary, leaderboard_text
     from fairfer.report.write import write_comparison
 
     folders = [_folder(run) for run in runs]
@@ -59,7 +62,7 @@ def compare(
             typer.echo(f"Leaderboard: {out / 'leaderboard.txt'}")
         return
     comparison = compare_runs(*folders)
-    typer.echo(summary(comparison).rstrip("\n"))
+    typer.echo(comparison_summary(comparison).rstrip("\n"))
     typer.echo(f"Comparison: {write_comparison(comparison, out or folders[1] / 'comparison')}")
 
 
@@ -68,25 +71,27 @@ def gate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder written by fairfer audit, or an audit.json file.")],
     *,
     baseline: Annotated[
-        Path | None, typer.Option("--baseline", metavar="RUN", help="Run that max_regression refers to.")
+        Path | None, typer.Option("--baseline", metavar="RUN", help="Run with which max_regression rules compare.")
     ] = None,
     policy: Annotated[
         Path | None,
         typer.Option(
-            "--policy", metavar="FILE", help="Policy file. Default: fairfer.toml, else [tool.fairfer] in pyproject.toml."
+            "--policy", metavar="FILE", help="Policy file; fairfer.toml, else [tool.fairfer] in pyproject.toml, when not given."
         ),
     ] = None,
     allow_inconclusive: Annotated[
-        bool, typer.Option("--allow-inconclusive", help="Exit with 0 where there are too few samples to judge.")
+        bool, typer.Option("--allow-inconclusive", help="Exit with 0 instead of 3 when the verdict is inconclusive.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
-    markdown: Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Also write it as Markdown.")] = None,
-    junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Also write it as JUnit XML.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option("--markdown", metavar="FILE", help="Also write the verdict as Markdown.")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Also write the verdict as JUnit XML.")] = None,
 ) -> None:
-    """Judge a run by a policy. Exit codes: 0 pass, 1 fail, 2 could not run, 3 inconclusive (too few samples to judge)."""
+    """Judge a run by a policy. Exit codes: 0 pass, 1 fail, 2 could not run, 3 inconclusive (too few faces to judge)."""
     from fairfer.gate.run import judge_run
     from fairfer.report.verdict_files import annotate_workflow, write_verdict
-    from fairfer.report.verdicts import terminal
+    from fairfer.report.verdict_renderers import terminal
 
     verdict = judge_run(run, baseline, policy, allow_inconclusive=allow_inconclusive)
     write_verdict(verdict, run, markdown_file=markdown, junit_file=junit)

@@ -1,4 +1,4 @@
-"""What predict and audit share: asking the model with a progress bar, and where the run is stored."""
+"""Code that predict and audit share: running the model with a progress bar, and the folder of the run."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Data sets: samples with labels, attributes with provenance, and images."""
+"""Datasets: samples with labels, attributes with provenance, and images."""

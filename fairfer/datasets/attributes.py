@@ -22,7 +22,7 @@ MAX_LEVELS = 100
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute of the people in a data set, with its provenance.
+    """One attribute of the people in a dataset, with its provenance.
 
     Attributes
     ----------

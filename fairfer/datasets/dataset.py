@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fairfer.labels import LabelSpace, Reconciliation
 
 DUPLICATE_GROUP = "duplicate_group"
-"""Column of a data set with votes: identifies the pixels of an image that occurs more than once; empty text for all others."""
+"""Column of a dataset with votes: identifies the pixels of an image that occurs more than once; empty text for all others."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Dataset:
     Attributes
     ----------
     name
-        Name of the data set in reports and folders.
+        Name of the dataset in reports and folders.
     labels
         Its label space.
     samples
@@ -99,7 +99,7 @@ class Dataset:
     refused
         Columns that cannot be attributes as they are (too many different values), with the reason.
     identity
-        ``digest`` and ``images_digest`` of a data set that was read back from a run; computed if not given.
+        ``digest`` and ``images_digest`` of a dataset that was read back from a run; computed if not given.
     task
         * ``single-label``: the column ``label`` of `samples` has the true label (canonical name);
         * ``multi-label``: `samples` has one column ``truth:LABEL`` per label (nullable Int8: 1, 0, or missing for unknown)
@@ -203,7 +203,7 @@ class Dataset:
     def truth(self) -> pd.DataFrame:
         """True labels, (n, labels) nullable Int8, columns by label: 1, 0, or missing for unknown.
 
-        A single-label data set has one 1 per row.
+        A single-label dataset has one 1 per row.
         """
         if self.task == "multi-label":
             columns = [f"{TRUTH_PREFIX}{n}" for n in self.labels.labels]

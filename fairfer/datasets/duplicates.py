@@ -1,4 +1,4 @@
-"""Exact duplicates: images with the same pixels, within a data set and in its other splits.
+"""Exact duplicates: images with the same pixels, within a dataset and in its other splits.
 
 FER2013 has about 1,500 groups of exact duplicates, many of them across Train and Test. A model that was trained on one image of
 a group has seen the others.
@@ -19,7 +19,7 @@ from fairfer.datasets.images import Images, UnreadableImageError
 
 @dataclass(frozen=True)
 class OtherImages:
-    """Images that are not in the data set, such as those of its other splits.
+    """Images that are not in the dataset, such as those of its other splits.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ def check_duplicates(dataset: Dataset, other: OtherImages | None = None, *, dedu
     Returns
     -------
     Dataset
-        With steps that say how many duplicates there are, or how many were excluded. A data set with votes gets the column
+        With steps that say how many duplicates there are, or how many were excluded. A dataset with votes gets the column
         `DUPLICATE_GROUP` if it keeps duplicates.
     """
     if dataset.images is None:
@@ -111,7 +111,7 @@ def _count(dataset: Dataset, digests: pd.Series, other: OtherImages | None) -> D
     if repeated.any():
         groups = digests[in_group].nunique()
         remarks.append(
-            Step(f"images that are exact duplicates of an earlier one: {int(repeated.sum()):,} in {groups:,} groups")
+            Step(f"images that are exact duplicates of an earlier one: {int(repeated.sum()):,} in {groups:,} groups (kept)")
         )
         if dataset.votes is not None:  # label consistency is measured on duplicates that were rated separately
             group = digests.map(bytes.hex).where(in_group, "").astype("str")
@@ -120,5 +120,5 @@ def _count(dataset: Dataset, digests: pd.Series, other: OtherImages | None) -> D
         files = set(file_digests(other.images, other.sample_ids)) - {b""}
         elsewhere = sum(d in files for d in file_digests(dataset.images, _ids(dataset)))
         if elsewhere:
-            remarks.append(Step(f"images whose file is also in {other.where}: {elsewhere:,}"))
+            remarks.append(Step(f"images that also occur in {other.where}: {elsewhere:,} (kept)"))
     return dataset.replace(steps=(*dataset.steps, *remarks))

@@ -1,4 +1,4 @@
-"""Images of a data set: where they are stored, and how they are decoded.
+"""Images of a dataset: where they are stored, and how they are decoded.
 
 An image that cannot be read raises `UnreadableImageError`. The caller turns it into a row with the status ``unreadable``,
 so that one damaged file does not end a run.
@@ -118,7 +118,7 @@ def decode_picture(raw: bytes, where: str) -> Picture:
     try:
         with Image.open(io.BytesIO(raw)) as image:
             if image.mode == "L" and image.format == "PNG":
-                gray = np.asarray(image)  # the most common case in FER data sets; faster than Pillow's conversion
+                gray = np.asarray(image)  # the most common case in FER datasets; faster than Pillow's conversion
                 if "exif" not in image.info:  # Pillow reads it with the pixels
                     return _gray_to_rgb(gray)
             upright = ImageOps.exif_transpose(image)

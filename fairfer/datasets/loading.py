@@ -1,4 +1,4 @@
-"""`load_dataset`: read a data set by path or from a data frame, with the loader for its layout; the bundled sample."""
+"""`load_dataset`: read a dataset by path or from a data frame, with the loader for its layout; the bundled sample."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def load_dataset(
     bands: Mapping[str, Sequence[float]] | None = None,
     **options: object,
 ) -> Dataset:
-    """Read a data set.
+    """Read a dataset.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def load_dataset(
     loader
         Name of the loader; by default the first whose layout matches.
     name
-        Name of the data set; by default chosen by the loader.
+        Name of the dataset; by default chosen by the loader.
     demographics
         A table of attributes by image name, with their provenance in a ``.toml`` file of the same name beside it.
     bands
@@ -103,7 +103,7 @@ def load_dataset(
     >>> fairfer.load_dataset(df).attribute("gender").levels
     ('f', 'm')
     """
-    from fairfer.datasets.annotations import annotate, apply_bands
+    from fairfer.datasets.demographics import annotate, apply_bands
 
     settings = {k: v for k, v in options.items() if v is not None}
     if (
@@ -135,7 +135,7 @@ def load_dataset(
 def _locate(
     source: str | os.PathLike[str], loader: str | None, options: Mapping[str, object]
 ) -> tuple[Path, str | None, dict[str, object]]:
-    """Path of the data set, with the loader and options that the bundled sample needs."""
+    """Path of the dataset, with the loader and options that the bundled sample needs."""
     path = Path(source).expanduser()
     if os.fspath(source) == SAMPLE and not path.exists():
         return sample_path(), loader or "folder", {"name": SAMPLE, **options}
@@ -153,7 +153,7 @@ def _check_options(loader: Loader, options: Mapping[str, object], source: str) -
             flag = "--" + option.replace("_", "-")
             owners = [n for n, other in loaders().items() if option in other.options]
             advice = f"it is an option of {', '.join(owners)}" if owners else did_you_mean(option, loader.options)
-            message = f"{flag} is not an option of a {loader.name} data set ({source}); {advice}"
+            message = f"{flag} is not an option of a {loader.name} dataset ({source}); {advice}"
             raise UsageError(message)
 
 

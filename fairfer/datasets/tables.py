@@ -123,7 +123,7 @@ def from_frame(frame: object) -> SourceTable:
         raise DataError(message) from error
     if not isinstance(table, pd.DataFrame):
         message = (
-            f"a data set is a path or a data frame (pandas, polars or another eager one), not {type(frame).__name__}; "
+            f"a dataset is a path or a data frame (pandas, polars or another eager one), not {type(frame).__name__}; "
             "pass a data frame"
         )
         raise UsageError(message)

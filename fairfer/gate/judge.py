@@ -28,7 +28,7 @@ import numpy as np
 
 from fairfer.errors import RunError, UsageError, did_you_mean
 from fairfer.gate.checks import REGRESSION_RATES, Check, Measurement, Target, create_check
-from fairfer.gate.policy import JUDGED_RATES, OVERALL_RATES, Policy, Rule
+from fairfer.gate.policy import JUDGED_OVERALL_RATES, JUDGED_RATES, Policy, Rule
 from fairfer.gate.verdict import EXIT_CODES, CheckResult, GroupSampleSize, Outcome, Verdict
 from fairfer.labels import canonical
 from fairfer.vocabulary import ALL, EVERYONE, LOWER_IS_BETTER, Group, Grouping, group_name, grouping_name
@@ -117,14 +117,14 @@ def _overall(outcomes: Sequence[Outcome]) -> Outcome:
 
 def _check_same_data(audit: Audit, baseline: Audit) -> None:
     fields: list[tuple[str, object, object]] = [
-        ("data set", audit.data.name, baseline.data.name),
+        ("dataset", audit.data.name, baseline.data.name),
         ("labels of the data", audit.data.labels, baseline.data.labels),
         ("--unsupported-labels", audit.plan.unsupported_labels, baseline.plan.unsupported_labels),
         ("--subject", audit.plan.subject, baseline.plan.subject),
     ]
     for field, value, baseline_value in fields:
         if value != baseline_value:
-            message = f"the baseline has a different {field}: {baseline_value!r}, not {value!r}; make both audits alike"
+            message = f"the baseline has a different {field}: {baseline_value!r}, not {value!r}; use the same in both"
             raise RunError(message)
     # The digest of a table covers its predictions, so two tables of the same samples are recognized by their label counts.
     if audit.data.digest != baseline.data.digest and _support(audit, baseline) != _support(baseline, audit):
@@ -164,7 +164,7 @@ def _targets(rule: Rule, audit: Audit, baseline: Audit | None) -> list[Target]:
     _check_rate(rule, audit, baseline)
     for grouping in rule.groupings:
         _check_grouping(rule, grouping, audit)
-    if rule.rate in OVERALL_RATES:
+    if rule.rate in JUDGED_OVERALL_RATES:
         labels = [ALL]
     else:
         existing = list(audit.labels.audited)
@@ -239,7 +239,7 @@ def decide(checks: Sequence[Check], error: float) -> list[Decision]:
     """Decide all checks of a policy.
 
     A policy passes only if every check does, so each check may pass with the full error (intersection-union test). One failed
-    check fails the policy, so the error of failures is shared among the checks (Holm 1979, Scand. J. Stat. 6).
+    check fails the policy, so the error of failures is divided among the checks (Holm 1979, Scand. J. Stat. 6).
 
     Parameters
     ----------
@@ -343,7 +343,7 @@ def _reason(
     side, bound = ("lower", low) if rule.is_minimum == (outcome == "pass") else ("upper", high)
     interval = {
         "pass": f"{level} {side} confidence bound {bound}",
-        "fail": f"{level} {side} confidence bound {bound} (Holm-adjusted)",
+        "fail": f"Holm-adjusted {level} {side} confidence bound {bound}",
         "inconclusive": f"{level} confidence bounds {low} and {high}",
     }[outcome]
     return f"{observed} ({interval}, limit {rule.limit:g})"

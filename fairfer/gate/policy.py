@@ -39,15 +39,15 @@ from fairfer.labels import canonical
 from fairfer.vocabulary import ALL, LOWER_IS_BETTER, Grouping, grouping_name, parse_grouping
 
 _AUDIT = "audit"
-"""Table of the same file that has the settings of ``fairfer audit``; it is no part of the policy."""
+"""Table of the same file that has the settings of ``fairfer audit``; it is not part of the policy."""
 
 POLICY_FILES = ("fairfer.toml", "pyproject.toml")
 Kind = Literal["max_gap", "min_ratio", "min_worst", "max_regression"]
 KINDS: tuple[Kind, ...] = ("max_gap", "min_ratio", "min_worst", "max_regression")
-OVERALL_RATES = ("accuracy", "subset accuracy", "coverage")
+JUDGED_OVERALL_RATES = ("accuracy", "subset accuracy", "coverage")
 """Rates over all labels that a rule may limit. Single-label audits have accuracy, multi-label audits subset accuracy."""
 
-JUDGED_RATES = ("TPR", "FPR", "TNR", "FNR", "PPV", "selection rate", *OVERALL_RATES)
+JUDGED_RATES = ("TPR", "FPR", "TNR", "FNR", "PPV", "selection rate", *JUDGED_OVERALL_RATES)
 """Rates that a rule may limit: proportions of independent trials, for which confidence bounds are known."""
 
 
@@ -113,7 +113,7 @@ class Rule(_PolicyTable):
             complement = "TNR" if self.rate == "FPR" else "TPR"
             message = f"min_worst of {self.rate} would require errors; limit {complement} instead"
             raise ValueError(message)
-        if self.rate in OVERALL_RATES and self.label != [ALL]:
+        if self.rate in JUDGED_OVERALL_RATES and self.label != [ALL]:
             message = f"{self.rate} is over all labels; omit label"
             raise ValueError(message)
         return self
@@ -228,7 +228,7 @@ def read_policy(path: str | os.PathLike[str] | None = None, folder: str | os.Pat
         message = f"{file} cannot be read ({getattr(error, 'strerror', None) or error}); name a policy file with --policy"
         raise UsageError(message) from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        message = f"{file} is not valid TOML: {error}"
+        message = f"{file} is not valid TOML ({error}); correct the file"
         raise UsageError(message) from error
     if file.name == "pyproject.toml":
         content = _tool_table(content)
@@ -276,7 +276,9 @@ def _first_problem(error: ValidationError, content: Mapping[str, object]) -> str
     if first["type"] == "extra_forbidden":
         return f"{where}unknown key {key!r}; {did_you_mean(key, fields)}"
     if first["type"] == "missing":
-        return f"{where}{key!r} is missing"
+        return f"{where}{key!r} is missing; add it"
+    if first["type"] == "list_type" and key in Policy.model_fields:
+        return f"{key} must be a list of tables; write [[{key}]] above each of them"
     text = first["msg"].removeprefix("Value error, ")
     return f"{where}{key + ': ' if key else ''}{text[:1].lower()}{text[1:]}{_value_note(key, first.get('input'))}"
 

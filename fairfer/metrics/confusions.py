@@ -13,7 +13,7 @@ from fairfer.vocabulary import NO_ANSWER, Grouping
 
 if TYPE_CHECKING:
     from fairfer.metrics.counts import ConfusionCounts, Counts
-    from fairfer.metrics.settings import MetricSettings
+    from fairfer.metrics.metric_settings import MetricSettings
 
 
 def compute_confusions(

@@ -205,7 +205,7 @@ class Source:
         ``truth`` and ``predicted`` for single-label data, ``truth:0``, ``predicted:0``, … (1, 0 or null) in the order of
         `labels` for multi-label data; ``score:0``, … where there are scores, as FLOAT.
     task
-        Of the audit.
+        Task of the audit.
     labels
         Labels audited. A predicted label that is none of them is wrong for the true label and a positive of none.
     columns

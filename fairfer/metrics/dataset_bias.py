@@ -1,9 +1,9 @@
-"""Data-set bias: who is in the data and which labels are associated with which groups, computed on counts.
+"""Dataset bias: sizes of the groups and association of labels with groups, computed on counts.
 
 *Representational* bias: some groups are larger than others. *Stereotypical* bias: a label is more common in one group than in
 another, so that a model can learn the group instead of the expression. Formulas and names follow Dominguez-Catena, Paternain
 and Galar, "Metrics for Dataset Demographic Bias: A Case Study on Facial Expression Recognition" (TPAMI 2024, arXiv 2303.15889),
-whose package gives the golden values of the tests; DSAP is arXiv 2312.14626, OD arXiv 2205.10049, Xu's
+whose package provides the reference values of the tests; DSAP is arXiv 2312.14626, OD arXiv 2205.10049, Xu's
 ratio arXiv 2007.10075.
 
 Undefined values (evenness of a single group, association with a constant label) are NaN here and ``null`` in an audit.
@@ -35,7 +35,7 @@ _ROUNDING = 1e-12
 
 
 def proportions(counts: ArrayLike) -> Floats:
-    """Shares of the groups that are present: empty groups are no part of any representational measure."""
+    """Shares of the groups that are present. Empty groups are excluded from all representational measures."""
     values = np.asarray(counts, float)
     shares: Floats = values[values > 0] / values.sum()
     return shares
@@ -107,7 +107,7 @@ def association(table: pd.DataFrame) -> dict[str, float]:
 
 
 def ducher_z(table: pd.DataFrame, totals: ArrayLike | None = None) -> pd.DataFrame:
-    """Ducher's Z of each group and label: -1 never together, 0 independent, 1 one never without the other.
+    """Ducher's Z of each group and label: -1 never together, 0 independent, 1 maximal positive association.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def similarity(one: ArrayLike, other: ArrayLike) -> float:
 
 
 def dsap(table: pd.DataFrame, totals: ArrayLike | None = None) -> dict[str, float]:
-    """DSAP of a data set, groups (all possible ones) by labels.
+    """DSAP of a dataset, groups (all possible ones) by labels.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def dsap(table: pd.DataFrame, totals: ArrayLike | None = None) -> dict[str, floa
 
 
 def overall_disparity(recall: Mapping[str, Mapping[Group, float]]) -> float:
-    """OD of a model: mean over labels of Σ_g (1 - recall_g / max recall) / (G - 1); 0 equal, 1 a single group has all of it.
+    """OD of a model: mean over labels of Σ_g (1 - recall_g / max recall) / (G - 1); 0 equal, 1 only one group has any.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def overall_disparity(recall: Mapping[str, Mapping[Group, float]]) -> float:
 
 
 def xu_ratio(recall: Mapping[str, Mapping[Group, float]]) -> float:
-    """Xu et al.'s fairness: the smallest group's macro recall over the largest; labels that every group can estimate."""
+    """Xu et al.'s fairness: lowest divided by highest macro recall of a group, over labels estimable in every group."""
     complete = [list(g.values()) for g in recall.values() if not any(math.isnan(v) for v in g.values())]
     if not complete or len(complete[0]) < _LEAST:
         return math.nan
@@ -229,10 +229,10 @@ def dataset_bias(counts: Mapping[Grouping, Counts], rates: Sequence[Rate], task:
     counts
         By grouping, one entry per group. Unannotated samples are counted apart.
     rates
-        Of the audit, for the model's side: overall disparity, Xu's ratio, and what a group's TPR and FPR have over everyone
-        else's. Only rates with status ``ok`` count.
+        Of the audit, for the model's side: overall disparity, Xu's ratio, and the difference of a group's TPR and FPR
+        from those of everyone else. Only rates with status ``ok`` count.
     task
-        Of the audit. Measures of a whole table of exclusive labels are undefined for multi-label data.
+        Task of the audit. Measures of a whole table of exclusive labels are undefined for multi-label data.
     """
     by_key = {(r.attribute, r.group, r.label, r.rate): r for r in rates}
     tables = [_Table.of(c) for grouping, c in counts.items() if grouping != EVERYONE]

@@ -21,7 +21,7 @@ from fairfer.stats import (
 from fairfer.vocabulary import Group, Grouping, is_annotated
 
 if TYPE_CHECKING:
-    from fairfer.metrics.settings import MetricSettings
+    from fairfer.metrics.metric_settings import MetricSettings
     from fairfer.metrics.subjects import SubjectEstimates
 
 FAVORABLE = {"TPR": 1, "FPR": -1, "accuracy": 1, "subset accuracy": 1, "coverage": 1}

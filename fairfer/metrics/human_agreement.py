@@ -1,6 +1,6 @@
-"""Human agreement: what raters' votes show about the labels that a model is evaluated on.
+"""Human agreement: agreement of raters on the labels that a model is evaluated on.
 
-A label hides how much raters agreed. *Vote-weighted rates* count every vote. *Human agreement* evaluates one rater as if a
+A label hides how much raters agreed. *Vote-weighted rates* count every vote. *Human agreement* evaluates one rater like a
 model, with the majority of the others as the truth. *Ambiguity* groups samples by how much raters agreed. *Label consistency on
 duplicate images* compares independent votes on the same image.
 
@@ -25,7 +25,7 @@ from fairfer.vocabulary import ALL, EVERYONE, Group, Grouping
 
 if TYPE_CHECKING:
     from fairfer.metrics.counts import Counts
-    from fairfer.metrics.settings import MetricSettings
+    from fairfer.metrics.metric_settings import MetricSettings
 
 AGREEMENT_LEVELS = ("unanimous", "clear", "mixed", "split")
 _UPPER_ENTROPY = (0.0, 0.75, 1.25)
@@ -89,7 +89,7 @@ class VotePatterns:
         -------
         numpy.ndarray
             (patterns, labels, labels + 1), truth by answer. The last answer is anything but a label. Where the others tie, each
-            of the winners is the truth in equal part. A majority for anything but a label is no truth; such pairs are excluded.
+            of the winners is the truth in equal part. Pairs in which the majority chose anything but a label are excluded.
         """
         everything = np.column_stack([self.votes, self.others])
         split = len(self.labels)
@@ -110,7 +110,7 @@ def vote_entropy(votes: NDArray[Any]) -> Floats:
     share = votes / np.maximum(votes.sum(axis=1, keepdims=True), 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         parts = np.where(share > 0, -share * np.log2(share), 0.0)
-    # Rounded, so that 8 votes to 2 fall on the same side of an edge in whatever order they are added up.
+    # Rounded, so that 8 votes to 2 fall on the same side of an edge regardless of the order of summation.
     entropy: Floats = np.round(parts.sum(axis=1), 9) + 0.0
     return entropy
 
@@ -148,7 +148,7 @@ def human_agreement(
     duplicates: tuple[list[DuplicateConsistency], bool | None],
     settings: MetricSettings,
 ) -> HumanAgreement:
-    """Everything that votes show.
+    """All results that are based on votes.
 
     Parameters
     ----------
@@ -292,9 +292,9 @@ def duplicate_consistency(
     duplicates
         (samples,) name of the image's content where another sample has the same; empty text elsewhere.
     names
-        Labels of the data set.
+        Labels of the dataset.
     confidence
-        Of Wilson's interval.
+        Confidence of Wilson's interval.
 
     Returns
     -------

@@ -27,7 +27,7 @@ from fairfer.vocabulary import UNANNOTATED, Group, Grouping, is_annotated
 if TYPE_CHECKING:
     from fairfer.datasets.attributes import Attribute
     from fairfer.metrics.counts import Counts
-    from fairfer.metrics.settings import MetricSettings
+    from fairfer.metrics.metric_settings import MetricSettings
     from fairfer.metrics.subjects import RateKey
 
 ERROR_RATES = (0.0, 0.01, 0.05, 0.1, 0.2)
@@ -45,7 +45,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class InferredAttributes:
-    """What is known about the attributes of an audit.
+    """Attributes of an audit, and how their annotations were made.
 
     Attributes
     ----------
@@ -222,7 +222,7 @@ def _probabilistic_gap(gap: Gap, rates: Sequence[Rate], values: Mapping[RateKey,
 
 
 def error_matrix(error: float, levels: int) -> Floats:
-    """(true, annotated) probability of each annotation: correct with 1 - `error`, else any other level alike."""
+    """(true, annotated) probability of each annotation: correct with 1 - `error`, else each other level equally likely."""
     if levels == 1:
         return np.ones((1, 1))
     matrix: Floats = np.where(np.eye(levels, dtype=bool), 1 - error, error / (levels - 1)).astype(np.float64)

@@ -44,12 +44,13 @@ def compute_rates(
     counts
         By grouping, one entry per group (see `Counts.by_group`).
     task
-        Of the audit.
+        Task of the audit.
     minimum
         Denominator below which a rate is ``small``.
     confidence
-        Of the intervals: Wilson's; Bonett and Price's for prediction bias (selection rate minus prevalence), a difference of
-        two proportions of the same samples. F1 and Hamming loss are no proportions of independent trials and have none.
+        Confidence of the intervals. They are Wilson's, and Bonett and Price's for prediction bias (selection rate minus
+        prevalence), a difference of two proportions of the same samples. F1 and Hamming loss are not proportions of
+        independent trials and have no interval.
     subjects
         Estimates by subject, whose intervals replace those of independent samples.
 
@@ -139,8 +140,8 @@ class _Table:
     def values(self) -> dict[str, np.ndarray]:
         """(groups, labels + 2) value of each of `LABEL_RATES`.
 
-        The last two columns are the samples classified correctly of those judged, and the samples answered of all. As true
-        positives and false negatives of two more labels they cost no further frame: their TPR is accuracy and coverage.
+        The last two columns are the samples classified correctly of those judged, and the samples answered of all. They are
+        passed to Fairlearn as two more labels whose TPR is accuracy and coverage, so that no second frame is needed.
         """
         labels, group = len(self.labels), np.arange(len(self.total))
         shares = [

@@ -1,4 +1,4 @@
-"""Rows of an audit's tables: one number and everything it is shown with.
+"""Rows of an audit's tables.
 
 Every row is strict and immutable. ``attribute`` is a grouping, ``group`` a tuple of levels (see `fairfer.vocabulary`). A value
 that is not estimable is ``None`` with a status that says why, never 0 and never NaN.
@@ -77,7 +77,7 @@ class Confusion(Strict):
 
 
 class ScoreHistogram(Strict):
-    """Scores of one label in one group, in the bins of `fairfer.metrics.score_bins`; empty bins are left out."""
+    """Scores of one label in one group, in the bins of `fairfer.metrics.score_bins`; empty bins are omitted."""
 
     attribute: Grouping
     group: Group
@@ -390,7 +390,7 @@ class Pairing(Strict):
 
 
 class DatasetBias(Strict):
-    """Who is in the data, and which labels are associated with which groups."""
+    """Composition of the dataset, and association of labels with groups."""
 
     representation: list[Representation]
     association: list[Association]

@@ -301,7 +301,7 @@ def expected_calibration_error(counts: ScoreCounts, generator: np.random.Generat
     """Expected calibration error: mean over faces of |share of positives - mean score| of the calibration bin.
 
     The calibration bins are fixed and of nearly equal width (`CALIBRATION_EDGES`). The estimate is biased upward: it is above 0
-    for a calibrated model, the more so the fewer faces there are.
+    for a calibrated model, and larger with fewer faces.
 
     Parameters
     ----------
@@ -432,7 +432,7 @@ def score_rows(
     scale
         Whether the scores are probabilities; if not, only AUROC and average precision are estimable.
     confidence
-        Of the two-sided intervals.
+        Confidence of the two-sided intervals.
 
     Notes
     -----
@@ -491,7 +491,7 @@ def reliability_rows(
     counts
         Histograms of scores that are probabilities.
     confidence
-        Of the two-sided intervals.
+        Confidence of the two-sided intervals.
     """
     curve = reliability_curve(counts, confidence)
     return [

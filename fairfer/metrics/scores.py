@@ -15,7 +15,7 @@ from fairfer.vocabulary import group_name, grouping_name
 
 if TYPE_CHECKING:
     from fairfer.metrics.counts import BinnedScores, Counts
-    from fairfer.metrics.settings import MetricSettings
+    from fairfer.metrics.metric_settings import MetricSettings
     from fairfer.vocabulary import Group, Grouping
 
 
@@ -121,7 +121,7 @@ def threshold_rates(histograms: Sequence[ScoreHistogram], threshold: float, conf
     threshold
         Scores from it on are positive.
     confidence
-        Of Wilson's interval.
+        Confidence of Wilson's interval.
 
     Returns
     -------

@@ -1,9 +1,9 @@
-"""Direct standardization: gaps after every group was given the same mix of labels and of other columns.
+"""Direct standardization: gaps after all groups are weighted to the same distribution of labels and of other columns.
 
-Groups may differ in more than who is in them: one group's images may be more often ambiguous, or show older people. The
-directly standardized rate of a group is the mean of its rates within strata, weighted by how common each stratum is among all
-the groups compared: sum of weight x rate. A stratum is one true label and one combination of values of the columns; for a TPR
-the label is fixed already. This is a comparison at the same mix, not a causal statement.
+The images of one group may be more ambiguous than those of another, or show older people. The directly standardized rate of
+a group is the mean of its rates within strata, weighted by how common each stratum is among all the groups compared: sum of
+weight x rate. A stratum is one true label and one combination of values of the columns; for a TPR
+the label is fixed already. This is a comparison at equal distributions, not a causal statement.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from fairfer.stats import (
 
 if TYPE_CHECKING:
     from fairfer.metrics.counts import Counts, Integers
-    from fairfer.metrics.settings import MetricSettings
+    from fairfer.metrics.metric_settings import MetricSettings
     from fairfer.stats.intervals import Floats
     from fairfer.vocabulary import Grouping
 
@@ -57,7 +57,7 @@ def standardized_gaps(gaps: Sequence[Gap], strata: Strata, settings: MetricSetti
     Parameters
     ----------
     gaps
-        The unstandardized ones. Coverage is left out: it does not depend on the label.
+        The unstandardized gaps. Coverage is excluded, because it does not depend on the label.
     strata
         Counts by stratum: true label and columns.
     settings

@@ -134,7 +134,7 @@ def likely_subject_column(samples: pd.DataFrame) -> tuple[str, int] | None:
 
 
 def stack(estimates: Sequence[Estimates]) -> Estimates:
-    """Several estimates of shape () as one of shape (several,)."""
+    """Stack n estimates of shape () into one of shape (n,)."""
     columns = ((e.rate, e.size, e.degrees_of_freedom) for e in estimates)
     rate, size, degrees_of_freedom = (np.array(c, float) for c in zip(*columns, strict=True))
     return Estimates(rate, size, degrees_of_freedom)

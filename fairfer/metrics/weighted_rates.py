@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fairfer.metrics.results import RateStatus, WeightedRate
 
 if TYPE_CHECKING:
-    from fairfer.metrics.settings import MetricSettings
+    from fairfer.metrics.metric_settings import MetricSettings
     from fairfer.metrics.subjects import RateKey
     from fairfer.stats import Estimates
 
@@ -22,7 +22,7 @@ def weighted_rate(
     key
         Grouping, group, label and rate.
     weight
-        Sum of the weights; nothing is estimable from 0.
+        Sum of the weights; the rate is not estimable when it is 0.
     estimate
         Of shape ().
     settings

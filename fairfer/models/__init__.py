@@ -1,1 +1,1 @@
-"""Models: what a model is, how one is found, adapters per library, and the bundled baseline."""
+"""Models: the protocol, the registry, one adapter per library, and the bundled baseline."""

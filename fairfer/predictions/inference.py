@@ -1,4 +1,4 @@
-"""Ask a model about every image of a data set, and store the answers.
+"""Ask a model about every image of a dataset, and store the answers.
 
 A run folder holds ``run.json`` and parts of `fairfer.predictions.run_folder.PART_SIZE` samples each. Every part is moved into
 place as a whole. A run that was killed is therefore resumed with at most one part repeated, and ends in the same bytes as a
@@ -39,12 +39,12 @@ def predict(
     overwrite: bool = False,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> Predictions:
-    """Ask a model about every image of a data set.
+    """Ask a model about every image of a dataset.
 
     Parameters
     ----------
     dataset
-        A data set with images, or a table of recorded predictions.
+        A dataset with images, or a table of recorded predictions.
     model
         Called with batches of its ``batch_size`` (64 by default); ``None`` for a table of recorded predictions.
     run

@@ -1,4 +1,4 @@
-"""A model's answers for the images of one data set.
+"""A model's answers for the images of one dataset.
 
 Predictions hold only the model's answers. Truth and groups are joined at audit, so a corrected annotation needs no new
 inference. They belong to the images (digest) and to the model (name, version, options).
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Predictions:
-    """A model's answers for the images of one data set.
+    """A model's answers for the images of one dataset.
 
     Attributes
     ----------
@@ -140,7 +140,7 @@ class Predictions:
 
     @classmethod
     def from_recorded(cls, dataset: Dataset) -> Predictions:
-        """The predictions that a data set's table recorded.
+        """The predictions that a dataset's table recorded.
 
         Raises
         ------

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 import jinja2
 from markupsafe import Markup, escape
 
-from fairfer.report import sections, verdicts
+from fairfer.report import sections, verdict_renderers
 from fairfer.report.blocks import Link, Text
 from fairfer.report.tables.comparison import changes_table, gap_changes_table, missing_table
-from fairfer.report.text.comparison import lines
-from fairfer.report.text.comparison import title as comparison_title
+from fairfer.report.text.comparison import comparison_title, lines
 from fairfer.report.text.findings import headline, overall, title
 from fairfer.report.text.glossary import mentions
 from fairfer.report.text.numbers import day, no_breaks
@@ -94,7 +93,7 @@ def page(audit: Audit, pictures: Sequence[Picture], verdict: Verdict | None = No
             overall=overall(view),
             lead=lead,
             parts=parts,
-            banner=Markup(verdicts.banner(verdict)),
+            banner=Markup(verdict_renderers.banner(verdict)),
             version=audit.versions.get("fairfer", ""),
             date=day(audit.date),
         )

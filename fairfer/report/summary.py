@@ -27,7 +27,7 @@ def summary(audit: Audit) -> str:
         lines += _wrapped(f"{number}. " if finding.gap else "", _finding(finding))
     lines += [*_wrapped("", headline(view)), *_wrapped("", overall(view))]
     caveats = short_caveats(view)
-    text = " · ".join([*(c.rstrip(".") for c in caveats), "more in the report"]) if caveats else NO_CAVEATS
+    text = " · ".join([*(c.rstrip(".") for c in caveats), "details in the report"]) if caveats else NO_CAVEATS
     return "\n".join([*lines, *_wrapped("", f"Caveats: {text}")]) + "\n"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fairfer.errors import RunError, UsageError
 from fairfer.files import write_text
 from fairfer.gate.verdict import VERDICT
-from fairfer.report.verdicts import BANNER, banner, junit, markdown, workflow_commands
+from fairfer.report.verdict_renderers import BANNER, banner, junit, markdown, workflow_commands
 
 if TYPE_CHECKING:
     from fairfer.gate.verdict import Verdict

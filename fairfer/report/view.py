@@ -22,7 +22,7 @@ RATES = {
     "TNR": "true negative rate",
     "FNR": "false negative rate",
 }
-"""The four error rates of a label, in the order of the heat maps."""
+"""The four rates of a label, in the order of the heat maps."""
 
 RATE_DESCRIPTIONS = {
     "TPR": "of the faces with this label, the share classified as it",

@@ -11,7 +11,7 @@
 ====================  =======================================================================================================
 
 The largest difference among estimated group rates is above 0 even where all groups have the same true rate, and its bootstrap
-interval never covers 0. So no decision uses that interval: a gap is compared with the gap expected by chance and by its bounds.
+interval never covers 0. Decisions therefore use the gap expected by chance and confidence bounds, not that interval.
 """
 
 from __future__ import annotations

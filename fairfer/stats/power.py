@@ -22,7 +22,7 @@ MAXIMUM_ADDITIONAL = 1_000_000
 
 
 def minimum_detectable_difference(expected_by_chance: float, rate: float, sizes: ArrayLike) -> float | None:
-    """Smallest true gap between any two of the groups that is significant with about 80 % power.
+    """Smallest true gap between any two of the groups that exceeds the gap expected by chance with about 80 % power.
 
     Parameters
     ----------

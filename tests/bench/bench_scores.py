@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from fairfer.audits.audit import measure_counts
 from fairfer.metrics.counts import Source, count
+from fairfer.metrics.metric_settings import MetricSettings
 from fairfer.metrics.scores import compute_scores
-from fairfer.metrics.settings import MetricSettings
 from fairfer.vocabulary import EVERYONE
 
 ROWS = 1_000_000

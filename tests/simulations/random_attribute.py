@@ -17,8 +17,8 @@ from fairfer.audits.plan import AuditPlan, check_plan
 from fairfer.labels import FERPLUS
 from fairfer.metrics.counts import Counts, Source, count
 from fairfer.metrics.gaps import compute_gaps
+from fairfer.metrics.metric_settings import MetricSettings
 from fairfer.metrics.results import Gap, Rate
-from fairfer.metrics.settings import MetricSettings
 from fairfer.vocabulary import ALL, EVERYONE, Grouping
 
 PROMISE = "a random attribute: some q < 0.05 in at most 5 % of audits"

@@ -1,4 +1,4 @@
-"""Layouts of data sets: what a loader is, and one module per layout."""
+"""Loaders of datasets: the protocol, and one module per layout."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def usage_of(split: str) -> list[str]:
     if split == "all":
         return list(SPLITS.values())
     if split not in SPLITS:
-        message = f"--split {split!r} does not exist in this data set; {did_you_mean(split, [*SPLITS, 'all'])}"
+        message = f"--split {split!r} does not exist in this dataset; {did_you_mean(split, [*SPLITS, 'all'])}"
         raise UsageError(message)
     return [SPLITS[split]]
 

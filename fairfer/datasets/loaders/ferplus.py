@@ -257,7 +257,7 @@ def load(
         ``train``, ``valid``, ``test`` or ``all``.
     rule
         How labels are derived from ten votes: ``majority`` (the official evaluation), ``crossentropy`` or ``plurality``
-        give one label per face; ``multi_target`` gives any number (a multi-label data set).
+        give one label per face; ``multi_target`` gives any number (a multi-label dataset).
     votes_from
         ``label.csv`` (which the official trainer reads) or ``fer2013new.csv``.
     pixels
@@ -280,7 +280,7 @@ def load(
     present = {s: r for s in FOLDERS if (r := _read_split(path, s, votes_from)) is not None}
     chosen = {s: r for s, r in present.items() if split in ("all", s)}
     if not chosen:
-        advice = f"there are: {', '.join(present)}" if present else "see datasets/README.md for the layout"
+        advice = f"available: {', '.join(present)}" if present else "see datasets/README.md for the layout"
         message = f"{path} has no {split} split with {votes_from}; {advice}"
         raise DataError(message)
     votes = np.concatenate([r.votes for r in chosen.values()])
@@ -334,7 +334,7 @@ def _steps(
     steps = [Step(f"rows in {votes_from}: {len(label) + removed:,}")]
     if removed:
         steps.append(Step("rows without an image (removed by FER+)", removed))
-    for what, why in (("unknown", f"unknown by the rule {rule!r}"), ("not a face", "voted not a face")):
+    for what, why in (("unknown", f"labeled unknown by the rule {rule!r}"), ("not a face", "labeled as not a face")):
         excluded = int((~is_emotion & (label == what)).sum())
         if excluded:
             steps.append(Step(why, excluded))

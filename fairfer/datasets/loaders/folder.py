@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from fairfer.datasets.annotations import read_attributes
 from fairfer.datasets.dataset import Dataset, Step
+from fairfer.datasets.demographics import read_attributes
 from fairfer.datasets.duplicates import check_duplicates
 from fairfer.datasets.images import FileImages
 from fairfer.datasets.label_columns import TRUTH, multi_label_truth, single_label_truth
@@ -71,7 +71,7 @@ def load(
     dedupe
         Exclude exact duplicates.
     name
-        Name of the data set; the folder's name by default.
+        Name of the dataset; the folder's name by default.
 
     Raises
     ------
@@ -118,7 +118,7 @@ class _Part:
     Attributes
     ----------
     frame
-        Indexed by path relative to the data set. The true labels are in ``label``, or in the columns of a pattern.
+        Indexed by path relative to the dataset. The true labels are in ``label``, or in the columns of a pattern.
     truth
         Name of the column of true labels in the metadata, or the pattern.
     multi_label

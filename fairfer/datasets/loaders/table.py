@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from fairfer.datasets.annotations import KEYS, read_attributes
 from fairfer.datasets.dataset import Dataset, Step
+from fairfer.datasets.demographics import KEYS, read_attributes
 from fairfer.datasets.label_columns import TRUTH, Truth, as_text, multi_label_truth, single_label_truth
 from fairfer.datasets.loaders import Loader
 from fairfer.datasets.prediction_columns import PredictionColumns, find_predictions, read_predictions

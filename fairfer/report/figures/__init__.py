@@ -45,7 +45,7 @@ FIGURES: Mapping[str, Callable[[View], list[Picture]]] = {
     "rate": draw_rate_heatmaps,
     "label": draw_label_heatmaps,
     "bars": draw_bars,
-    "confusions": lambda view: draw_confusions(view, [c for c in view.audit.confusions if c.attribute]),
+    "confusions": lambda view: draw_confusions(view, [c for c in view.audit.confusions if len(c.attribute) == 1]),
     "score_metric": lambda view: draw_score_metrics(
         view, [m for m in view.audit.scores if m.metric == "auroc" and m.attribute]
     ),

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _MAX_PANELS, _MAX_COLUMNS = 6, 3
 _PANEL_WIDTH, _PANEL_HEIGHT = 2.1, 1.25
+_TICK_LABELS = 0.5
+"""Space between panels in inches, for the tick labels of the right panel."""
 _ROW_HEIGHT = _PANEL_HEIGHT + 0.75
 
 
@@ -30,7 +32,7 @@ def draw_annotation_error(view: View) -> list[Picture]:
     curves = [(g, c) for g, c in view.sensitivity if g.difference][:_MAX_PANELS]
     if not curves:
         return []
-    title = statements.annotation_error(view)
+    title = statements.annotation_error_statement(view)
     caption = (
         "Line: gap between the groups with the most and the least favorable rate, corrected for the assumed share of wrong "
         f"annotations among inferred attributes; band: {confidence_level(view)} confidence interval. Below 0 the order of the "
@@ -50,7 +52,7 @@ def _draw_panels(view: View, curves: Sequence[tuple[Gap, list[CorrectedGap]]], t
     }
     for k, (gap, curve) in enumerate(curves):
         left, top = 0.5 + _PANEL_WIDTH * (k % _MAX_COLUMNS), 0.3 + _ROW_HEIGHT * (k // _MAX_COLUMNS)
-        ax = canvas.axes(left, top, _PANEL_WIDTH - 0.3, _PANEL_HEIGHT)
+        ax = canvas.axes(left, top, _PANEL_WIDTH - _TICK_LABELS, _PANEL_HEIGHT)
         _draw_curve(ax, curve)
         probabilistic = view.probabilistic(gap)
         if probabilistic and probabilistic.probabilistic is not None:

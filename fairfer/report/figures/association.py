@@ -18,8 +18,9 @@ from fairfer.report.figures.style import INK, MUTED
 from fairfer.report.figures.text_layout import SMALL, column_label, column_label_layout, shorten, text_width
 from fairfer.report.tables.composition import label_group_association_table
 from fairfer.report.text import statements
-from fairfer.report.text.groups import group_words, is_annotated, with_source
+from fairfer.report.text.groups import group_words, with_source
 from fairfer.report.text.numbers import DASH, signed
+from fairfer.vocabulary import is_annotated
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,12 +60,12 @@ def draw_association(view: View) -> list[Picture]:
     """Ducher's Z of each label and group, and beside it the model's TPR there minus that of all others."""
     if view.audit.dataset_bias is None:
         return []
-    title = statements.association(view)
+    title = statements.association_statement(view)
     caption = (
         f"Left: association of each {view.noun} with each group in these data (Ducher's Z: 1 maximal positive association, 0 "
-        "independence, \N{MINUS SIGN}1 never together). Right: the model's TPR in the group minus that of all others. "
+        "independence, \N{MINUS SIGN}1 never together). Right: the model's TPR in the group minus its TPR for all other faces. "
         "Purple: above 0; orange: below 0. Where both are far from 0, the model's errors and the data's associations may be "
-        f"related. Without color: fewer than {_MIN_EXPECTED} faces expected."
+        f"related. Without color: fewer than {_MIN_EXPECTED} faces expected under independence."
     )
     page_blocks = [[b for b in page if not is_everyone(b[0])] for page in pages(view)]
     return [

@@ -17,11 +17,12 @@ from fairfer.report.figures.text_layout import SMALL, shorten, text_width, trunc
 from fairfer.report.tables.table import Table
 from fairfer.report.text.groups import group_words, with_source
 from fairfer.report.text.numbers import DASH, many, rate, whole
+from fairfer.vocabulary import NO_ANSWER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fairfer.report.figures.rows import Confusion
+    from fairfer.metrics.results import Confusion
     from fairfer.report.view import View
     from fairfer.vocabulary import Group, Grouping
 
@@ -106,8 +107,9 @@ def _title(view: View, grouping: Grouping, confusions: Sequence[Confusion]) -> s
     worst = max(errors, key=lambda c: c.rate or 0.0, default=None)
     if worst is None or not worst.rate:
         return f"{heading}: {'none' if errors else 'too few faces'}"
-    group = "" if is_everyone(grouping) else f", {', '.join(worst.group)}"
-    return f"{heading}: the most frequent is {worst.truth} classified as {worst.predicted}{group} ({rate(worst.rate)})"
+    group = "" if is_everyone(grouping) else f"{', '.join(worst.group)}, "
+    error = "without a prediction" if worst.predicted == NO_ANSWER else f"classified as {worst.predicted}"
+    return f"{heading}: the most frequent is {worst.truth} {error} ({group}{rate(worst.rate)})"
 
 
 def _draw_matrices(matrices: dict[Group, _Matrix], labels: _Labels, minimum: int, title: str) -> Canvas:

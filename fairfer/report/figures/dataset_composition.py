@@ -1,4 +1,4 @@
-"""Composition of the data set: how many faces of each group show each label."""
+"""Composition of the dataset: how many faces of each group show each label."""
 
 from __future__ import annotations
 

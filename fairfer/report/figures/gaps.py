@@ -52,13 +52,13 @@ def draw_gaps(view: View) -> list[Picture]:
     tested = many(len(view.tested), "tested gap")
     title = f"{significant or 'None'} of {tested} {'is' if significant <= 1 else 'are'} statistically significant"
     caption = (
-        "Dot: observed gap. Line: confidence bounds of the largest difference between two groups. Gray bar: gap expected by "
+        "Dot: observed gap. Line: confidence bounds of the gap. Gray bar: gap expected by "
         "chance (95th percentile under permutation). Filled dot: statistically significant (FDR-adjusted p < 0.05)."
     )
     if len(view.tested) > len(gaps):
         caption += (
-            f" The figure shows at most {_MAX_GAPS} gaps above 0, those that exceed the gap expected by chance most first; "
-            "the table has all."
+            f" The figure shows at most {_MAX_GAPS} gaps above 0, ordered by gap minus gap expected by chance; the table has "
+            "all gaps."
         )
     canvas = _draw_rows([_Row(g, None) for g in gaps], title)
     return [canvas.finish(file_name("gaps"), "gaps", caption, gaps_table(view), title)]
@@ -73,13 +73,13 @@ def draw_standardized_gaps(view: View) -> list[Picture]:
     after = sum(is_significant(a) for a in tested)
     before = sum(bool((g := view.gap(a.rate, a.label, a.attribute)) and is_significant(g)) for a in tested)
     title = (
-        f"Standardized by {view.strata}, {after:,} of {many(len(tested), 'gap')} {'is' if after == 1 else 'are'} statistically "
-        f"significant; before, {before:,}"
+        f"Standardized for {view.strata}, {after:,} of {many(len(tested), 'gap')} {'is' if after == 1 else 'are'} "
+        f"statistically significant; before standardization, {before:,}"
     )
     caption = (
         f"Dot: gap after direct standardization, which gives all groups the same distribution of {view.strata}. Orange ring: "
-        "gap before. Line: confidence bounds of the standardized gap. Gray bar: gap expected by chance. Filled dot: "
-        "statistically significant (FDR-adjusted p < 0.05). Only strata with faces of all groups can be standardized; the "
+        "gap before standardization. Line: confidence bounds of the standardized gap. Gray bar: gap expected by chance. Filled "
+        "dot: statistically significant (FDR-adjusted p < 0.05). Only strata with faces of every group are used; the "
         "table gives the share of faces in them."
     )
     canvas = _draw_rows([_Row(a, a.unstandardized) for a in gaps], title)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MAX_GROUPS_BY_COLOR = 8
 """Up to this many groups are distinguished by color and marker; more groups get a row each."""
-MAX_GROUPS = 36
+MAX_DISPLAYED_GROUPS = 36
 """A figure shows at most this many groups of one grouping, the largest; its table has all."""
 MAX_ROWS = 36
 """More rows than this are split over several figures, each with whole groupings where possible."""
@@ -36,19 +36,20 @@ def pages(view: View) -> list[list[Block]]:
 
 
 def displayed_groups(view: View, grouping: Grouping) -> list[Group]:
-    """All groups of a grouping, in display order; the largest where there are more than `MAX_GROUPS`."""
+    """All groups of a grouping, in display order; the largest where there are more than `MAX_DISPLAYED_GROUPS`."""
     groups = view.groups(grouping)
-    if len(groups) <= MAX_GROUPS:
+    if len(groups) <= MAX_DISPLAYED_GROUPS:
         return groups
-    largest = set(sorted(groups, key=lambda g: -view.size(grouping, g))[:MAX_GROUPS])
+    largest = set(sorted(groups, key=lambda g: -view.size(grouping, g))[:MAX_DISPLAYED_GROUPS])
     return [g for g in groups if g in largest]
 
 
 def omission_note(view: View, blocks: Sequence[Block]) -> str:
     """The sentence of a caption about groups that the figure has no room for."""
-    crowded = [a for a, _ in blocks if len(view.groups(a)) > MAX_GROUPS]
+    crowded = [a for a, _ in blocks if len(view.groups(a)) > MAX_DISPLAYED_GROUPS]
     return "".join(
-        f" Of {len(view.groups(a))} groups by {grouping_words(a)}, the {MAX_GROUPS} largest are shown." for a in crowded
+        f" Of {len(view.groups(a))} groups by {grouping_words(a)}, the {MAX_DISPLAYED_GROUPS} largest are shown."
+        for a in crowded
     )
 
 
@@ -60,7 +61,7 @@ def grouping_list(blocks: Sequence[Block]) -> str:
 def table_blocks(view: View, blocks: Sequence[Block]) -> list[Block]:
     """Blocks of a figure's table: with the groups that the figure has no room for, each once."""
     return [
-        (a, view.groups(a) if len(view.groups(a)) > MAX_GROUPS and g[0] == displayed_groups(view, a)[0] else g)
+        (a, view.groups(a) if len(view.groups(a)) > MAX_DISPLAYED_GROUPS and g[0] == displayed_groups(view, a)[0] else g)
         for a, g in blocks
     ]
 

@@ -44,12 +44,12 @@ def draw_human_agreement(view: View) -> list[Picture]:
         f"agreement). Line: {confidence_level(view)} confidence interval. Open: too few faces to compare."
     )
     return [
-        _draw_groups(view, a, statements.human_agreement(view, a)).finish(
+        _draw_groups(view, a, statements.human_agreement_statement(view, a)).finish(
             file_name("human agreement", file_part(a)),
             "human_agreement",
             caption,
             human_agreement_table(view),
-            statements.human_agreement(view, a),
+            statements.human_agreement_statement(view, a),
         )
         for a in view.groupings or [EVERYONE]
         if len(view.groups(a)) <= MAX_GROUPS_BY_COLOR
@@ -60,7 +60,7 @@ def draw_accuracy_by_agreement(view: View) -> list[Picture]:
     """Accuracy of the model and of one rater, by the degree to which raters agree."""
     if view.human_agreement is None:
         return []
-    title = statements.ambiguity(view)
+    title = statements.ambiguity_statement(view)
     caption = (
         "Accuracy of the model (square, with its confidence interval) and of one rater compared with the majority of the others"
         " (diamond). Faces are grouped by the entropy of their votes: unanimous 0 bits, clear up to 0.75, mixed up to 1.25, "

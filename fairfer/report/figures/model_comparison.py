@@ -40,8 +40,8 @@ def draw_changes(comparison: Comparison) -> list[Picture]:
             rates = [c for c in changes if c.rate in RATE_DEFINITIONS]
             worse, better = sum(map(is_worse, rates)), sum(map(is_better, rates))
             title = (
-                f"By {with_inferred(grouping, comparison.inferred)}: of {many(len(rates), 'rate')}, {worse:,} significantly "
-                f"worse and {better:,} significantly better"
+                f"By {with_inferred(grouping, comparison.inferred)}: of {many(len(rates), 'rate')} (TPR and FPR), {worse:,} "
+                f"significantly worse and {better:,} significantly better"
             )
             caption = (
                 "Ring: base. Dot: candidate. Orange: worse; blue: better, both statistically significant (FDR-adjusted p < "

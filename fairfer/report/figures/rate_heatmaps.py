@@ -19,8 +19,8 @@ from fairfer.report.figures.style import HATCH, HEATMAP_COLORS, INK, MUTED, SEPA
 from fairfer.report.figures.text_layout import NORMAL, column_label, column_label_layout, shorten, text_width
 from fairfer.report.figures.titles import extremes, spread
 from fairfer.report.tables import rates as tables
-from fairfer.report.text.groups import capital, faces, group_words, with_source
-from fairfer.report.text.numbers import DASH, many, rate, whole
+from fairfer.report.text.groups import capital, group_words, with_source
+from fairfer.report.text.numbers import DASH, listed, many, rate, whole
 from fairfer.report.view import RATE_DESCRIPTIONS, RATES, View
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class _Grid:
 
 
 def draw_rate_heatmaps(view: View) -> list[Picture]:
-    """Each of the four error rates, of every label and group."""
+    """Each of the four rates, of every label and group."""
     return [_rate_heatmap(view, name, blocks) for name in RATES for blocks in pages(view)]
 
 
@@ -61,13 +61,13 @@ def _rate_heatmap(view: View, name: str, blocks: list[Block]) -> Picture:
 
 
 def draw_label_heatmaps(view: View) -> list[Picture]:
-    """The four error rates of each label, per group."""
+    """The four rates of each label, per group."""
     return [_label_heatmap(view, label, blocks) for label in view.labels for blocks in pages(view)]
 
 
 def _label_heatmap(view: View, label: str, blocks: list[Block]) -> Picture:
     title = f"{capital(label)}: {spread(view, label)}{_page_suffix(view, blocks)}"
-    caption = f"Error rates of {faces(label)}, one-vs-rest. {_cell_note(view)}{omission_note(view, blocks)}"
+    caption = f"{listed(tuple(RATES))} of {label}, one-vs-rest. {_cell_note(view)}{omission_note(view, blocks)}"
     cells = {(a, g): [view.rate(name, label, a, g) for name in RATES] for a, groups in blocks for g in groups}
     canvas = _heatmap(view, blocks, _Grid(tuple(RATES), cells, "rate"), title)
     table = tables.label_table(view, label, table_blocks(view, blocks))

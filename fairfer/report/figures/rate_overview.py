@@ -61,17 +61,15 @@ def _overview(view: View, grouping: Grouping) -> Picture:
 
 
 def _caption(view: View, grouping: Grouping, groups: Sequence[Group]) -> str:
-    caption = f"Dot: rate of a group; line: {confidence_level(view)} confidence interval. "
+    caption = f"Symbol: rate of a group; line: {confidence_level(view)} confidence interval. "
     if any(g.attribute == grouping for g in view.tested):
         caption += (
             "Gray band: gap expected by chance (95th percentile under permutation), centered between the highest and the lowest"
             " rate. The FDR-adjusted p-value q is shown where a gap is statistically significant. "
         )
-    caption += f"Open dot: too few faces to compare. {DASH}: not estimable. "
+    caption += f"Open symbol: too few faces to compare. {DASH}: not estimable. "
     caption += (
-        "In parentheses: number of faces in the group."
-        if len(groups) > MAX_GROUPS_BY_COLOR
-        else "n: number of faces behind the TPR."
+        "In parentheses: number of faces in the group." if len(groups) > MAX_GROUPS_BY_COLOR else "n: denominator of the TPR."
     )
     return caption + omission_note(view, [(grouping, list(groups))])
 

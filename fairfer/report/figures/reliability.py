@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from fairfer.report.text.numbers import interval, many, rate, whole
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fairfer.report.figures.rows import CalibrationBin
+    from fairfer.metrics.results import ReliabilityBin
     from fairfer.report.view import View
     from fairfer.vocabulary import Group, Grouping
 
@@ -27,7 +28,7 @@ _PANEL, _COLUMN_GAP, _ROW_GAP = 1.7, 0.3, 0.55
 _LEFT = 0.55
 
 
-def draw_reliability(view: View, bins: Sequence[CalibrationBin]) -> list[Picture]:
+def draw_reliability(view: View, bins: Sequence[ReliabilityBin]) -> list[Picture]:
     """One figure per grouping, with a panel per label and a curve per group.
 
     Parameters
@@ -44,25 +45,13 @@ def draw_reliability(view: View, bins: Sequence[CalibrationBin]) -> list[Picture
     ]
 
 
-def expected_calibration_error(bins: Sequence[CalibrationBin]) -> float:
-    """Mean distance between score and share of positives, weighted by faces (ECE; Naeini et al. 2015).
-
-    Parameters
-    ----------
-    bins
-        Bins of one label and group, with at least one face together.
-    """
-    total = sum(b.total for b in bins)
-    return sum(abs(b.positives - b.total * (b.mean_score or 0.0)) for b in bins) / total
-
-
-def _figure(view: View, grouping: Grouping, bins: Sequence[CalibrationBin]) -> Picture:
+def _figure(view: View, grouping: Grouping, bins: Sequence[ReliabilityBin]) -> Picture:
     groups = groups_in(view, grouping, (b.group for b in bins))
     displayed = largest_groups(view, grouping, groups, _MAX_GROUPS)
     title = _title(view, grouping, [b for b in bins if b.group in displayed])
     caption = (
-        f"Dot: share of faces with the label among faces with a similar score, at their mean score; line: "
-        f"{confidence_level(view)} confidence interval. On the gray diagonal, scores are calibrated; below it, they are too "
+        f"Dot: faces with similar scores, their mean score (horizontal) and the share that has the label (vertical); line: "
+        f"{confidence_level(view)} confidence interval. On the diagonal, scores are calibrated; below it, they are too "
         f"high. Open dot: fewer than {many(view.audit.plan.minimum, 'face')}. Expected calibration error (ECE): mean distance "
         "from the diagonal, weighted by number of faces."
     )
@@ -73,22 +62,27 @@ def _figure(view: View, grouping: Grouping, bins: Sequence[CalibrationBin]) -> P
     return canvas.finish(name, "reliability", caption, _table(view, grouping, groups, bins), title)
 
 
-def _title(view: View, grouping: Grouping, bins: Sequence[CalibrationBin]) -> str:
-    curves: dict[tuple[str, tuple[str, ...]], list[CalibrationBin]] = {}
-    for row in bins:
-        curves.setdefault((row.label, row.group), []).append(row)
+def _title(view: View, grouping: Grouping, bins: Sequence[ReliabilityBin]) -> str:
     minimum = view.audit.plan.minimum
-    errors = {key: expected_calibration_error(c) for key, c in curves.items() if sum(b.total for b in c) >= minimum}
+    drawn: Counter[tuple[str, Group]] = Counter()
+    for row in bins:
+        drawn[row.label, row.group] += row.total
+    errors = {
+        (m.label, m.group): m.value
+        for m in view.audit.scores
+        if m.metric == "expected_calibration_error" and m.attribute == grouping and m.value is not None
+    }
+    errors = {key: error for key, error in errors.items() if drawn[key] >= minimum}
     heading = "" if is_everyone(grouping) else f" by {with_source(view.audit, grouping)}"
     if not errors:
         return f"Calibration{heading}: too few faces"
     label, levels = max(errors, key=lambda key: errors[key])
-    group = "" if is_everyone(grouping) else f", {', '.join(levels)}"
-    return f"Calibration{heading}: the expected calibration error is largest for {label}{group} ({rate(errors[label, levels])})"
+    group = "" if is_everyone(grouping) else f"{', '.join(levels)}, "
+    return f"Calibration{heading}: the expected calibration error is largest for {label} ({group}{rate(errors[label, levels])})"
 
 
 def _draw_panels(
-    view: View, grouping: Grouping, groups: dict[Group, Group], bins: Sequence[CalibrationBin], title: str
+    view: View, grouping: Grouping, groups: dict[Group, Group], bins: Sequence[ReliabilityBin], title: str
 ) -> Canvas:
     labels = [n for n in view.labels if any(b.label == n for b in bins)]
     column_count = min(len(labels), _MAX_COLUMNS)
@@ -127,7 +121,7 @@ def _draw_unit_square(ax: Axes) -> None:
     ax.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1.5)
 
 
-def _draw_curve(ax: Axes, curve: Sequence[CalibrationBin], style: GroupStyle, minimum: int) -> None:
+def _draw_curve(ax: Axes, curve: Sequence[ReliabilityBin], style: GroupStyle, minimum: int) -> None:
     scores, shares = [b.mean_score or 0.0 for b in curve], [b.positives / b.total for b in curve]
     ax.plot(scores, shares, color=style.color, linewidth=0.9, alpha=0.7, zorder=2)
     for is_small in (False, True):
@@ -151,7 +145,7 @@ def _draw_curve(ax: Axes, curve: Sequence[CalibrationBin], style: GroupStyle, mi
         )
 
 
-def _table(view: View, grouping: Grouping, groups: dict[Group, Group], bins: Sequence[CalibrationBin]) -> Table:
+def _table(view: View, grouping: Grouping, groups: dict[Group, Group], bins: Sequence[ReliabilityBin]) -> Table:
     rows = [
         (
             b.label,

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from fairfer.vocabulary import Group, Grouping
+from typing import Protocol
 
 
 class Estimate(Protocol):
@@ -19,48 +16,3 @@ class Estimate(Protocol):
     def high(self) -> float | None: ...
     @property
     def status(self) -> str: ...
-
-
-class CalibrationBin(Protocol):
-    """Faces of one group whose score of one label is in one bin.
-
-    ``low`` and ``high`` are the interval of the share of positives, ``positives`` of ``total``.
-    """
-
-    @property
-    def label(self) -> str: ...
-    @property
-    def attribute(self) -> Grouping: ...
-    @property
-    def group(self) -> Group: ...
-    @property
-    def bin_low(self) -> float: ...
-    @property
-    def bin_high(self) -> float: ...
-    @property
-    def mean_score(self) -> float | None: ...
-    @property
-    def positives(self) -> int: ...
-    @property
-    def total(self) -> int: ...
-    @property
-    def low(self) -> float | None: ...
-    @property
-    def high(self) -> float | None: ...
-
-
-class Confusion(Protocol):
-    """Faces of one group with one true and one predicted label; ``rate`` is their share of the faces with the true label."""
-
-    @property
-    def attribute(self) -> Grouping: ...
-    @property
-    def group(self) -> Group: ...
-    @property
-    def truth(self) -> str: ...
-    @property
-    def predicted(self) -> str: ...
-    @property
-    def count(self) -> int: ...
-    @property
-    def rate(self) -> float | None: ...

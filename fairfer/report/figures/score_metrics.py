@@ -58,7 +58,7 @@ def _figure(view: View, grouping: Grouping, metrics: Sequence[ScoreMetric]) -> P
     displayed = largest_groups(view, grouping, groups, MAX_GROUPS_BY_COLOR)
     title = _title(view, grouping, [m for m in metrics if m.group in displayed])
     caption = (
-        f"Dot: {METRICS[name]} of a label's scores in a group; line: {confidence_level(view)} confidence interval. Open dot: "
+        f"Symbol: {METRICS[name]} of a label in a group; line: {confidence_level(view)} confidence interval. Open symbol: "
         f"too few faces to compare. {DASH}: not estimable."
     )
     if len(displayed) < len(groups):

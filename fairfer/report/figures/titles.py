@@ -1,4 +1,4 @@
-"""Titles: what a figure shows, as a statement."""
+"""Titles of figures: the main result of each, as a statement."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _EXTREMES = {
     "TPR": ("recognized most often", "least often"),
     "FPR": ("predicted most often for other faces", "least often"),
-    "TNR": ("ruled out most often for other faces", "least often"),
+    "TNR": ("highest", "lowest"),
     "FNR": ("missed most often", "least often"),
 }
 _MAX_GROUPS = 4

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from fairfer.report.sections.annotation_error import AnnotationError
 from fairfer.report.sections.composition import Composition
-from fairfer.report.sections.counts import Confusions, Counts
+from fairfer.report.sections.counts import ConfusionsSection, CountsSection
 from fairfer.report.sections.gaps import Gaps
-from fairfer.report.sections.human_agreement import HumanAgreement
+from fairfer.report.sections.human_agreement import HumanAgreementSection
 from fairfer.report.sections.limits import Limits
-from fairfer.report.sections.provenance import Provenance
+from fairfer.report.sections.provenance import ProvenanceSection
 from fairfer.report.sections.rates import Rates
 from fairfer.report.sections.reference import Glossary, Reproduce, Versions
-from fairfer.report.sections.scores import Scores
+from fairfer.report.sections.scores import ScoresSection
 from fairfer.report.sections.standardized import Standardized
 from fairfer.report.text.caveats import NO_CAVEATS
 from fairfer.report.text.findings import MAX_FINDINGS, KeyFinding
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from fairfer.report.sections.section import Section
     from fairfer.report.view import View
 
-PROVENANCE = Provenance()
+PROVENANCE = ProvenanceSection()
 
 SECTIONS: tuple[Section, ...] = (
     Gaps(),
     Standardized(),
-    HumanAgreement(),
+    HumanAgreementSection(),
     AnnotationError(),
     Rates(),
-    Confusions(),
-    Scores(),
-    Counts(),
+    ConfusionsSection(),
+    ScoresSection(),
+    CountsSection(),
     Composition(),
     PROVENANCE,
     Limits(),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Composition(Section):
-    """Who is in the dataset."""
+    """Dataset composition."""
 
     key = "composition"
     title = "Dataset composition"

@@ -17,7 +17,7 @@ MAX_TABLES = 24
 """The page shows the tables of at most this many groups; the CSV file has all."""
 
 
-class Confusions(Section):
+class ConfusionsSection(Section):
     """True label by prediction, per group."""
 
     key = "confusions"
@@ -50,7 +50,7 @@ class Confusions(Section):
         ]
 
 
-class Counts(Section):
+class CountsSection(Section):
     """The counts from which every rate is computed."""
 
     key = "counts"

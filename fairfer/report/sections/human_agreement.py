@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fairfer.report.view import View
 
 
-class HumanAgreement(Section):
+class HumanAgreementSection(Section):
     """The model beside human raters."""
 
     key = "human-agreement"
@@ -45,14 +45,15 @@ class HumanAgreement(Section):
             return []
         text = (
             f"The label of a face is the majority vote of about {votes.raters} raters. How often one rater agrees with the "
-            "majority of the others shows how hard the task is for people, and for whose faces. A model trained on the votes "
-            "of many raters can exceed it."
+            "majority of the others shows how hard the task is for people, and whether it is harder for some groups. A model "
+            "trained on the votes of many raters can exceed it."
         )
         blocks: list[Block] = [Paragraph(text), *figures(pictures)]
         if votes.duplicate_consistency:
             explanation = (
                 "Some images occur twice in the dataset with independent votes. The table shows how often both sets of votes "
-                f"give the same label. For one {view.noun}, it counts the pairs in which at least one set gives it."
+                f"give the same label. The row of one {view.noun} counts the pairs in which at least one set "
+                f"gives that {view.noun}."
             )
             blocks += [
                 Heading("Label consistency on duplicate images"),

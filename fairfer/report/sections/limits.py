@@ -27,13 +27,13 @@ class Limits(Section):
         items = ["A label is how raters perceived a face. It is not what the person felt."]
         if inferred:
             items.append(
-                f"A model inferred these attributes: {', '.join(inferred)}. Its errors can hide gaps and can create them. How "
-                "the people describe themselves is unknown."
+                f"A model inferred these attributes: {', '.join(inferred)}. Its errors can hide gaps or create them. How "
+                "people describe themselves is unknown."
             )
         items += [
-            "A gap that is not statistically significant may still exist: small groups hide large gaps.",
+            "A gap that is not statistically significant may still exist. Small groups have a low power to detect gaps.",
             "A statistically significant gap is a difference between these groups in this dataset. Rates do not show why.",
-            f"Groups are compared in a rate only with at least {many(plan.minimum, 'face')} in its denominator.",
+            f"A rate of a group is compared only if its denominator is at least {many(plan.minimum, 'face')}.",
         ]
         if plan.subject:
             items.append(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fairfer.report.view import View
 
 
-class Provenance(Section):
+class ProvenanceSection(Section):
     """Provenance and settings."""
 
     key = "provenance"

@@ -1,4 +1,4 @@
-"""Section: rates over all labels, and error rates per group and label."""
+"""Section: rates over all labels, and rates per group and label."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fairfer.report.view import View
 
 
-class Scores(Section):
+class ScoresSection(Section):
     """AUROC, average precision, Brier score and calibration per label and group."""
 
     key = "scores"
@@ -36,17 +36,17 @@ class Scores(Section):
         if view.audit.score_scale == "probability":
             return []
         return [
-            "Some scores are outside 0 to 1, so they are not probabilities: only AUROC and average precision are estimated."
+            "Some scores are outside 0 to 1 and therefore not probabilities. Only AUROC and average precision are estimated."
         ]
 
     def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:
         """Figures, and every metric as a table."""
         text = (
             f"These metrics use the model's scores instead of its decisions, for one {view.noun} vs. the rest. AUROC is the "
-            "probability that a face with the label has a higher score than one without it: 0.5 is a random order, 1 a "
-            "perfect one. Average precision summarizes precision over all thresholds. The Brier score is the mean squared "
-            "difference between score and truth. The expected calibration error is the mean distance between score and share "
-            "of positives over fifteen bins of scores. Faces without a prediction have no score and take no part."
+            "probability that a face with the label has a higher score than one without it: 0.5 corresponds to a random order, "
+            "1 to a perfect one. Average precision summarizes precision over all thresholds. The Brier score is the mean "
+            "squared difference between score and truth. The expected calibration error is the mean distance between score and "
+            "share of positives over fifteen bins of scores. Faces without a prediction have no score and are excluded."
         )
         names = [n for n in self.csv_names if n == "scores.csv" or view.audit.reliability]
         return [

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from fairfer.report.tables.table import Table
-from fairfer.report.text.comparison import change_words, improvement, is_significant
+from fairfer.report.text.comparison import change_words, improvement, is_significant_change
 from fairfer.report.text.groups import group_words, with_inferred
 from fairfer.report.text.numbers import DASH, rate, whole
 from fairfer.vocabulary import ALL
@@ -30,7 +30,7 @@ def changes_table(comparison: Comparison) -> Table:
             f"{whole(c.gained)} / {whole(c.lost)}",
             rate(c.q, 3) if c.q is not None else "too few" if c.status == "small" else DASH,
         )
-        for c in sorted(comparison.changes, key=lambda c: (c.q is None, not is_significant(c), improvement(c)))
+        for c in sorted(comparison.changes, key=lambda c: (c.q is None, not is_significant_change(c), improvement(c)))
     ]
     columns = ("grouping", "group", "label", "rate", "faces", "base", "candidate", "change", "gained / lost", "q")
     return Table("Changes of rates on the same faces; significant changes for the worse first", columns, tuple(rows), heads=4)

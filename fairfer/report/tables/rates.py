@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fairfer.report.tables.table import Table, as_csv
 from fairfer.report.text.groups import EVERYONE, Group, Grouping, group_words, with_source
-from fairfer.report.text.numbers import DASH, interval, rate, share, whole
+from fairfer.report.text.numbers import DASH, interval, listed, rate, share, whole
 from fairfer.report.view import RATES, View
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def label_table(view: View, label: str, blocks: Sequence[Block]) -> Table:
         for a, groups in blocks
         for g in groups
     ]
-    caption = f"{label}: error rates by group, with confidence intervals"
+    caption = f"{label}: {listed(tuple(RATES))} by group, with confidence intervals"
     return Table(caption, ("grouping", "group", *RATES), tuple(rows), heads=2)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fairfer.labels import canonical
 from fairfer.report.text.findings import gap_name
 from fairfer.report.text.groups import Grouping, capital, group_words, grouping_words, is_common_attribute, quoted
-from fairfer.report.text.numbers import listed, many, rate, share, signed
+from fairfer.report.text.numbers import distinct_rates, listed, many, rate, share, signed
 from fairfer.report.view import ALPHA, View, is_significant
 
 if TYPE_CHECKING:
@@ -70,13 +70,13 @@ def standardization(view: View, gaps: Sequence[Gap]) -> str:
     """Which gaps are not significant after direct standardization."""
     standardized = {(a.rate, a.label, a.attribute): a for a in view.audit.standardized if a.difference is not None}
     changed = [
-        f"{gap_name(g)} ({rate(a.unstandardized)} before, {rate(a.difference)} after)"
+        f"{gap_name(g)} ({' before, '.join(distinct_rates([a.unstandardized or 0.0, a.difference or 0.0]))} after)"
         for g in gaps
         if (a := standardized.get((g.rate, g.label, g.attribute))) and not is_significant(a)
     ]
     if not changed:
         return ""
-    return f"When directly standardized for {view.strata}, no longer statistically significant: {listed(changed)}."
+    return f"No longer statistically significant when directly standardized for {view.strata}: {listed(changed)}."
 
 
 def annotation_error(view: View, gaps: Sequence[Gap]) -> str:
@@ -100,10 +100,8 @@ def group_membership(view: View, gaps: Sequence[Gap]) -> str:
     for gap in gaps:
         row = view.probabilistic(gap)
         if row and row.probabilistic is not None and row.probabilistic < abs(row.most_likely) / 2:
-            texts.append(
-                f"{gap_name(gap)} ({rate(abs(row.most_likely))} most likely, {signed(row.probabilistic)} probabilistic)"
-            )
-    return f"Under probabilistic group membership, less than half as large: {listed(texts)}." if texts else ""
+            texts.append(f"{gap_name(gap)} ({signed(row.probabilistic)} instead of {rate(abs(row.most_likely))})")
+    return f"Less than half as large with probabilistic group membership: {listed(texts)}." if texts else ""
 
 
 def small_groups(view: View) -> str:
@@ -139,7 +137,7 @@ def permutations(view: View) -> str:
     if tested / (number + 1) < ALPHA:
         return ""
     return (
-        f"{number:,} permutations are too few for {tested:,} tested gaps: if only one gap is real, it cannot become "
+        f"{number:,} permutations are too few for {tested:,} tested gaps: if only one gap is real, it cannot be "
         f"statistically significant. Audit again with at least {-(-tested // ALPHA):,.0f} permutations."
     )
 
@@ -190,7 +188,8 @@ def coverage(view: View) -> str:
         return ""
     reasons = listed([f"{reason}: {n:,}" for reason, n in sorted(view.unanswered.items())])
     text = (
-        f"{total:,} of {view.size():,} faces {'has' if total == 1 else 'have'} no prediction ({reasons}) and count as missed."
+        f"{total:,} of {view.size():,} faces {'has' if total == 1 else 'have'} no prediction ({reasons}) and "
+        f"{'counts' if total == 1 else 'count'} as missed."
     )
     shares = []
     for grouping in view.groupings:

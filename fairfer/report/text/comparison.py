@@ -27,13 +27,13 @@ _PLACES = {
 }
 
 
-def title(comparison: Comparison) -> str:
+def comparison_title(comparison: Comparison) -> str:
     """``deepface 1 vs. baseline 1 on FER+ test, 3,122 faces``."""
     candidate, base = (f"{s.model} {s.version}" for s in (comparison.candidate, comparison.base))
     return f"{candidate} vs. {base} on {comparison.data}, {many(comparison.samples, 'face')}"
 
 
-def is_significant(change: Change) -> bool:
+def is_significant_change(change: Change) -> bool:
     """Whether a change is statistically significant."""
     return change.q is not None and change.q < ALPHA
 
@@ -45,12 +45,12 @@ def improvement(change: Change) -> float:
 
 def is_worse(change: Change) -> bool:
     """Whether a rate got significantly worse."""
-    return is_significant(change) and improvement(change) < 0
+    return is_significant_change(change) and improvement(change) < 0
 
 
 def is_better(change: Change) -> bool:
     """Whether a rate got significantly better."""
-    return is_significant(change) and improvement(change) > 0
+    return is_significant_change(change) and improvement(change) > 0
 
 
 def change_words(change: Change | GapChange) -> str:
@@ -103,9 +103,9 @@ def _change_name(comparison: Comparison, change: Change) -> str:
     return f"{name} of {people(change.attribute, change.group).plural}{note}"
 
 
-def summary(comparison: Comparison) -> str:
+def comparison_summary(comparison: Comparison) -> str:
     """The comparison as text for a terminal."""
-    text = [f"fairfer compare \N{MIDDLE DOT} {plain(title(comparison))}", ""]
+    text = [f"fairfer compare \N{MIDDLE DOT} {plain(comparison_title(comparison))}", ""]
     for line in lines(comparison):
         text += textwrap.wrap(plain(line), _WIDTH, break_long_words=False, break_on_hyphens=False)
     return "\n".join(text) + "\n"
@@ -113,7 +113,7 @@ def summary(comparison: Comparison) -> str:
 
 def leaderboard_text(standings: Sequence[Standing]) -> str:
     """Runs in a table for a terminal."""
-    head = ("model", "faces", "accuracy", "interval", "lowest group", "its accuracy", "largest significant gap", "q")
+    head = ("model", "faces", "accuracy", "interval", "lowest group", "its accuracy", "largest gap vs. chance", "q")
     table = [head, *(tuple(map(plain, _standing(s))) for s in standings)]
     widths = [max(len(row[i]) for row in table) for i in range(len(head))]
     return "".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() + "\n" for row in table)

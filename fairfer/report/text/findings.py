@@ -16,12 +16,11 @@ from fairfer.report.text.groups import (
     group_words,
     grouping_words,
     inferred_note,
-    is_annotated,
     people,
 )
 from fairfer.report.text.numbers import DASH, day, distinct_rates, interval, listed, many, probability, rate, share, whole
 from fairfer.report.view import View, higher_and_lower
-from fairfer.vocabulary import ALL
+from fairfer.vocabulary import ALL, is_annotated
 
 if TYPE_CHECKING:
     from fairfer.audits.result import Audit
@@ -188,10 +187,10 @@ def chance_sizes(view: View) -> str:
         sizes = [g.expected_by_chance for g in view.tested if g.rate == name and g.expected_by_chance]
         if sizes:
             low, high = rate(min(sizes)), rate(max(sizes))
-            texts.append(f"{name} gaps of up to {high if low == high else f'{low}{DASH}{high}'}")
+            texts.append(f"{high if low == high else f'{low}{DASH}{high}'} for {name}")
     if not texts:
         return ""
-    return f"Expected by chance, depending on {view.noun} and grouping: {listed(texts)}."
+    return f"Gaps expected by chance, depending on {view.noun} and grouping: {listed(texts)}."
 
 
 def minimum_detectable(view: View) -> str:
@@ -201,7 +200,7 @@ def minimum_detectable(view: View) -> str:
         return ""
     tpr_gaps = [pair for pair in gaps if pair[1].rate == "TPR"]
     size, gap = min(tpr_gaps or gaps, key=lambda pair: pair[0])
-    return f"Smallest minimum detectable difference (80 % power): {rate(size)} ({gap_name(gap)})."
+    return f"The minimum detectable difference (80 % power) is smallest for {gap_name(gap)}: {rate(size)}."
 
 
 def overall(view: View) -> str:

@@ -74,7 +74,7 @@ GLOSSARY: Mapping[str, Entry] = {
         "Gap expected by chance",
         "Rates of groups differ somewhat even when the model treats all groups alike. The gap expected by chance is the 95th "
         "percentile of the gaps that result when faces are randomly reassigned to groups of the same sizes (permutation test). "
-        "With another confidence level under Settings, it is that percentile.",
+        "If the settings state another confidence level, that percentile is used instead of the 95th.",
         ("expected by chance",),
     ),
     "q": Entry(
@@ -87,14 +87,14 @@ GLOSSARY: Mapping[str, Entry] = {
     ),
     "bounds": Entry(
         "Lower and upper confidence bound",
-        "With 95 % confidence (unless Settings state another level), some two groups differ by at least the lower bound, and "
-        "with the same confidence no two groups differ by more than the upper bound.",
+        "With 95 % confidence (or the level that the settings state), the gap is at least the lower bound. With the same "
+        "confidence, it is at most the upper bound. Each bound holds separately.",
         ("lower bound", "upper bound", "confidence bounds"),
     ),
     "minimum-detectable": Entry(
         "Minimum detectable difference",
-        "The smallest true difference that an audit with these group sizes detects with 80 % power. Smaller differences may "
-        "exist.",
+        "The smallest true difference that exceeds the gap expected by chance with 80 % power, given these group sizes. "
+        "Smaller differences are likely to be missed.",
         ("minimum detectable difference",),
     ),
     "additional-samples": Entry(
@@ -111,8 +111,8 @@ GLOSSARY: Mapping[str, Entry] = {
     "rater": Entry(
         "Human agreement",
         "How often one rater agrees with the majority of the other raters of a face. It shows how hard the task is for a "
-        "person. It is not an upper limit for a model that was trained on the votes of many raters. When the other raters tie, "
-        "each winner counts in part.",
+        "person. It is not an upper limit for a model that was trained on the votes of many raters. Ties among the other "
+        "raters count in equal parts.",
         ("human agreement",),
     ),
     "entropy": Entry(
@@ -122,14 +122,15 @@ GLOSSARY: Mapping[str, Entry] = {
     ),
     "correction": Entry(
         "Correction for annotation error",
-        "Errors in inferred groups usually make gaps look smaller. For an assumed share of wrong annotations, the correction "
-        "estimates the gap between the true groups by inverting the mixture of groups.",
+        "Errors in inferred groups usually make gaps look smaller. Each annotated group is a mixture of the true groups. For "
+        "an assumed share of wrong annotations, the correction computes the rates of the true groups from those of the "
+        "annotated groups.",
         ("corrected for annotation error",),
     ),
     "probabilistic": Entry(
         "Probabilistic and most likely group membership",
-        "Where the inferring model returned probabilities, a face can count for its most likely group or, weighted by "
-        "probability, for every group.",
+        "If the model that inferred the groups returned probabilities, a face can be counted in its most likely group only, or "
+        "in every group, weighted by the probability of that group.",
         ("probabilistic group membership",),
     ),
     "ducher": Entry(

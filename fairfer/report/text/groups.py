@@ -16,7 +16,6 @@ from fairfer.labels import fold
 from fairfer.report.text.numbers import DASH, listed
 from fairfer.vocabulary import EVERYONE, UNANNOTATED, Group, Grouping, grouping_name
 from fairfer.vocabulary import group_name as written_group
-from fairfer.vocabulary import is_annotated as has_all_levels
 
 if TYPE_CHECKING:
     from fairfer.audits.result import Audit
@@ -35,7 +34,6 @@ __all__ = [
     "group_words",
     "grouping_words",
     "inferred_note",
-    "is_annotated",
     "is_common_attribute",
     "people",
     "quoted",
@@ -203,11 +201,6 @@ def csv_grouping(grouping: Grouping) -> str:
 def csv_group(group: Group) -> str:
     """A group as CSV files write it: ``female,black``; ``*`` for everyone."""
     return written_group(group)
-
-
-def is_annotated(group: Group) -> bool:
-    """Whether every attribute of a group has a value."""
-    return has_all_levels(group)
 
 
 def is_common_attribute(name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fairfer.report.text.findings import gap_name
-from fairfer.report.text.groups import EVERYONE, Grouping, capital, group_words, with_source
+from fairfer.report.text.groups import EVERYONE, Grouping, capital, people, with_source
 from fairfer.report.text.numbers import distinct_rates, signed
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ _TENTH = 0.1
 _PAIR = 2
 
 
-def human_agreement(view: View, grouping: Grouping) -> str:
+def human_agreement_statement(view: View, grouping: Grouping) -> str:
     """For how many labels the model's TPR is above human agreement, over everyone."""
     pairs = []
     for label in view.labels:
@@ -26,12 +26,12 @@ def human_agreement(view: View, grouping: Grouping) -> str:
     if not pairs:
         return f"Model and human agreement: too few faces of every {view.noun}"
     above = sum(model > rater for model, rater in pairs)
-    by = "" if grouping == EVERYONE else f"; by {with_source(view.audit, grouping)}"
+    by = "" if grouping == EVERYONE else f"; shown by {with_source(view.audit, grouping)}"
     number = f"all {len(pairs)}" if above == len(pairs) else f"{above or 'none'} of {len(pairs)}"
-    return f"The model's TPR is higher than human agreement for {number} {view.noun}s{by}"
+    return f"The model's TPR is higher than human agreement for {number} compared {view.noun}s{by}"
 
 
-def ambiguity(view: View) -> str:
+def ambiguity_statement(view: View) -> str:
     """Accuracy on the faces with the most and the least agreement among raters."""
     rows = view.human_agreement.ambiguity if view.human_agreement else ()
     rows = [a for a in rows if a.attribute == EVERYONE and a.status == "ok"]
@@ -42,7 +42,7 @@ def ambiguity(view: View) -> str:
     return f"Accuracy is {texts[0]} where raters are {first.stratum}, {texts[1]} where they are {last.stratum}"
 
 
-def annotation_error(view: View) -> str:
+def annotation_error_statement(view: View) -> str:
     """The gap with the largest margin, if 10 % of the annotations were wrong."""
     for gap, curve in view.sensitivity:
         by_error = {c.error: c for c in curve}
@@ -58,12 +58,12 @@ def annotation_error(view: View) -> str:
     return "Sensitivity of gaps to annotation error"
 
 
-def association(view: View) -> str:
+def association_statement(view: View) -> str:
     """The strongest association of a label with a group."""
     rows = view.audit.dataset_bias.pairing if view.audit.dataset_bias else ()
     rows = [p for p in rows if p.samples >= view.audit.plan.minimum]
     if not rows:
         return f"Association of {view.noun} and group"
     strongest = max(rows, key=lambda p: p.ducher_z)
-    group = group_words(strongest.group)
+    group = people(strongest.attribute, strongest.group).plural
     return f"{capital(strongest.label)} is most over-represented among {group} (Ducher's Z {signed(strongest.ducher_z)})"

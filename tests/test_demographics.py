@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairfer.audits.arrays import audit
-from fairfer.datasets.annotations import annotate, apply_bands
 from fairfer.datasets.attributes import Attribute
+from fairfer.datasets.demographics import annotate, apply_bands
 from fairfer.datasets.tables import list_some
 from fairfer.errors import DataError, UsageError
 from fairfer.predictions.inference import predict
@@ -38,7 +38,7 @@ probabilities = { f = "p_f" }
 
 
 def faces(toy, ids=("a.png", "b.png", "c.png")):
-    """A data set with these ids, all neutral."""
+    """A dataset with these ids, all neutral."""
     return toy(["neutral"] * len(ids), ids=list(ids))
 
 
@@ -121,7 +121,7 @@ def test_one_row_does_not_match_two_images_of_the_same_file_name(tmp_path, toy):
         ("image,gender\na.png,f\na.png,m\n", r"several different rows for one image \(a.png\); keep one row per image"),
         ("image,gender\na.png,f\n,m\n", "row 3: image is empty; name the image or remove the row"),
         ("image,label\na.png,f\n", "and toy both have a column 'label'; rename one"),
-        ("image,gender\nx.jpg,f\n", "has no image of toy: .*names such as 'x.jpg', the data set has 'a.png'"),
+        ("image,gender\nx.jpg,f\n", "has no image of toy: .*names such as 'x.jpg', the dataset has 'a.png'"),
         ("image,gender\na.png\n", "line 2 has 1 cells, the header 2"),
     ],
 )
@@ -154,7 +154,7 @@ def test_the_same_row_twice_is_one_row(tmp_path, toy):
         ('[gender]\nsource = "inferred"\nprobabilities = {f = 3}', "no column 3 for 'f'"),
         (
             '[gender]\nsource = "inferred"\nlevels = ["f", "m"]\nprobabilities = {x = "p_f"}',
-            "probabilities of the unknown level 'x'; there are: f, m",
+            "probabilities of the unknown level 'x'; available: f, m",
         ),
     ],
 )

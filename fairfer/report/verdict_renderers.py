@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
-from fairfer.gate.policy import OVERALL_RATES
+from fairfer.gate.policy import JUDGED_OVERALL_RATES
 from fairfer.report.text.markup import escaped, plain, printable
 from fairfer.report.text.numbers import listed
 from fairfer.vocabulary import ALL, parse_grouping
@@ -59,7 +59,7 @@ def headline(verdict: Verdict) -> str:
 
 
 def description(verdict: Verdict) -> str:
-    """Model, data set, date, and the baseline."""
+    """Model, dataset, date, and the baseline."""
     text = f"{verdict.model} {verdict.model_version} on {verdict.data}, {verdict.date}"
     if verdict.baseline is None:
         return text
@@ -75,7 +75,7 @@ def policy_lines(verdict: Verdict) -> list[str]:
 
 def _rule_line(rule: Rule, inferred: Sequence[str]) -> str:
     labels = ""
-    if rule.rate not in OVERALL_RATES:
+    if rule.rate not in JUDGED_OVERALL_RATES:
         labels = " of every label" if rule.label == [ALL] else f" of {', '.join(rule.label)}"
     attributes = " and by ".join(_attribute_words(a, inferred) for a in rule.attribute)
     line = f"{rule.name}: {rule.rate}{labels} by {attributes}, {rule.kind} {rule.limit:g}"

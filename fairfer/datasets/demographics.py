@@ -31,7 +31,7 @@ from fairfer.vocabulary import ALL, TRUTH_PREFIX, UNANNOTATED
 KEYS = ("image", "file_name", "filename", "file", "sample_id", "image_name", "image name", "name", "path", "id")
 """Names of the column of sample ids that are tried, in any case."""
 
-_RESERVED = (ALL, "label", "sample_id")  # everyone together, and columns of every data set
+_RESERVED = (ALL, "label", "sample_id")  # everyone together, and columns of every dataset
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def annotate(dataset: Dataset, path: Path) -> Dataset:
     annotated = names.isin(frame.index)
     if not annotated.any():
         message = (
-            f"{path} has no image of {dataset.name}: its column {key!r} has names such as {frame.index[0]!r}, the data set has "
+            f"{path} has no image of {dataset.name}: its column {key!r} has names such as {frame.index[0]!r}, the dataset has "
             f"{dataset.samples.index[0]!r}; use the same names"
         )
         raise DataError(message)

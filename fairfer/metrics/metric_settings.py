@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MetricSettings:
-    """How rates are judged and differences tested.
+    """Settings of rates, intervals and tests.
 
     Attributes
     ----------
     minimum
         A rate with a smaller denominator is ``small`` and takes part in no comparison.
     confidence
-        Of every interval and bound.
+        Confidence level of every interval and bound.
     permutations, seed
-        Of the permutation tests.
+        Number of permutations of each test, and random seed.
     """
 
     minimum: int

@@ -131,7 +131,7 @@ def test_a_value_of_another_type_is_refused_by_its_key(here, text, message):
 
 
 def test_a_misspelled_table_is_not_ignored(here):
-    """Without its settings another data set would be audited."""
+    """Without its settings another dataset would be audited."""
     (here / "fairfer.toml").write_text(AUDIT.replace("[audit]", "[audti]"))
     done = fairfer("audit")
     assert (done.returncode, done.stderr) == (2, "fairfer: fairfer.toml has a table 'audti'; did you mean 'audit'?\n")

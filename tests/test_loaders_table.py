@@ -462,5 +462,5 @@ def test_a_table_in_another_encoding_says_which_to_use(tmp_path):
 
 def test_an_empty_name_is_not_the_working_directory():
     """``fairfer audit "$DATA"`` with an unset variable."""
-    with pytest.raises(UsageError, match="the name of the data set is empty"):
+    with pytest.raises(UsageError, match="the name of the dataset is empty"):
         load_dataset("")

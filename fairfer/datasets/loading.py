@@ -109,7 +109,7 @@ def load_dataset(
     if (
         isinstance(source, str) and not source
     ):  # Path("") would be the working directory; a variable of a CI script may be empty
-        message = "the name of the data set is empty; give a folder, a table of predictions or 'sample'"
+        message = "the name of the dataset is empty; give a folder, a table of predictions or 'sample'"
         raise UsageError(message)
     if isinstance(source, str | os.PathLike):
         path, loader, settings = _locate(source, loader, settings)

@@ -158,3 +158,76 @@ def test_a_data_set_needs_its_predictions(toy, data):
     predictions = fairfer.predict(dataset, fairfer.load_model("baseline"))
     with pytest.raises(UsageError, match="belong to arrays"):
         fairfer.audit(dataset, predictions, groups=data[3])
+
+
+TRUE = ["anger", "happiness"] * 20
+BINARY = np.array([[1, 0], [0, 1]] * 20)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"groups": {"a": ["f"] * 40, "b": ["f"] * 39}}, "groups has columns of different lengths .a: 40, b: 39."),
+        ({"groups": pd.DataFrame([["f", "x"]] * 40, columns=["a", "a"])}, "groups has two columns 'a'"),
+        ({"groups": {"label": ["f", "m"] * 20}}, "called 'label', which is reserved"),
+        ({"groups": {"status": ["f", "m"] * 20}}, "called 'status', which is reserved"),
+        ({"subjects": np.zeros((40, 2))}, r"subjects has shape \(40, 2\); give one value per sample"),
+        ({"scores": np.zeros(40)}, r"scores has shape \(40,\)"),
+        ({"scores": np.zeros((40, 3))}, r"scores has shape \(40, 3\).* labels="),
+        ({"labels": "anger,happiness"}, "give a list of names"),
+        ({"labels": ["anger"]}, "'happiness' is not one of"),
+        ({"date": "yesterday"}, "give an ISO date"),
+        ({"date": 3}, "give an ISO date"),
+    ],
+)
+def test_a_wrong_argument_is_named(arguments, message):
+    with pytest.raises(FairferError, match=message) as raised:
+        fairfer.audit(TRUE, TRUE, permutations=100, **arguments)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("labels", [["*", "b"], ["a", "a"], ["a", " "], ["a,b", "c"]])
+def test_columns_need_distinct_names(labels):
+    """A star would be read as a pattern and give a single-label audit; of two columns with one name, one would be lost."""
+    with pytest.raises(UsageError, match="labels has"):
+        fairfer.audit(BINARY, BINARY, labels=labels, permutations=100)
+
+
+def test_labels_must_be_those_of_a_data_frame():
+    frame = pd.DataFrame(BINARY, columns=["AU6", "AU12"])
+    with pytest.raises(UsageError, match="y_true has the columns AU6, AU12, labels has AU1, AU2"):
+        fairfer.audit(frame, frame, labels=["AU1", "AU2"], permutations=100)
+    with pytest.raises(UsageError, match=r"'\*', which is reserved"):
+        fairfer.audit(frame.set_axis(["*", "b"], axis=1), frame, permutations=100)
+
+
+def test_one_label_per_sample_in_a_table_of_one_column_is_explained():
+    """``df[["true"]]`` instead of ``df["true"]``, or an array of shape (n, 1)."""
+    with pytest.raises(UsageError, match="give the column 'true' alone"):
+        fairfer.audit(pd.DataFrame({"true": TRUE}), TRUE, permutations=100)
+    with pytest.raises(UsageError, match=r"give an array of shape \(40,\)"):
+        fairfer.audit(np.array(TRUE).reshape(-1, 1), TRUE, permutations=100)
+
+
+def test_labels_of_one_dimensional_data_are_the_label_space():
+    """Emotions and other labels together, and a label that does not occur."""
+    true = ["happy", "bored"] * 20
+    result = fairfer.audit(true, true, labels=["happy", "bored", "tired"], permutations=100)
+    assert set(result.labels.audited) == {"happiness", "bored", "tired"}
+
+
+@pytest.mark.parametrize("dtype", [int, float])
+def test_true_is_not_one(dtype):
+    """Booleans and numbers have no label in common; an accuracy of 0 would be wrong."""
+    with pytest.raises(FairferError, match="no predicted label"):
+        fairfer.audit(BINARY[:, 0] == 1, BINARY[:, 0].astype(dtype), permutations=100)
+
+
+def test_a_model_may_be_wrong_about_every_emotion():
+    assert fairfer.audit(["anger"] * 30, ["fear"] * 30, permutations=100).rate("accuracy").value == 0
+
+
+def test_subjects_may_be_a_data_frame_of_one_column():
+    subjects = [i // 2 for i in range(40)]
+    result = fairfer.audit(TRUE, TRUE, subjects=pd.DataFrame({"actor": subjects}), permutations=100)
+    assert result.plan == fairfer.audit(TRUE, TRUE, subjects=subjects, permutations=100).plan

@@ -111,3 +111,42 @@ def test_values_survive_toml():
     read = tomllib.loads(to_toml(values))["audit"]
     assert read == {name.replace("_", "-"): value for name, value in values.items()}
     assert json.loads(json.dumps(read)) == read
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("minimum = 20.5", "minimum is 20.5; give a whole number"),
+        ('minimum = "20"', "minimum is '20'; give a whole number"),
+        ("seed = nan", "seed is nan; give a whole number"),
+        ('confidence = "high"', "confidence is 'high'; give a number"),
+        ("truth = 3", "truth is 3; give a string"),
+        ("truth = 2026-01-01", "truth is datetime.date(2026, 1, 1); give a string"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_by_its_key(here, text, message):
+    (here / "fairfer.toml").write_text(f"[audit]\n{text}\n")
+    done = fairfer("audit", "t.csv", "--out", "run")
+    assert (done.returncode, done.stderr) == (2, f"fairfer: fairfer.toml, [audit]: {message}\n")
+
+
+def test_a_misspelled_table_is_not_ignored(here):
+    """Without its settings another dataset would be audited."""
+    (here / "fairfer.toml").write_text(AUDIT.replace("[audit]", "[audti]"))
+    done = fairfer("audit")
+    assert (done.returncode, done.stderr) == (2, "fairfer: fairfer.toml has a table 'audti'; did you mean 'audit'?\n")
+
+
+def test_a_byte_order_mark_is_no_error(here):
+    """Windows editors write one."""
+    (here / "fairfer.toml").write_text(AUDIT, encoding="utf-8-sig")
+    assert fairfer("audit").returncode == 0
+
+
+@pytest.mark.parametrize("option", ["--threshold=AU6=0.4", "--bands=age=20", "--option=a=b"])
+def test_a_name_given_twice_is_refused(here, option):
+    """The last value would win silently."""
+    data = [] if option.startswith("--option") else ["t.csv", "--predicted", "pred"]
+    done = fairfer("audit", *data, option, f"{option}0", "--out", "run")
+    assert done.returncode == 2
+    assert "more than once" in done.stderr

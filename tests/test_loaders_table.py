@@ -451,3 +451,16 @@ def test_other_columns_do_not_interfere(tmp_path):
     assert [a.name for a in result.attributes] == ["score_quality", "gender"]
     assert result.recorded is not None
     assert result.recorded.frame["predicted"].tolist() == ["happiness", "happiness"]
+
+
+def test_a_table_in_another_encoding_says_which_to_use(tmp_path):
+    """Spreadsheet programs on Windows write such files."""
+    path = put(tmp_path / "t.csv", "label,predicted,gender\nhappy,happy,mü\n".encode("latin-1"))
+    with pytest.raises(DataError, match="save the table again, as UTF-8"):
+        load_dataset(path)
+
+
+def test_an_empty_name_is_not_the_working_directory():
+    """``fairfer audit "$DATA"`` with an unset variable."""
+    with pytest.raises(UsageError, match="the name of the dataset is empty"):
+        load_dataset("")

@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fairfer.audits.audit import audit_predictions
+from fairfer.audits.plan import AuditPlan
 from fairfer.datasets.dataset import Dataset
 from fairfer.datasets.loading import load_dataset
 from fairfer.errors import DataError, FairferError, LabelError, UsageError
 from fairfer.labels import FERPLUS, LabelSpace, reconcile
+from fairfer.predictions.predictions import Predictions
 from fairfer.testing import check_loader
 
 UNITS = LabelSpace("units", ("AU6", "AU12", "AU4"))
@@ -419,3 +422,25 @@ def test_real_multi_target_agrees_with_an_independent_implementation(shared):
     assert targets(data) == expected
     assert len(data) == 3466
     assert np.asarray(data.truth.sum()).sum() > len(data)
+
+
+TABLE = pd.DataFrame(
+    {"truth_AU6": [1, 0] * 10, "pred_AU6": [1, 0] * 10, "score_AU6": [0.7, 0.2] * 10, "gender": ["f", "m"] * 10}
+)
+
+
+def test_decisions_without_a_star_are_no_labels():
+    """1 and 0 would be labels of a single-label model, and AU6 would never be predicted."""
+    with pytest.raises(DataError, match=r"'pred_AU6': no predicted label .0, 1. is a true label .AU6."):
+        load_dataset(TABLE, truth="truth_*", predicted="pred_AU6")
+
+
+@pytest.mark.parametrize("threshold", [40, -1])
+def test_a_threshold_of_probabilities_is_a_probability(threshold):
+    """A percentage would make every decision the same."""
+    data = load_dataset(TABLE, truth="truth_*", scores="score_*")
+    with pytest.raises(UsageError, match=f"--threshold AU6={threshold}: all scores are between 0 and 1"):
+        audit_predictions(data, Predictions.from_recorded(data), AuditPlan(by=[("gender",)], thresholds={"AU6": threshold}))
+    logits = load_dataset(TABLE.assign(score_AU6=TABLE["score_AU6"] * 100), truth="truth_*", scores="score_*")
+    plan = AuditPlan(by=[("gender",)], thresholds={"AU6": 40}, permutations=100)
+    assert audit_predictions(logits, Predictions.from_recorded(logits), plan).rate("TPR", label="AU6").value == 1

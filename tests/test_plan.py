@@ -6,7 +6,7 @@ import pytest
 
 from fairfer.audits.plan import MAX_CROSSED_GROUPS, AuditPlan, check_plan, parse_groupings
 from fairfer.errors import DataError, LabelError, UsageError
-from fairfer.labels import DEEPFACE, LabelSpace
+from fairfer.labels import DEEPFACE, FERPLUS, LabelSpace
 from fairfer.vocabulary import EVERYONE
 
 
@@ -105,3 +105,32 @@ def test_too_many_groups_are_refused(toy):
     data = toy(["fear"] * side, {"a": values, "b": values})
     with pytest.raises(UsageError, match="cross fewer attributes"):
         check_plan(AuditPlan.of({"by": "a,b"}), data, DEEPFACE)
+
+
+def test_thresholds_of_a_single_label_audit_are_refused(toy):
+    """They would have no effect."""
+    with pytest.raises(UsageError, match="this audit is single-label"):
+        check_plan(AuditPlan(thresholds={"happiness": 0.4}), toy(["happiness", "anger"], {"gender": ["f", "m"]}), FERPLUS)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"minimum": "many"}, "audit option 'minimum' is 'many'"),
+        ({"minimun": 5}, "unknown audit option 'minimun'; did you mean 'minimum'"),
+        ({"subject": None}, "audit option 'subject' is None"),
+        ({"standardize": 3}, "audit option 'standardize' is 3"),
+    ],
+)
+def test_an_invalid_setting_is_refused_in_one_line(options, message):
+    with pytest.raises(UsageError, match=message) as raised:
+        AuditPlan(**options)
+    assert "\n" not in str(raised.value)
+
+
+def test_groups_of_an_intersection_have_distinct_names(toy):
+    """Tables and policies write both as ``a,b,c``."""
+    data = toy(["happiness", "anger"], {"g": ["a,b", "a"], "h": ["c", "b,c"]})
+    with pytest.raises(UsageError, match="two groups are written 'a,b,c'"):
+        check_plan(AuditPlan(by=["g,h"]), data, FERPLUS)
+    assert check_plan(AuditPlan(by=["g", "h"]), data, FERPLUS).plan.by == (("g",), ("h",))

@@ -293,3 +293,19 @@ def test_reading_an_audit_imports_no_numerical_library(toy_audit, tmp_path):
     )
     process = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert process.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda a: a.groups("gendr"), "does not group by 'gendr'; did you mean 'gender'"),
+        (lambda a: a.size("gender", "F"), "no group gender=F"),
+        (lambda a: a.size("race", "f"), "no group race=f"),
+        (lambda a: a.support("angre"), "no label 'angre'; did you mean 'anger'"),
+        (lambda a: a.support("anger", "gender", "x"), "no group gender=x"),
+    ],
+)
+def test_a_misspelled_name_has_no_size(toy_audit, call, message):
+    """0 samples would be a wrong answer."""
+    with pytest.raises(UsageError, match=message):
+        call(toy_audit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,18 @@ from fairfer.audits.plan import AuditPlan
 from fairfer.datasets.dataset import Dataset
 from fairfer.datasets.frames import to_pandas
 from fairfer.datasets.loading import load_dataset
+from fairfer.datasets.tables import list_some
 from fairfer.errors import UsageError
 from fairfer.predictions.predictions import Predictions
+from fairfer.vocabulary import ALL
 
 if TYPE_CHECKING:
     from fairfer.audits.result import Audit
 
 _TRUTH, _PREDICTED, _SCORE, _SUBJECT = "y_true", "y_pred", "y_score", "subject"
 _MATRIX = 2
+_RESERVED = ("label", "status", "detail")
+"""Columns that a table of predictions has for other purposes."""
 
 
 def audit(
@@ -60,7 +64,8 @@ def audit(
     subjects : array-like of shape (n,), optional
         Subject of each sample, where several samples show one.
     labels : sequence of str, optional
-        Names of the columns of two-dimensional arrays; data frames have their own.
+        Names of the columns of two-dimensional arrays; data frames have their own. For true labels of shape (n,) without
+        an array of scores: all labels that there are, by default those that occur.
     sample_weight : None
         Not supported: intervals and tests assume that every sample counts once.
     run : path, optional
@@ -105,11 +110,17 @@ def audit(
     if y_pred is None and scores is None:
         message = "give y_pred, scores or both"
         raise UsageError(message)
+    _check_labels(labels)
     table = _table(y_true, y_pred, groups, scores, subjects, labels)
     multi = _TRUTH not in table.columns
+    names_columns = any(
+        a is not None and not isinstance(a, pd.DataFrame) and np.ndim(a) == _MATRIX
+        for a in map(to_pandas, (y_true, y_pred, scores))
+    )
     dataset = load_dataset(
         table,
         name=data_name,
+        labels=None if labels is None or multi or names_columns else ",".join([*map(str, labels), ""]),
         truth=f"{_TRUTH}:*" if multi else _TRUTH,
         predicted=None if y_pred is None else f"{_PREDICTED}:*" if _PREDICTED not in table.columns else _PREDICTED,
         scores=None if scores is None else f"{_SCORE}:*",
@@ -144,23 +155,39 @@ def _check_dataset_arguments(predictions: object, *others: object) -> None:
         raise UsageError(message)
 
 
+def _check_labels(labels: object) -> None:
+    """Refuse what cannot name columns. A star or a comma would be read as part of a pattern or of a list of labels."""
+    if labels is None:
+        return
+    if isinstance(labels, str) or not isinstance(labels, Iterable):
+        message = f"labels is {labels!r}; give a list of names, such as labels=['AU6', 'AU12']"
+        raise UsageError(message)
+    names = [str(label).strip() for label in labels]
+    invalid = [n for n in names if not n or n == ALL or "," in n or names.count(n) > 1]
+    if invalid:
+        message = f"labels has {invalid[0]!r}, which is empty, repeated, '{ALL}' or contains a comma; rename it"
+        raise UsageError(message)
+
+
 def _table(
     y_true: object, y_pred: object, groups: object, scores: object, subjects: object, labels: Sequence[str] | None
 ) -> pd.DataFrame:
     """All of it as one table with reserved column names."""
     parts = {
-        "y_true": _columns(y_true, _TRUTH, labels),
-        "y_pred": _columns(y_pred, _PREDICTED, labels),
-        "scores": _columns(scores, _SCORE, labels, matrix=True),
-        "subjects": _columns(subjects, _SUBJECT, None),
+        "y_true": _columns(y_true, "y_true", _TRUTH, labels),
+        "y_pred": _columns(y_pred, "y_pred", _PREDICTED, labels),
+        "scores": _columns(scores, "scores", _SCORE, labels, matrix=True),
+        "subjects": _subjects(subjects),
         "groups": _groups(groups),
     }
     present = {name: part for name, part in parts.items() if part is not None}
     _check_alignment(present)
     table = pd.concat([part.reset_index(drop=True) for part in present.values()], axis=1)
-    twice = table.columns[table.columns.duplicated()]
-    if len(twice):
-        message = f"a column of groups is called {twice[0]!r}, which is reserved here; rename it"
+    reserved = list(map(str, table.columns[table.columns.duplicated()]))
+    if groups is not None:
+        reserved += [c for c in map(str, present["groups"].columns) if c in _RESERVED]
+    if reserved:
+        message = f"a column of groups is called {reserved[0]!r}, which is reserved here; rename it"
         raise UsageError(message)
     return table
 
@@ -177,7 +204,9 @@ def _check_alignment(parts: Mapping[str, pd.DataFrame]) -> None:
             raise UsageError(message)
 
 
-def _columns(values: object, name: str, labels: Sequence[str] | None, *, matrix: bool = False) -> pd.DataFrame | None:
+def _columns(
+    values: object, parameter: str, name: str, labels: Sequence[str] | None, *, matrix: bool = False
+) -> pd.DataFrame | None:
     """A column, or one column per label."""
     if values is None:
         return None
@@ -185,17 +214,59 @@ def _columns(values: object, name: str, labels: Sequence[str] | None, *, matrix:
     if isinstance(native, pd.Series) and not matrix:
         return native.to_frame(name)
     if isinstance(native, pd.DataFrame):
-        return native.rename(columns=lambda c: f"{name}:{c}")
+        return _label_frame(native, parameter, name, labels, matrix=matrix)
     array = np.asarray(native, dtype=object) if not isinstance(native, np.ndarray) else native
     if array.ndim == 1 and not matrix:
         return pd.DataFrame({name: pd.Series(list(array))})
     if array.ndim != _MATRIX:
-        message = f"{name} has shape {array.shape}; give one row per sample" + (" and one column per label" if matrix else "")
+        message = f"{parameter} has shape {array.shape}; give one row per sample" + (
+            " and one column per label" if matrix else ""
+        )
         raise UsageError(message)
     if labels is None or len(labels) != array.shape[1]:
-        message = f"{name} has {array.shape[1]} columns; name them with labels=[…], or give a data frame"
+        advice = "name them with labels=[…], or give a data frame"
+        if array.shape[1] == 1:
+            advice = f"for one label per sample give an array of shape ({len(array)},), or name the column with labels=[…]"
+        message = f"{parameter} has shape {array.shape}, one column per label; {advice}"
         raise UsageError(message)
     return pd.DataFrame({f"{name}:{label}": list(array[:, i]) for i, label in enumerate(labels)}).infer_objects()
+
+
+def _label_frame(frame: pd.DataFrame, parameter: str, name: str, labels: Sequence[str] | None, *, matrix: bool) -> pd.DataFrame:
+    columns = [str(c) for c in frame.columns]
+    _check_unique(columns, parameter)
+    if ALL in columns:
+        message = f"{parameter} has a column {ALL!r}, which is reserved here; rename it"
+        raise UsageError(message)
+    if labels is not None and parameter == "y_true" and set(columns) != set(map(str, labels)):
+        message = f"{parameter} has the columns {list_some(columns)}, labels has {list_some(labels)}; leave labels out"
+        raise UsageError(message)
+    if not matrix and len(columns) == 1 and pd.to_numeric(frame.iloc[:, 0], errors="coerce").isna().all():
+        message = (
+            f"{parameter} is a data frame, which has one column of 1 and 0 per label; for one label per sample give the column "
+            f"{columns[0]!r} alone"
+        )
+        raise UsageError(message)
+    return frame.set_axis([f"{name}:{c}" for c in columns], axis=1)
+
+
+def _check_unique(columns: Sequence[str], parameter: str) -> None:
+    repeated = [c for c in columns if columns.count(c) > 1]
+    if repeated:
+        message = f"{parameter} has two columns {repeated[0]!r}; rename one"
+        raise UsageError(message)
+
+
+def _subjects(subjects: object) -> pd.DataFrame | None:
+    if subjects is None:
+        return None
+    native = to_pandas(subjects)
+    if isinstance(native, pd.DataFrame):
+        native = native.squeeze(axis=1)
+    if np.ndim(native) != 1:
+        message = f"subjects has shape {np.shape(native)}; give one value per sample"
+        raise UsageError(message)
+    return _columns(native, "subjects", _SUBJECT, None)
 
 
 def _groups(groups: object) -> pd.DataFrame | None:
@@ -203,11 +274,18 @@ def _groups(groups: object) -> pd.DataFrame | None:
         return None
     native = to_pandas(groups)
     if isinstance(native, pd.DataFrame):
+        _check_unique([str(c) for c in native.columns], "groups")
         return native
     if isinstance(native, pd.Series):
         return native.to_frame(str(native.name) if native.name is not None else "group")
     if isinstance(native, Mapping):
-        return pd.DataFrame({str(k): list(v) for k, v in native.items()})
+        columns = {str(k): list(v) for k, v in native.items()}
+        lengths = {k: len(v) for k, v in columns.items()}
+        if len(set(lengths.values())) > 1:
+            shown = ", ".join(f"{k}: {n:,}" for k, n in lengths.items())
+            message = f"groups has columns of different lengths ({shown}); give one value per sample"
+            raise UsageError(message)
+        return pd.DataFrame(columns)
     array = np.asarray(native, dtype=object)
     if array.ndim != 1:
         message = f"groups has shape {array.shape} without column names; give a data frame or a mapping of names to columns"

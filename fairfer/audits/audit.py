@@ -76,6 +76,7 @@ def audit_predictions(
         When a setting is invalid.
     """
     plan = plan or AuditPlan()
+    _check_date(date)
     design = check_plan(plan, dataset, predictions.labels, predictions.task)
     samples = join(design, predictions)
     measured = _measure(samples)
@@ -205,6 +206,16 @@ def rebuild(run: str | os.PathLike[str]) -> Audit:
     predictions = Predictions.read(folder)
     stored = read_samples(folder)
     return audit_predictions(stored.dataset, predictions, stored.plan, date=stored.date, invocation=stored.invocation)
+
+
+def _check_date(date: str | None) -> None:
+    try:
+        if date is None or dt.date.fromisoformat(date).isoformat() == date:
+            return
+    except (TypeError, ValueError):
+        pass
+    message = f"date is {date!r}; give an ISO date as text, such as '2026-01-31'"
+    raise UsageError(message)
 
 
 def today() -> str:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fairfer.audits.plan import DEFAULT_THRESHOLD
 from fairfer.datasets.dataset import DUPLICATE_GROUP
-from fairfer.errors import DataError, RunError
+from fairfer.errors import DataError, RunError, UsageError
 from fairfer.metrics.counts import Counts, Source, count, count_weighted
 from fairfer.metrics.human_agreement import VoteCounts, VotePatterns
 from fairfer.metrics.inferred_groups import InferredAttributes, membership, membership_products
@@ -174,6 +174,8 @@ def join(design: Design, predictions: Predictions) -> JoinedSamples:
         When the predictions lack a sample or were made from another image.
     DataError
         When no sample is left.
+    UsageError
+        When a threshold is not in the range of the scores.
     """
     dataset, labels = design.dataset, design.labels
     answers = _answers(dataset, predictions)
@@ -195,6 +197,7 @@ def join(design: Design, predictions: Predictions) -> JoinedSamples:
         )
         raise DataError(message)
     scores, scored, scale = _scores(labels.labels, answers)
+    _check_thresholds(design.plan.thresholds, scale)
     table = table.join(scores)
     return JoinedSamples(design, table[kept], columns, scored, scale, int((~kept).sum()))
 
@@ -215,7 +218,10 @@ def _decisions(design: Design, predictions: Predictions, answers: pd.DataFrame) 
         threshold = design.plan.thresholds.get(label)
         recorded, score = f"predicted:{label}", f"score:{label}"
         if threshold is not None and score not in answers:
-            message = f"--threshold {label}={threshold}: {predictions.model} recorded no scores, only decisions; leave it out"
+            message = (
+                f"--threshold {label}={threshold}: {predictions.model} recorded no scores, only decisions; "
+                "add --scores, or leave --threshold out"
+            )
             raise RunError(message)
         if label not in predictions.labels:
             decision = pd.Series(data=False, index=answers.index)
@@ -227,6 +233,13 @@ def _decisions(design: Design, predictions: Predictions, answers: pd.DataFrame) 
             decision = (answers[score] >= (DEFAULT_THRESHOLD if threshold is None else threshold)).fillna(value=False)
         columns[f"predicted:{i}"] = decision.astype("Int8")
     return pd.DataFrame(columns, index=answers.index)
+
+
+def _check_thresholds(thresholds: Mapping[str, float], scale: ScoreScale) -> None:
+    for label, threshold in thresholds.items():
+        if scale == "probability" and not 0 <= threshold <= 1:
+            message = f"--threshold {label}={threshold:g}: all scores are between 0 and 1; give a threshold in this range"
+            raise UsageError(message)
 
 
 def _scores(labels: tuple[str, ...], answers: pd.DataFrame) -> tuple[pd.DataFrame, tuple[int, ...], ScoreScale]:

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, field_validator, model_validator
 
 from fairfer.errors import UsageError, did_you_mean
 from fairfer.labels import Reconciliation, reconcile
 from fairfer.metrics.metric_settings import MetricSettings
 from fairfer.schema import Strict
-from fairfer.vocabulary import EVERYONE, Group, Grouping, Task, grouping_name
+from fairfer.vocabulary import EVERYONE, Group, Grouping, Task, group_name, grouping_name
 
 if TYPE_CHECKING:
     from fairfer.datasets.attributes import Attribute
@@ -66,6 +66,21 @@ class AuditPlan(Strict):
     seed: int = 0
     standardize: tuple[str, ...] = ()
     subject: str = ""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_line(cls, options: object, handler: ModelWrapValidatorHandler[AuditPlan]) -> AuditPlan:
+        for name in options if isinstance(options, Mapping) else ():
+            if name not in cls.model_fields:
+                message = f"unknown audit option {name!r}; {did_you_mean(str(name), cls.model_fields)}"
+                raise UsageError(message)
+        try:
+            return handler(options)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(map(str, first["loc"]))
+            message = f"audit option {name!r} is {first['input']!r}: {first['msg'].lower()}"
+            raise UsageError(message) from error
 
     @field_validator("by", mode="before")
     @classmethod
@@ -119,17 +134,7 @@ class AuditPlan(Strict):
         UsageError
             When an option is unknown or its value is invalid; the message names it.
         """
-        for name in options:
-            if name not in cls.model_fields:
-                message = f"unknown audit option {name!r}; {did_you_mean(name, cls.model_fields)}"
-                raise UsageError(message)
-        try:
-            return cls.model_validate(dict(options))
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(map(str, first["loc"]))
-            message = f"audit option {name!r} is {first['input']!r}: {first['msg'].lower()}"
-            raise UsageError(message) from error
+        return cls.model_validate(dict(options))
 
     @property
     def metrics(self) -> MetricSettings:
@@ -226,6 +231,12 @@ def check_plan(plan: AuditPlan, dataset: Dataset, model_labels: LabelSpace, mode
         if label not in model_labels:
             message = f"--threshold {label}: not among the model's output classes; {did_you_mean(label, model_labels.labels)}"
             raise UsageError(message)
+        if task == "single-label":
+            message = (
+                f"--threshold {label}: this audit is single-label, and the label with the highest score is the prediction; "
+                "leave --threshold out"
+            )
+            raise UsageError(message)
     return Design(plan.model_copy(update={"by": groupings}), prepared, task, attributes, groups, labels)
 
 
@@ -234,5 +245,12 @@ def _cross(grouping: Grouping, attributes: Mapping[str, Attribute]) -> tuple[Gro
     if len(groups) > MAX_CROSSED_GROUPS:
         name = grouping_name(grouping)
         message = f"--by {name} makes {len(groups):,} groups, more than {MAX_CROSSED_GROUPS}; cross fewer attributes"
+        raise UsageError(message)
+    names = [group_name(g) for g in groups]
+    if ambiguous := next((n for n in names if names.count(n) > 1), None):
+        message = (
+            f"--by {grouping_name(grouping)}: two groups are written {ambiguous!r}, because values contain commas; "
+            "rename the values"
+        )
         raise UsageError(message)
     return groups

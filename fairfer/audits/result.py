@@ -211,9 +211,20 @@ class Audit(Strict):
         return rows[0]
 
     def groups(self, attribute: Name) -> list[Group]:
-        """The groups of an attribute or intersection, in display order."""
+        """The groups of an attribute or intersection, in display order.
+
+        Raises
+        ------
+        UsageError
+            When the audit does not group by it.
+        """
         grouping = _tuple(attribute)
-        return [g.group for g in self.sizes if g.attribute == grouping]
+        groups = [g.group for g in self.sizes if g.attribute == grouping]
+        if not groups:
+            name, names = grouping_name(grouping), [grouping_name(g) for g in self.groupings]
+            message = f"this audit does not group by {name!r}; {did_you_mean(name, names)}"
+            raise UsageError(message)
+        return groups
 
     @property
     def groupings(self) -> list[Grouping]:
@@ -221,16 +232,45 @@ class Audit(Strict):
         return list(self.plan.by)
 
     def size(self, attribute: Name = EVERYONE, group: Name = EVERYONE) -> int:
-        """Number of samples in a group."""
-        return sum(g.total for g in self.sizes if _matches(attribute, g.attribute) and _matches(group, g.group))
+        """Number of samples in a group.
+
+        Raises
+        ------
+        UsageError
+            When the audit has no such group.
+        """
+        rows = [g.total for g in self.sizes if _matches(attribute, g.attribute) and _matches(group, g.group)]
+        return self._only(rows, attribute, group)
 
     def support(self, label: str, attribute: Name = EVERYONE, group: Name = EVERYONE) -> int:
-        """Number of samples of a group that have this true label."""
-        return sum(
+        """Number of samples of a group that have this true label.
+
+        Raises
+        ------
+        UsageError
+            When the audit has no such label or group.
+        """
+        if label not in self.labels.audited:
+            message = f"this audit has no label {label!r}; {did_you_mean(label, self.labels.audited)}"
+            raise UsageError(message)
+        rows = [
             c.tp + c.fn
             for c in self.counts
             if c.label == label and _matches(attribute, c.attribute) and _matches(group, c.group)
+        ]
+        return self._only(rows, attribute, group)
+
+    @staticmethod
+    def _only(rows: list[int], attribute: Name, group: Name) -> int:
+        if len(rows) == 1:
+            return rows[0]
+        where = f"{grouping_name(_tuple(attribute))}={group_name(_tuple(group))}"
+        message = (
+            f"{group!r} stands for several groups; give a tuple"
+            if rows
+            else f"this audit has no group {where}; Audit.groups lists those of an attribute"
         )
+        raise UsageError(message)
 
     def frame(self, name: str = "rates") -> pd.DataFrame:
         """One of the tables as a DataFrame; groupings and groups are written as text.

@@ -65,6 +65,8 @@ def audit(
     if answers is not None:
         check_plan(chosen, dataset, answers.labels, getattr(answers, "task", "single-label"))
     _suggest_subject(dataset, plan.subject)
+    if not plan.by:
+        _list_refused(dataset, {plan.subject, *chosen.standardize})
     run = run_folder(output.out, dataset, asked)
     predictions = ask(dataset, asked, run, overwrite=output.overwrite)
     invocation = Invocation(
@@ -102,3 +104,10 @@ def _suggest_subject(dataset: Dataset, subject: str) -> None:
             "treat the subject as the independent unit; without it, they treat every image as a different subject",
             err=True,
         )
+
+
+def _list_refused(dataset: Dataset, used: set[str]) -> None:
+    """Say which columns every attribute does not include, and why."""
+    for name, (_, reason) in dataset.refused.items():
+        if name not in used:
+            typer.echo(f"not grouped by {name!r}: {reason}", err=True)

@@ -6,6 +6,7 @@ argument. The command line overrides the file.
 
 from __future__ import annotations
 
+import difflib
 import json
 import tomllib
 from collections.abc import Mapping
@@ -56,7 +57,7 @@ def _table(path: Path, *, required: bool) -> dict[str, Any] | None:
     if not required and not path.is_file():
         return None
     try:
-        content: Any = tomllib.loads(path.read_text(encoding="utf-8"))
+        content: Any = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeError) as error:
         message = f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); name a file with --config"
         raise UsageError(message) from error
@@ -70,6 +71,9 @@ def _table(path: Path, *, required: bool) -> dict[str, Any] | None:
     table = content.get("audit") if isinstance(content, dict) else None
     if table is not None and not isinstance(table, dict):
         message = f"{path}: audit must be a table; write [audit] and one option per line below it"
+        raise UsageError(message)
+    if table is None and (similar := difflib.get_close_matches("audit", content if isinstance(content, dict) else ())):
+        message = f"{path} has a table {similar[0]!r}; did you mean 'audit'?"
         raise UsageError(message)
     if table is None and required:
         message = f"{path} has no table [audit]; write one, with the long options of fairfer audit as keys"
@@ -86,17 +90,27 @@ def _checked(context: typer.Context, path: Path, table: Mapping[str, Any]) -> di
             message = f"{path}, [audit]: unknown key {key!r}; {did_you_mean(key, names)}"
             raise UsageError(message)
         option = options[names[key]]
-        many = getattr(option, "multiple", False)
-        if many and isinstance(value, str):
+        if getattr(option, "multiple", False) and isinstance(value, str):
             value = [value]  # noqa: PLW2901 - one value of an option that can be repeated
-        flag = getattr(option, "is_flag", False)
-        right = isinstance(value, bool) if flag else isinstance(value, list) if many else isinstance(value, str | int | float)
-        if not right or (isinstance(value, bool) and not flag) or (many and not all(isinstance(v, str) for v in value)):
-            kind = "true or false" if flag else "a list of strings" if many else "a string or a number"
+        if kind := _mismatch(option, value):
             message = f"{path}, [audit]: {key} is {value!r}; give {kind}"
             raise UsageError(message)
-        values[names[key]] = value if flag or many else str(value)
+        values[names[key]] = value if isinstance(value, bool | list) else str(value)
     return values
+
+
+def _mismatch(option: Any, value: object) -> str | None:
+    """What an option takes, if the value is not that."""
+    if getattr(option, "is_flag", False):
+        return None if isinstance(value, bool) else "true or false"
+    if getattr(option, "multiple", False):
+        fits = isinstance(value, list) and all(isinstance(v, str) for v in value)
+        return None if fits else "a list of strings"
+    default = getattr(option, "default", None)
+    if isinstance(default, int | float):
+        fits = isinstance(value, int if isinstance(default, int) else int | float) and not isinstance(value, bool)
+        return None if fits else "a whole number" if isinstance(default, int) else "a number"
+    return None if isinstance(value, str) else "a string"
 
 
 def to_toml(values: Mapping[str, Any]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from fairfer.models.model import Model
 
 BASELINE = "baseline"
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ class PlanOptions:
         return AuditPlan.of(
             {
                 "by": self.by or (),
-                "thresholds": dict(_threshold(text) for text in self.threshold or ()),
+                "thresholds": _once("--threshold", map(_threshold, self.threshold or ())),
                 "unsupported_labels": self.unsupported_labels,
                 "minimum": self.minimum,
                 "confidence": self.confidence,
@@ -185,7 +187,7 @@ def chosen_dataset(options: LoadOptions, tables: TableOptions | None = None) -> 
         loader=options.loader,
         name=options.name,
         demographics=tables.demographics,
-        bands=dict(_band(b) for b in tables.bands or ()),
+        bands=_once("--bands", map(_band, tables.bands or ())),
         split=options.split,
         rule=options.rule,
         votes_from=options.votes_from,
@@ -209,16 +211,29 @@ def chosen_model(options: ModelOptions, dataset: Dataset) -> Model | None:
             message = f"--model {options.model}: {dataset.name} is a table of predictions and needs no model; leave --model out"
             raise UsageError(message)
         return None
-    chosen = {}
-    for text in options.option or ():
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            message = f"--option {text!r}: write NAME=VALUE"
-            raise UsageError(message)
-        chosen[key] = value
+    chosen = _once("--option", map(_model_option, options.option or ()))
     if options.model is None:
         typer.echo(f"no --model given: auditing the bundled {BASELINE}", err=True)
     return registry.load_model(options.model or BASELINE, **chosen)
+
+
+def _once(option: str, pairs: Iterable[tuple[str, Value]]) -> dict[str, Value]:
+    """Collect the values of a repeatable option by name."""
+    values: dict[str, Value] = {}
+    for name, value in pairs:
+        if name in values:
+            message = f"{option} has {name} more than once ({values[name]} and {value}); keep one"
+            raise UsageError(message)
+        values[name] = value
+    return values
+
+
+def _model_option(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        message = f"--option {text!r}: write NAME=VALUE"
+        raise UsageError(message)
+    return key, value
 
 
 def _band(text: str) -> tuple[str, list[float]]:

@@ -106,6 +106,11 @@ def load_dataset(
     from fairfer.datasets.demographics import annotate, apply_bands
 
     settings = {k: v for k, v in options.items() if v is not None}
+    if (
+        isinstance(source, str) and not source
+    ):  # Path("") would be the working directory; a variable of a CI script may be empty
+        message = "the name of the dataset is empty; give a folder, a table of predictions or 'sample'"
+        raise UsageError(message)
     if isinstance(source, str | os.PathLike):
         path, loader, settings = _locate(source, loader, settings)
         chosen = _choose(path, loader)

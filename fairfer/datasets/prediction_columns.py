@@ -152,7 +152,25 @@ def read_predictions(
             message = f"--model-labels: the labels of {table.source} are those of its columns, one per label; remove the option"
             raise UsageError(message)
         return _multi_label(table, columns)
-    return _single_label(table, columns, truth.labels, model_labels)
+    recorded = _single_label(table, columns, truth.labels, model_labels)
+    _check_common_labels(table, columns, truth, recorded)
+    return recorded
+
+
+def _check_common_labels(table: SourceTable, columns: PredictionColumns, truth: Truth, recorded: RecordedPredictions) -> None:
+    """Refuse predictions none of which is a true label, such as 1 and 0 where the truth is True and False."""
+    predicted = recorded.frame["predicted"].dropna().unique()
+    if columns.single is None or any(p in truth.labels for p in predicted):
+        return
+    if all(canonical(n) for n in (*predicted, *truth.labels.labels)):
+        return  # emotions are recognized in every spelling: the model is wrong, not the table
+    multi = truth.task == "multi-label"
+    advice = "name one column per label with --predicted 'pred_*'" if multi else "spell them alike"
+    message = (
+        f"{table.column(columns.single)}: no predicted label ({list_some(sorted(predicted))}) is a true label "
+        f"({list_some(truth.labels.labels)}); {advice}"
+    )
+    raise DataError(message)
 
 
 def _single_label(

@@ -88,7 +88,10 @@ def read_table(path: Path, text: Collection[str] = ()) -> SourceTable:
     except FileNotFoundError as error:
         message = f"{path} does not exist; check the path"
         raise DataError(message) from error
-    except (OSError, ValueError, UnicodeError, csv.Error) as error:  # pandas, pyarrow and json raise the first two
+    except UnicodeError as error:
+        message = f"{path} cannot be read as {suffix[1:]} ({_first_line(error)}); save the table again, as UTF-8"
+        raise DataError(message) from error
+    except (OSError, ValueError, csv.Error) as error:  # pandas, pyarrow and json raise the first two
         message = f"{path} cannot be read as {suffix[1:]} ({_first_line(error)}); save the table again"
         raise DataError(message) from error
     table = SourceTable(frame, path)

@@ -170,7 +170,10 @@ def _from_metadata(path: Path, truth: str | None) -> _Part:
     if not multi_label:
         truth_column = find_column(table, truth, TRUTH, "the true labels; name the column with --truth")
         if truth_column is None:
-            message = f"{path} has no column called {list_some(TRUTH)}; name the column of true labels with --truth"
+            message = (
+                f"{path} has no column called {list_some(TRUTH)}; name the column of true labels with --truth, "
+                "or one column per label with a pattern such as --truth 'truth_*'"
+            )
             raise UsageError(message)
         if truth_column != "label" and "label" in table.columns:
             message = f"{path} has a column 'label' beside the true labels in {truth_column!r}; rename it"

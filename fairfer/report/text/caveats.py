@@ -157,13 +157,17 @@ def labels(view: View) -> list[str]:
             lines.append(f"{capital(name)} is {unsupported}; its {many(count, 'face')} {verb} kept and counted as missed.")
     if dropped:
         count = audit.labels.excluded
-        verbs = "is" if len(dropped) == 1 else "are", "was" if count == 1 else "were"
-        lines.append(f"{capital(listed(dropped))} {verbs[0]} {unsupported}; {many(count, 'face')} {verbs[1]} excluded.")
+        one = len(dropped) == 1
+        consequence = f"{many(count, 'face')} {'was' if count == 1 else 'were'} excluded"
+        if audit.task == "multi-label" and not count:  # the faces have other labels
+            consequence = f"{'the label was' if one else 'these labels were'} excluded"
+        lines.append(f"{capital(listed(dropped))} {'is' if one else 'are'} {unsupported}; {consequence}.")
     if audit.labels.extra:
         verb = "is" if len(audit.labels.extra) == 1 else "are"
+        consequence = "each such prediction is an error" if view.single_label else "these predictions are ignored"
         lines.append(
-            f"{capital(listed(audit.labels.extra))} {verb} among the model's output classes but not in the dataset; each such "
-            "prediction is an error."
+            f"{capital(listed(audit.labels.extra))} {verb} among the model's output classes but not in the dataset; "
+            f"{consequence}."
         )
     return lines
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -115,7 +116,7 @@ def test_the_examples_of_the_reference_package(example):
         ("adfes", "gender", 0.0),
     ],
 )
-def test_cramers_v_of_other_data_sets(example, name, attribute, value):
+def test_cramers_v_of_other_datasets(example, name, attribute, value):
     """Association with a single group is undefined, not 0."""
     frame = example(name)
     cramers_v = association(pd.crosstab(frame[attribute], frame["label"]))["cramers_v"]
@@ -324,3 +325,15 @@ def test_multi_label_samples_are_counted_once_per_group():
             excess = both - row * column
             bound = min(row, column) - row * column if excess > 0 else row * column - max(0, row + column - 1)
             assert z[group, label] == pytest.approx(excess / bound if excess else 0)
+
+
+def test_an_unknown_label_is_not_counted_as_absent():
+    """Measures of a label are those of the samples for which it is known; a label that is known nowhere has none."""
+    known, positives = np.array([[40, 20, 0], [10, 20, 0]]), np.array([[20, 10, 0], [5, 10, 0]])
+    totals = np.array([40, 20])
+    counts = dataclasses.replace(counts_of(positives, totals, groups=("f", "m")), tn=known - positives)
+    bias = dataset_bias({BY: counts}, [], "multi-label")
+    assert {(p.group, p.label) for p in bias.pairing} == {((g,), label) for g in ("f", "m") for label in ("happy", "sad")}
+    assert all(p.ducher_z == p.npmi == p.lewontin_d == 0 for p in bias.pairing)  # half of the known ones everywhere
+    [row] = bias.association
+    assert row.dsap_stereotypical == 1

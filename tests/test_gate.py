@@ -204,7 +204,7 @@ def test_names_that_the_audit_lacks_are_refused(change, message):
 
 
 def test_a_baseline_with_other_data_is_refused():
-    """Other data set, labels, groups or options: the message names the difference."""
+    """Other dataset, labels, groups or options: the message names the difference."""
     audit = audited({"f": PRESENT, "m": PRESENT})
     for other, field in (
         (audited({"f": PRESENT, "m": PRESENT}, name="other"), "dataset"),

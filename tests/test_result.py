@@ -128,7 +128,7 @@ def test_histograms_hold_the_scores_of_the_predictions(predictions_and_audit):
         members = answered.copy()
         for name, level in zip(row.attribute, row.group, strict=True):
             members &= dataset.samples[name] == level
-        bins = bin_of(predictions.frame.loc[members, f"score:{row.label}"].to_numpy(np.float64))
+        bins = bin_of(predictions.frame.loc[members, f"score:{row.label}"].to_numpy(np.float32))
         positive = (dataset.samples.loc[members, "label"] == row.label).to_numpy()
         assert row.bins == sorted(set(bins))
         assert row.positives == [int((positive & (bins == b)).sum()) for b in row.bins]

@@ -52,9 +52,16 @@ def test_bins_near_the_ends_are_an_eighth_of_an_octave():
 def test_duckdb_and_numpy_agree_at_the_neighbors_of_every_edge():
     scores = neighbors(EDGES)
     bins = bin_of(scores)
-    assert (LOW[bins] <= scores.astype(float)).all()
+    assert (LOW[bins].astype(np.float32) <= scores).all()
     assert ((scores.astype(float) < HIGH[bins]) | (scores == 1)).all()
     np.testing.assert_array_equal(in_duckdb(scores), bins)
+
+
+def test_a_multiple_of_a_thousandth_is_in_the_bin_that_starts_with_it():
+    multiples = np.arange(1000) / 1000
+    single = multiples.astype(np.float32)
+    np.testing.assert_array_equal(LOW[bin_of(single)], multiples)
+    np.testing.assert_array_equal(in_duckdb(single), bin_of(single))
 
 
 @given(st.lists(FLOAT32, min_size=1, max_size=50), st.floats(0, 2, width=32))

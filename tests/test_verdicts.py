@@ -441,7 +441,7 @@ TABLE = "truth,model,g\n" + "happy,happy,f\n" * 30 + "sad,sad,m\n" * 20 + "happy
 
 
 def test_the_fixture_passes_options_on(fairfer_audit, tmp_path):
-    """Options of loaders go to the data set, those of the audit to the audit; paths are text or PathLike."""
+    """Options of loaders go to the dataset, those of the audit to the audit; paths are text or PathLike."""
     path = tmp_path / "rows.csv"
     path.write_text(TABLE, encoding="utf-8")
     options = {"truth": "truth", "predicted": "model", "name": "ours", "minimum": 25, "permutations": 100}
@@ -453,7 +453,7 @@ def test_the_fixture_passes_options_on(fairfer_audit, tmp_path):
 
 
 def test_the_fixture_refuses_unknown_options(fairfer_audit, tmp_path, toy):
-    """By name, with the nearest option; and options of a loader for a data set that is loaded."""
+    """By name, with the nearest option; and options of a loader for a dataset that is loaded."""
     with pytest.raises(UsageError, match="fairfer_audit has no option 'minimun'; did you mean 'minimum'"):
         fairfer_audit(tmp_path / "rows.csv", minimun=5)
     with pytest.raises(UsageError, match="truth cannot be applied to a Dataset; pass them to load_dataset"):

@@ -114,7 +114,8 @@ def ducher_z(table: pd.DataFrame, totals: ArrayLike | None = None) -> pd.DataFra
     table
         Samples, groups by labels.
     totals
-        Samples of each group; the sums of the table when not given. Multi-label samples count in several columns or none.
+        Samples of each group, or, groups by labels, samples for which the label is known; the sums of the table when not given.
+        Multi-label samples count in several columns or none.
     """
     p, expected, rows, columns = _joint(table, totals)
     excess = p - expected
@@ -147,13 +148,17 @@ def similarity(one: ArrayLike, other: ArrayLike) -> float:
     return float(1 - np.abs(p - q).sum() / 2)
 
 
-def dsap(table: pd.DataFrame, totals: ArrayLike | None = None) -> dict[str, float]:
+def dsap(table: pd.DataFrame, totals: ArrayLike | None = None, known: ArrayLike | None = None) -> dict[str, float]:
     """DSAP of a dataset, groups (all possible ones) by labels.
 
     Parameters
     ----------
-    table, totals
-        As for `ducher_z`.
+    table
+        Samples, groups by labels.
+    totals
+        Samples of each group; the sums of the table when not given.
+    known
+        Samples for which the label is known, groups by labels; `totals` when not given.
 
     Returns
     -------
@@ -164,10 +169,11 @@ def dsap(table: pd.DataFrame, totals: ArrayLike | None = None) -> dict[str, floa
     counts = table.to_numpy(float)
     profile = counts.sum(1) if totals is None else np.asarray(totals, float)
     present = profile > 0
+    others = (profile[:, None] if known is None else np.asarray(known, float)) - counts
     per_label = [
-        similarity(counts[:, i], profile - counts[:, i])
+        similarity(counts[:, i], others[:, i])
         for i in range(counts.shape[1])
-        if counts[:, i].sum() > 0 and (profile - counts[:, i]).sum() > 0
+        if counts[:, i].sum() > 0 and others[:, i].sum() > 0
     ]
     return {
         "representational": similarity(profile, np.ones(len(profile))),
@@ -216,7 +222,9 @@ def _entropy(p: Floats) -> float:
 def _joint(table: pd.DataFrame, totals: ArrayLike | None) -> tuple[Floats, Floats, Floats, Floats]:
     counts = table.to_numpy(float)
     sizes = counts.sum(1) if totals is None else np.asarray(totals, float)
-    p, rows = counts / sizes.sum(), (sizes / sizes.sum())[:, None]
+    sizes = sizes[:, None] if sizes.ndim == 1 else sizes
+    with np.errstate(invalid="ignore", divide="ignore"):  # a label that is known for no sample has no association
+        p, rows = counts / sizes.sum(0), sizes / sizes.sum(0)
     columns = p.sum(0, keepdims=True)
     return p, rows * columns, np.broadcast_to(rows, p.shape), np.broadcast_to(columns, p.shape)
 
@@ -259,8 +267,8 @@ class _Table:
         (groups,) samples.
     unannotated
         Samples in groups that are left out.
-    positives
-        Groups by labels.
+    positives, known
+        Samples with the label, and samples for which it is known. Groups by labels.
     """
 
     grouping: Grouping
@@ -268,11 +276,13 @@ class _Table:
     sizes: NDArray[np.int64]
     unannotated: int
     positives: pd.DataFrame
+    known: NDArray[np.int64]
 
     @classmethod
     def of(cls, counts: Counts) -> _Table:
         annotated = [i for i, g in enumerate(counts.groups) if is_annotated(g)]
         positives = (counts.tp + counts.fn)[annotated]
+        negatives = (counts.fp + counts.tn)[annotated]
         sizes = counts.total[annotated].astype(np.int64)
         return cls(
             counts.grouping,
@@ -280,6 +290,7 @@ class _Table:
             sizes,
             int(counts.total.sum() - sizes.sum()),
             pd.DataFrame(positives, columns=list(counts.labels)),
+            (positives + negatives).astype(np.int64),
         )
 
 
@@ -310,7 +321,7 @@ def _association(table: _Table, rates: _Rates, task: Task) -> Association:
         for label in table.positives.columns
     }
     whole = association(table.positives if task == "single-label" else table.positives.iloc[:, :1])
-    profile = dsap(table.positives, table.sizes)
+    profile = dsap(table.positives, table.sizes, table.known)
     return Association(
         attribute=table.grouping,
         cramers_v=_defined(whole["cramers_v"]),
@@ -328,12 +339,12 @@ def _association(table: _Table, rates: _Rates, task: Task) -> Association:
 
 
 def _pairings(table: _Table, rates: _Rates) -> list[Pairing]:
-    measures = [measure(table.positives, table.sizes).to_numpy() for measure in (ducher_z, npmi, lewontin_d)]
+    measures = [measure(table.positives, table.known).to_numpy() for measure in (ducher_z, npmi, lewontin_d)]
     numbers = table.positives.to_numpy(int)
     rows = []
     for i, group in enumerate(table.groups):
         for j, label in enumerate(table.positives.columns):
-            if not table.sizes[i] or not numbers[:, j].sum():
+            if not table.known[i, j] or not numbers[:, j].sum():
                 continue
             z, information, lewontin = (float(m[i, j]) for m in measures)
             rows.append(

@@ -5,6 +5,9 @@ subdivided logarithmically in the distance to 0 and to 1, because softmax scores
 30 factors of two, and a last bin (below 9.4e-13) that contains 0 and 1 themselves. Bins are half-open, ``LOW <= score < HIGH``;
 the last one contains 1. Every multiple of 0.001 is an edge, so the rates at such a threshold are exact.
 
+Scores are stored in single precision, where 0.7 is 0.69999999. A score that is the single-precision form of a multiple of
+0.001 counts as that multiple, so that a threshold of 0.7 includes a score of 0.7.
+
 Unbounded scores (logits, margins) are mapped to [0, 1] by the logistic function first. The map keeps their order, except that
 scores beyond about 27.7 in either direction share one bin.
 """
@@ -59,7 +62,8 @@ def bin_of(scores: ArrayLike, scale: ScoreScale = "probability") -> NDArray[np.i
     Parameters
     ----------
     scores
-        Of any shape; within [0, 1] unless `scale` is ``unbounded``.
+        Of any shape; within [0, 1] unless `scale` is ``unbounded``. In a float32 array, the single-precision form of a multiple
+        of 0.001 counts as that multiple.
     scale
         Whether the scores are probabilities.
 
@@ -68,7 +72,11 @@ def bin_of(scores: ArrayLike, scale: ScoreScale = "probability") -> NDArray[np.i
     ValueError
         When a score is NaN or outside its scale.
     """
-    values = _probabilities(np.asarray(scores, np.float64), scale)
+    given = np.asarray(scores)
+    values = _probabilities(given.astype(np.float64), scale)
+    if given.dtype == np.float32 and scale == "probability":
+        multiple = np.round(values * _UNIFORM) / _UNIFORM
+        values = np.where(multiple.astype(np.float32) == given, multiple, values)
     if not ((values >= 0) & (values <= 1)).all():
         message = 'scores must be numbers in [0, 1]; pass scale="unbounded" for logits'
         raise ValueError(message)
@@ -99,12 +107,17 @@ def bin_sql(column: str, scale: ScoreScale = "probability") -> str:
         score = f"(1 / (1 + exp(-least(greatest({score}, -{_LOGIT_LIMIT}), {_LOGIT_LIMIT}))))"
     # A product of a float32 and 1000 is exact in double precision. No float32 but 0 and 1 is so close to an edge of a
     # logarithmic bin that the rounding of log2 could matter (a test looks at the neighbors of every edge).
+    # The single-precision forms of 0.001 and 0.999 lie above them, so only the uniform bins need the nearest multiple.
+    uniform = f"floor({score} * {_UNIFORM})"
+    if scale == "probability":
+        nearest = f"round({score} * {_UNIFORM})"
+        uniform = f"CASE WHEN CAST({nearest} / {_UNIFORM} AS FLOAT) = {column} THEN {nearest} ELSE {uniform} END"
     to_zero, to_one = (f"(-{_PER_OCTAVE} * log2({_UNIFORM} * {x}))" for x in (score, f"(1 - {score})"))
     smallest = f"CAST('{float(HIGH[0])!r}' AS DOUBLE)"
     return (
         f"CAST(CASE WHEN {score} < {smallest} THEN 0 "
         f"WHEN {score} * {_UNIFORM} < 1 THEN {_TAIL_BINS + 1} - ceil({to_zero}) "
-        f"WHEN {score} < CAST('{float(EDGES[_FIRST_UPPER])!r}' AS DOUBLE) THEN {_TAIL_BINS} + floor({score} * {_UNIFORM}) "
+        f"WHEN {score} < CAST('{float(EDGES[_FIRST_UPPER])!r}' AS DOUBLE) THEN {_TAIL_BINS} + {uniform} "
         f"WHEN 1 - {score} <= {smallest} THEN {BINS - 1} "
         f"ELSE {_FIRST_UPPER} + floor({to_one}) END AS INTEGER)"
     )

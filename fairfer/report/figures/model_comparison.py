@@ -44,8 +44,9 @@ def draw_changes(comparison: Comparison) -> list[Picture]:
                 f"significantly worse and {better:,} significantly better"
             )
             caption = (
-                "Ring: base. Dot: candidate. Orange: worse; blue: better, both statistically significant (FDR-adjusted p < "
-                "0.05); gray: not statistically significant. Faint: too few faces."
+                f"Ring: base ({comparison.base.model}). Dot: candidate ({comparison.candidate.model}). Orange: worse; blue: "
+                "better, both statistically significant (FDR-adjusted p < 0.05); gray: not statistically significant. Faint: "
+                "too few faces."
             )
             canvas = _draw_rows(rates, comparison.labels, groups, title)
             pictures.append(

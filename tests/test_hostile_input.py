@@ -80,3 +80,11 @@ def test_composed_and_decomposed_accents_are_one_label(true, predicted):
 def test_a_wrong_argument_of_python_functions_is_named(tmp_path, call, message):
     with pytest.raises(fairfer.FairferError, match=message):
         call(tmp_path)
+
+
+@pytest.mark.parametrize("setting", [{"subject": "AU6"}, {"subject": "truth:AU6"}, {"standardize": ["AU6"]}])
+def test_columns_of_true_labels_are_not_suggested(setting):
+    """Their names in the audit are none that a table has."""
+    groups = {"g": ["f", "m"] * 20}
+    with pytest.raises(fairfer.FairferError, match="no such column; available: g$|no such column; there are: g$"):
+        fairfer.audit(TRUTH, TRUTH, groups=groups, by=["g"], permutations=100, **setting)

@@ -11,7 +11,7 @@ import pandas as pd
 from fairfer.datasets.attributes import Attribute, to_levels
 from fairfer.errors import UsageError, did_you_mean
 from fairfer.metrics.human_agreement import AGREEMENT_LEVELS, agreement_levels, vote_entropy
-from fairfer.vocabulary import UNANNOTATED
+from fairfer.vocabulary import TRUTH_PREFIX, UNANNOTATED
 
 if TYPE_CHECKING:
     from fairfer.audits.plan import AuditPlan
@@ -47,6 +47,11 @@ def with_derived_columns(dataset: Dataset, plan: AuditPlan) -> Dataset:
     return dataset
 
 
+def own_columns(dataset: Dataset) -> list[str]:
+    """Columns of the samples that are not true labels."""
+    return [c for c in map(str, dataset.samples.columns) if c != "label" and not c.startswith(TRUTH_PREFIX)]
+
+
 def _column(dataset: Dataset, name: str) -> pd.Series:
     values = dataset.samples[name] if name in dataset.samples.columns else None
     if name == VOTE_ENTROPY and values is None:
@@ -56,7 +61,7 @@ def _column(dataset: Dataset, name: str) -> pd.Series:
         message = f"--standardize {name}: the label is always standardized over; name another column"
         raise UsageError(message)
     if values is None:
-        hint = did_you_mean(name, map(str, dataset.samples.columns))
+        hint = did_you_mean(name, own_columns(dataset))
         message = f"--standardize {name}: {dataset.name} has no such column; {hint}"
         raise UsageError(message)
     if bool(values.isna().all()):

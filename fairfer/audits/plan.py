@@ -211,13 +211,12 @@ def check_plan(plan: AuditPlan, dataset: Dataset, model_labels: LabelSpace, mode
     DataError, UsageError, LabelError
         When the audit could not be made: an attribute that does not exist, too many groups, no label in common.
     """
-    from fairfer.audits.derived_columns import with_derived_columns
+    from fairfer.audits.derived_columns import own_columns, with_derived_columns
     from fairfer.metrics.inferred_groups import membership
 
     prepared = with_derived_columns(dataset, plan)
-    if plan.subject and plan.subject not in prepared.samples.columns:
-        hint = did_you_mean(plan.subject, map(str, prepared.samples.columns))
-        message = f"--subject {plan.subject}: {dataset.name} has no such column; {hint}"
+    if plan.subject and plan.subject not in (columns := own_columns(prepared)):
+        message = f"--subject {plan.subject}: {dataset.name} has no such column; {did_you_mean(plan.subject, columns)}"
         raise UsageError(message)
     groupings = plan.by or tuple((a.name,) for a in prepared.attributes if a.name not in (plan.subject, *plan.standardize))
     attributes = {n: prepared.attribute(n) for g in groupings for n in g}

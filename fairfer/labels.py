@@ -10,6 +10,7 @@ explicit choice that the report states; see `reconcile`.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -34,8 +35,8 @@ _CANONICAL = {spelling: name for name, synonyms in SYNONYMS.items() for spelling
 
 
 def fold(spelling: str) -> str:
-    """Normalize a spelling for comparison: lower case, trimmed, ``_`` and ``-`` as spaces."""
-    return spelling.strip().casefold().replace("_", " ").replace("-", " ")
+    """Normalize a spelling for comparison: lower case, trimmed, ``_`` and ``-`` as spaces, accents composed."""
+    return unicodedata.normalize("NFC", spelling).strip().casefold().replace("_", " ").replace("-", " ")
 
 
 def canonical(spelling: str) -> str | None:

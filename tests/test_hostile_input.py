@@ -57,3 +57,26 @@ def test_a_folder_without_true_labels_mentions_patterns(tmp_path):
     (tmp_path / "metadata.csv").write_text("file_name,truth_happy\na.png,1\n")
     with pytest.raises(fairfer.FairferError, match=r"--truth 'truth_\*'"):
         fairfer.load_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("true", "predicted"), [("\u00e9tonn\u00e9", "e\u0301tonne\u0301"), ("e\u0301tonne\u0301", "\u00e9tonn\u00e9")]
+)
+def test_composed_and_decomposed_accents_are_one_label(true, predicted):
+    """File names on macOS have decomposed accents; both look alike."""
+    result = fairfer.audit([true, "neutre"] * 20, [predicted, "neutre"] * 20, permutations=100)
+    assert result.rate("accuracy").value == 1
+    assert len(result.labels.audited) == 2
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda folder: fairfer.predict(str(folder)), "predict takes a Dataset, not str"),
+        (lambda folder: fairfer.leaderboard(str(folder)), "at least two runs"),
+        (lambda folder: fairfer.compare(folder / "none", folder / "none"), "none is not a folder"),
+    ],
+)
+def test_a_wrong_argument_of_python_functions_is_named(tmp_path, call, message):
+    with pytest.raises(fairfer.FairferError, match=message):
+        call(tmp_path)

@@ -444,3 +444,13 @@ def test_a_threshold_of_probabilities_is_a_probability(threshold):
     logits = load_dataset(TABLE.assign(score_AU6=TABLE["score_AU6"] * 100), truth="truth_*", scores="score_*")
     plan = AuditPlan(by=[("gender",)], thresholds={"AU6": 40}, permutations=100)
     assert audit_predictions(logits, Predictions.from_recorded(logits), plan).rate("TPR", label="AU6").value == 1
+
+
+def test_a_threshold_needs_a_score_of_every_decision():
+    """Without a score the decision would become 0."""
+    table = TABLE.assign(score_AU6=TABLE["score_AU6"].mask(TABLE.index == 2))
+    data = load_dataset(table, truth="truth_*", predicted="pred_*", scores="score_*")
+    predictions = Predictions.from_recorded(data)
+    with pytest.raises(DataError, match=r"decisions without a score: 1 \(the first is that of 3\)"):
+        audit_predictions(data, predictions, AuditPlan(by=[("gender",)], thresholds={"AU6": 0.4}))
+    assert audit_predictions(data, predictions, AuditPlan(permutations=100)).rate("TPR", label="AU6").value == 1

@@ -126,11 +126,3 @@ def test_an_invalid_setting_is_refused_in_one_line(options, message):
     with pytest.raises(UsageError, match=message) as raised:
         AuditPlan(**options)
     assert "\n" not in str(raised.value)
-
-
-def test_groups_of_an_intersection_have_distinct_names(toy):
-    """Tables and policies write both as ``a,b,c``."""
-    data = toy(["happiness", "anger"], {"g": ["a,b", "a"], "h": ["c", "b,c"]})
-    with pytest.raises(UsageError, match="two groups are written 'a,b,c'"):
-        check_plan(AuditPlan(by=["g,h"]), data, FERPLUS)
-    assert check_plan(AuditPlan(by=["g", "h"]), data, FERPLUS).plan.by == (("g",), ("h",))

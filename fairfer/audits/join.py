@@ -223,6 +223,8 @@ def _decisions(design: Design, predictions: Predictions, answers: pd.DataFrame) 
                 "add --scores, or leave --threshold out"
             )
             raise RunError(message)
+        if threshold is not None:
+            _check_scored(answers, label, score)
         if label not in predictions.labels:
             decision = pd.Series(data=False, index=answers.index)
         elif threshold is None and recorded in answers:
@@ -233,6 +235,16 @@ def _decisions(design: Design, predictions: Predictions, answers: pd.DataFrame) 
             decision = (answers[score] >= (DEFAULT_THRESHOLD if threshold is None else threshold)).fillna(value=False)
         columns[f"predicted:{i}"] = decision.astype("Int8")
     return pd.DataFrame(columns, index=answers.index)
+
+
+def _check_scored(answers: pd.DataFrame, label: str, score: str) -> None:
+    unscored = answers.index[(answers["status"] == "ok") & answers[score].isna()]
+    if len(unscored):
+        message = (
+            f"--threshold {label}: decisions without a score: {len(unscored):,} (the first is that of {unscored[0]}); "
+            "add the scores, or leave --threshold out"
+        )
+        raise DataError(message)
 
 
 def _check_thresholds(thresholds: Mapping[str, float], scale: ScoreScale) -> None:

@@ -50,7 +50,7 @@ def leaderboard(runs: Sequence[str | os.PathLike[str]]) -> list[Standing]:
     RunError
         When the runs have other data or settings than the first.
     """
-    if len(runs) < _FEWEST:
+    if isinstance(runs, str) or len(runs) < _FEWEST:
         message = "give at least two runs to compare"
         raise UsageError(message)
     stored = [StoredRun.read(Path(r)) for r in runs]

@@ -14,7 +14,7 @@ from fairfer.errors import UsageError, did_you_mean
 from fairfer.labels import Reconciliation, reconcile
 from fairfer.metrics.metric_settings import MetricSettings
 from fairfer.schema import Strict
-from fairfer.vocabulary import EVERYONE, Group, Grouping, Task, group_name, grouping_name
+from fairfer.vocabulary import EVERYONE, Group, Grouping, Task, grouping_name
 
 if TYPE_CHECKING:
     from fairfer.datasets.attributes import Attribute
@@ -245,12 +245,5 @@ def _cross(grouping: Grouping, attributes: Mapping[str, Attribute]) -> tuple[Gro
     if len(groups) > MAX_CROSSED_GROUPS:
         name = grouping_name(grouping)
         message = f"--by {name} makes {len(groups):,} groups, more than {MAX_CROSSED_GROUPS}; cross fewer attributes"
-        raise UsageError(message)
-    names = [group_name(g) for g in groups]
-    if ambiguous := next((n for n in names if names.count(n) > 1), None):
-        message = (
-            f"--by {grouping_name(grouping)}: two groups are written {ambiguous!r}, because values contain commas; "
-            "rename the values"
-        )
         raise UsageError(message)
     return groups

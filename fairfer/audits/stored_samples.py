@@ -115,6 +115,9 @@ def read_samples(run: Path) -> StoredSamples:
         table = pq.read_table(path, partitioning=None)
         metadata = json.loads((table.schema.metadata or {})[b"fairfer"])
     except FileNotFoundError as error:
+        if not run.is_dir():
+            message = f"{run} is not a folder; give a folder that fairfer audit wrote"
+            raise RunError(message) from error
         message = f"{run} holds no {SAMPLES}: it was predicted but not audited; run fairfer audit with the same --out"
         raise RunError(message) from error
     except (OSError, pa.ArrowException, KeyError, ValueError) as error:

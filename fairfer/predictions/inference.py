@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from fairfer.datasets.dataset import digest_lines
+from fairfer.datasets.dataset import Dataset, digest_lines
 from fairfer.datasets.images import Picture, UnreadableImageError, digest_bytes
 from fairfer.errors import ModelError, UsageError
 from fairfer.models.model import BATCH_SIZE, Model, Prediction, model_task
@@ -26,9 +25,6 @@ from fairfer.predictions import run_folder
 from fairfer.predictions.predictions import Predictions
 from fairfer.predictions.run_folder import RunInfo
 from fairfer.vocabulary import SCORE_PREFIX, STATUSES
-
-if TYPE_CHECKING:
-    from fairfer.datasets.dataset import Dataset
 
 
 def predict(
@@ -68,6 +64,10 @@ def predict(
     ModelError
         When the model returns a wrong number of answers or scores, or has no answer for any image.
     """
+    argument: object = dataset
+    if not isinstance(argument, Dataset):
+        message = f"predict takes a Dataset, not {type(argument).__name__}; read one with fairfer.load_dataset"
+        raise UsageError(message)
     folder = None if run is None else Path(run)
     if dataset.recorded is not None and model is None:
         return _store_recorded(dataset, folder, overwrite=overwrite)

@@ -213,7 +213,9 @@ def reconcile(data: LabelSpace, model: LabelSpace, policy: str = "drop") -> Reco
 def _merges(text: str, data: LabelSpace, unsupported: tuple[str, ...], shared: tuple[str, ...]) -> dict[str, str]:
     option = f"--unsupported-labels merge={text}"
     merges: dict[str, str] = {}
-    if not unsupported:
+    if not unsupported:  # as for one of several models that are compared; a misspelled label is still an error
+        for name in text.replace(":", ",").split(","):
+            data.canonical(name)
         return merges
     for pair in text.split(","):
         source, colon, target = pair.partition(":")

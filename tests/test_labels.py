@@ -195,3 +195,10 @@ def test_every_label_of_the_data_is_audited_or_unsupported(data, model):
         dropped = {n for n, to in labels.truth.items() if to is None}
         assert dropped == (set(labels.unsupported_labels) if policy == "drop" else set())
         assert set(labels.labels) == data - dropped
+
+
+def test_a_misspelled_merge_is_an_error_even_if_nothing_is_to_merge():
+    model = LabelSpace("all", FERPLUS.labels)
+    assert reconcile(FERPLUS, model, "merge=contempt:disgust").labels == reconcile(FERPLUS, model).labels
+    with pytest.raises(LabelError, match="'bored' is not one of"):
+        reconcile(FERPLUS, model, "merge=contempt:bored")

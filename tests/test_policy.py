@@ -205,3 +205,19 @@ def test_rates_without_confidence_bounds_cannot_be_limited(read, rate):
     """Means of several rates are not proportions, and prevalence does not depend on the model."""
     with pytest.raises(UsageError, match=f"rule 'a': rate '{rate}' cannot be judged; "):
         read(RULE.replace("TPR", rate) + "max_gap = 0.1\n")
+
+
+def test_a_file_with_only_an_audit_table_leaves_the_rules_to_the_project_file(tmp_path):
+    """A damaged or empty fairfer.toml is still an error: rules are never looked for behind it."""
+    rule = '[[tool.fairfer.rules]]\nname = "gap"\nrate = "TPR"\nattribute = "g"\nmax_gap = 0.1\n'
+    (tmp_path / "pyproject.toml").write_text(rule, encoding="utf-8")
+    (tmp_path / "fairfer.toml").write_text('[audit]\nby = ["g"]\n', encoding="utf-8")
+    assert read_policy(folder=tmp_path) == read_policy(tmp_path / "pyproject.toml")
+    for text, message in (("no toml [", "not valid TOML"), ("", "no rule")):
+        (tmp_path / "fairfer.toml").write_text(text, encoding="utf-8")
+        with pytest.raises(UsageError, match=message):
+            read_policy(folder=tmp_path)
+    (tmp_path / "pyproject.toml").unlink()
+    (tmp_path / "fairfer.toml").write_text('[audit]\nby = ["g"]\n', encoding="utf-8")
+    with pytest.raises(UsageError, match="no rule"):
+        read_policy(folder=tmp_path)

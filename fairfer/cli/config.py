@@ -85,13 +85,12 @@ def _checked(context: typer.Context, path: Path, table: Mapping[str, Any]) -> di
     options = {p.name: p for p in context.command.params if p.name and p.name not in _NOT_IN_A_FILE}
     names = {name.replace("_", "-"): name for name in options}
     values = {}
-    for key, value in table.items():
+    for key, given in table.items():
         if key not in names:
             message = f"{path}, [audit]: unknown key {key!r}; {did_you_mean(key, names)}"
             raise UsageError(message)
         option = options[names[key]]
-        if getattr(option, "multiple", False) and isinstance(value, str):
-            value = [value]  # noqa: PLW2901 - one value of an option that can be repeated
+        value = [given] if getattr(option, "multiple", False) and isinstance(given, str) else given
         if kind := _mismatch(option, value):
             message = f"{path}, [audit]: {key} is {value!r}; give {kind}"
             raise UsageError(message)

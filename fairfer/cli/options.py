@@ -53,7 +53,8 @@ class LoadOptions:
         ),
     ] = None
     labels: Annotated[
-        str | None, typer.Option("--labels", help="Label space: ferplus, fer2013, affectnet, or labels separated by commas.")
+        str | None,
+        typer.Option("--labels", help="Label space: ferplus, fer2013, affectnet, deepface, or labels separated by commas."),
     ] = None
 
 

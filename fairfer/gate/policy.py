@@ -223,7 +223,7 @@ def read_policy(path: str | os.PathLike[str] | None = None, folder: str | os.Pat
     """
     file = _default_file(Path(folder or "")) if path is None else Path(path)
     try:
-        content: object = tomllib.loads(file.read_text(encoding="utf-8"))
+        content: object = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeError) as error:
         message = f"{file} cannot be read ({getattr(error, 'strerror', None) or error}); name a policy file with --policy"
         raise UsageError(message) from error
@@ -232,7 +232,7 @@ def read_policy(path: str | os.PathLike[str] | None = None, folder: str | os.Pat
         raise UsageError(message) from error
     if file.name == "pyproject.toml":
         content = _tool_table(content)
-    if not isinstance(content, dict) or not content.keys() - {_AUDIT}:
+    if not isinstance(content, dict) or not _has_rules(content):
         message = f"{file} has no rule; write at least one [[rules]] table"
         raise UsageError(message)
     content = {key: value for key, value in content.items() if key != _AUDIT}
@@ -245,15 +245,28 @@ def read_policy(path: str | os.PathLike[str] | None = None, folder: str | os.Pat
 
 def _default_file(folder: Path) -> Path:
     policy_file, project_file = (folder / name for name in POLICY_FILES)
-    if policy_file.is_file():
+    in_project = _tool_table(_content(project_file))
+    # A fairfer.toml may hold only [audit], with the rules in the project file.
+    settings = _content(policy_file)
+    elsewhere = _has_rules(in_project) and isinstance(settings, dict) and settings.keys() == {_AUDIT}
+    if policy_file.is_file() and not elsewhere:
         return policy_file
-    try:
-        if _tool_table(tomllib.loads(project_file.read_text(encoding="utf-8"))) is not None:
-            return project_file
-    except (OSError, UnicodeError, tomllib.TOMLDecodeError, RecursionError):
-        pass  # a project file that is missing or damaged holds no policy
+    if in_project is not None:
+        return project_file
     message = "no fairfer.toml here and no [tool.fairfer] in pyproject.toml; name a policy file with --policy"
     raise UsageError(message)
+
+
+def _content(file: Path) -> object:
+    """Of a TOML file; ``None`` when it is missing or damaged, and so holds no policy."""
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeError, tomllib.TOMLDecodeError, RecursionError):
+        return None
+
+
+def _has_rules(content: object) -> bool:
+    return isinstance(content, dict) and bool(content.keys() - {_AUDIT})
 
 
 def _tool_table(content: object) -> object:

@@ -86,5 +86,5 @@ def test_a_wrong_argument_of_python_functions_is_named(tmp_path, call, message):
 def test_columns_of_true_labels_are_not_suggested(setting):
     """Their names in the audit are none that a table has."""
     groups = {"g": ["f", "m"] * 20}
-    with pytest.raises(fairfer.FairferError, match="no such column; available: g$|no such column; there are: g$"):
+    with pytest.raises(fairfer.FairferError, match="no such column; available: g"):
         fairfer.audit(TRUTH, TRUTH, groups=groups, by=["g"], permutations=100, **setting)

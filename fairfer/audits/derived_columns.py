@@ -48,8 +48,8 @@ def with_derived_columns(dataset: Dataset, plan: AuditPlan) -> Dataset:
 
 
 def own_columns(dataset: Dataset) -> list[str]:
-    """Columns of the samples that are not true labels."""
-    return [c for c in map(str, dataset.samples.columns) if c != "label" and not c.startswith(TRUTH_PREFIX)]
+    """Columns of the samples without those of multi-label truth, whose names no table has."""
+    return [c for c in map(str, dataset.samples.columns) if not c.startswith(TRUTH_PREFIX)]
 
 
 def _column(dataset: Dataset, name: str) -> pd.Series:

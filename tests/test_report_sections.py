@@ -536,7 +536,6 @@ def test_a_reversed_gap_is_stated(result):
     assert text.endswith("would be 0.10 instead of 0.20 and in the opposite direction")
 
 
-@pytest.mark.skip(reason="reports/example is regenerated after all parts of the new layout are merged")
 def test_the_example_is_reproducible():
     """Its audit.json reads back, and its tables are made from it."""
     from fairfer.audits.result import Audit

@@ -49,7 +49,7 @@ class SubjectEstimates:
             hits, trials = (np.stack([f[i] for f in fractions], axis=1) for i in (0, 1))
             for i, group in enumerate(of_grouping.groups):
                 members = of_grouping.group == i
-                # The stream's name decides the draws; changing it would change every interval.
+                # The stream's name decides the random numbers; changing it would change every interval.
                 name = f"{seed}/{grouping_name(grouping)}/{group_name(group)}/people"
                 generator = np.random.default_rng(list(name.encode()))
                 estimate = estimate_by_subjects(hits[members], trials[members], generator=generator)
@@ -115,7 +115,7 @@ def number_subjects(names: pd.Series) -> np.ndarray:
     number = pd.factorize(names)[0].astype(np.int64)
     unknown = number < 0
     number = np.where(unknown, number.max(initial=-1) + np.cumsum(unknown), number)
-    # Subjects in the order of their numbers as text: the order decides which of them a seeded resample draws.
+    # Subjects in the order of their numbers as text: the order decides which of them a seeded resample contains.
     present = np.unique(number)
     rank = np.empty(len(present), np.int64)
     rank[np.argsort(present.astype(str), kind="stable")] = np.arange(len(present))

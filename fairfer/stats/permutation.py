@@ -195,7 +195,7 @@ def parametric_gap_test(
     rate, error, degrees_of_freedom
         (groups,) rates, their standard errors and the degrees of freedom of those.
     permutations
-        Number of draws of Student's t.
+        Number of simulated values of Student's t.
     generator, confidence
         As for `permutation_test`.
     """

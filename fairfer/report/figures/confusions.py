@@ -10,7 +10,7 @@ from matplotlib import colormaps
 from matplotlib.patches import Rectangle
 
 from fairfer.report.figures.canvas import Canvas, Picture, file_name
-from fairfer.report.figures.grouping import file_part, groupings_in, groups_in, is_everyone, largest_groups
+from fairfer.report.figures.grouping import file_part, groupings_in, groups_in, is_everyone, largest_groups, selection_note
 from fairfer.report.figures.rate_heatmaps import draw_color_scale, text_color
 from fairfer.report.figures.style import HATCH, HEATMAP_COLORS, INK, MUTED, SEPARATOR
 from fairfer.report.figures.text_layout import SMALL, shorten, text_width, truncate
@@ -80,8 +80,7 @@ def _figure(view: View, grouping: Grouping, confusions: Sequence[Confusion]) -> 
         f"shares of a row sum to 1. Hatched row: fewer than {many(view.audit.plan.minimum, 'face')}. {DASH}: no face with the "
         "true label."
     )
-    if len(displayed) < len(groups):
-        caption += f" Of {len(groups)} groups, the {len(displayed)} largest are shown."
+    caption += selection_note(groups, displayed)
     matrices = {g: _matrix([c for c in confusions if c.group == levels]) for levels, g in displayed.items()}
     canvas = _draw_matrices(matrices, _Labels.of(view, confusions), view.audit.plan.minimum, title)
     name = file_name("confusions", file_part(grouping))

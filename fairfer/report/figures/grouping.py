@@ -38,3 +38,8 @@ def largest_groups(view: View, grouping: Grouping, groups: dict[Group, Group], l
     """At most `limit` groups, the largest, in display order."""
     by_size = sorted(groups.values(), key=lambda g: -view.size(grouping, g))[:limit]
     return {levels: g for levels, g in groups.items() if g in by_size}
+
+
+def selection_note(groups: dict[Group, Group], displayed: dict[Group, Group]) -> str:
+    """Sentence for a caption when only some groups are displayed; empty otherwise."""
+    return f" Of {len(groups)} groups, the {len(displayed)} largest are shown." if len(displayed) < len(groups) else ""

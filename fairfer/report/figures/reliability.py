@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fairfer.report.figures.canvas import Canvas, Picture, file_name
-from fairfer.report.figures.grouping import file_part, groupings_in, groups_in, is_everyone, largest_groups
+from fairfer.report.figures.grouping import file_part, groupings_in, groups_in, is_everyone, largest_groups, selection_note
 from fairfer.report.figures.rate_axes import draw_legend, layout_legend
 from fairfer.report.figures.style import GRID, MUTED, GroupStyle, group_styles
 from fairfer.report.figures.text_layout import truncate
@@ -55,8 +55,7 @@ def _figure(view: View, grouping: Grouping, bins: Sequence[ReliabilityBin]) -> P
         f"high. Open dot: fewer than {many(view.audit.plan.minimum, 'face')}. Expected calibration error (ECE): mean distance "
         "from the diagonal, weighted by number of faces."
     )
-    if len(displayed) < len(groups):
-        caption += f" Of {len(groups)} groups, the {len(displayed)} largest are shown."
+    caption += selection_note(groups, displayed)
     canvas = _draw_panels(view, grouping, displayed, bins, title)
     name = file_name("reliability", file_part(grouping))
     return canvas.finish(name, "reliability", caption, _table(view, grouping, groups, bins), title)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fairfer.report.figures.canvas import Canvas, Picture, file_name
 from fairfer.report.figures.group_selection import MAX_GROUPS_BY_COLOR
-from fairfer.report.figures.grouping import file_part, groupings_in, groups_in, is_everyone, largest_groups
+from fairfer.report.figures.grouping import file_part, groupings_in, groups_in, is_everyone, largest_groups, selection_note
 from fairfer.report.figures.rate_axes import (
     draw_estimates,
     draw_legend,
@@ -61,8 +61,7 @@ def _figure(view: View, grouping: Grouping, metrics: Sequence[ScoreMetric]) -> P
         f"Symbol: {METRICS[name]} of a label in a group; line: {confidence_level(view)} confidence interval. Open symbol: "
         f"too few faces to compare. {DASH}: not estimable."
     )
-    if len(displayed) < len(groups):
-        caption += f" Of {len(groups)} groups, the {len(displayed)} largest are shown."
+    caption += selection_note(groups, displayed)
     canvas = _draw_dots(view, grouping, displayed, metrics, title)
     parts = file_name("score metric", name, file_part(grouping))
     return canvas.finish(parts, "score_metric", caption, _table(view, grouping, metrics), title)

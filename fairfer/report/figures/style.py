@@ -4,8 +4,8 @@ Text in an SVG stays text, so that it can be searched, copied and read aloud, an
 is the first font requested, then Verdana, which has the same widths.
 
 Color never carries information alone: every cell of a heatmap has its number, and every group also has a marker or its name.
-Group colors are those of Okabe and Ito (2008) without vermilion, yellow and black: no group is red where another is green, and no
-color is one that has been used as a name for people.
+Group colors are those of Okabe and Ito (2008) without vermilion, yellow and black: no group is red where another is green,
+and no color is one that has been used as a name for people.
 """
 
 from __future__ import annotations

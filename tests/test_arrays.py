@@ -231,3 +231,19 @@ def test_subjects_may_be_a_data_frame_of_one_column():
     subjects = [i // 2 for i in range(40)]
     result = fairfer.audit(TRUE, TRUE, subjects=pd.DataFrame({"actor": subjects}), permutations=100)
     assert result.plan == fairfer.audit(TRUE, TRUE, subjects=subjects, permutations=100).plan
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.7, 0.867])
+def test_the_decision_of_an_audit_and_of_its_histograms_is_the_same(threshold):
+    """A score equal to the threshold reaches it, though single precision stores 0.7 as 0.69999999."""
+    generator = np.random.default_rng(0)
+    truth = pd.DataFrame({"AU6": generator.integers(0, 2, 200), "AU12": generator.integers(0, 2, 200)})
+    scores = pd.DataFrame({name: generator.choice([0.1, threshold, threshold - 0.001, 0.95], 200) for name in truth})
+    groups = pd.DataFrame({"site": generator.choice(["a", "b"], 200)})
+    audit = fairfer.audit(truth, scores=scores, groups=groups, thresholds=dict.fromkeys(truth, threshold), permutations=100)
+    recorded = {(r.label, r.group, r.rate): r.value for r in audit.rates}
+    for label in truth:
+        table = audit.at_threshold(label, threshold)
+        [everyone] = table[(table["group"] == "*") & (table["rate"] == "TPR")]["value"]
+        expected = (scores[label] >= threshold)[truth[label] == 1].mean()
+        assert everyone == recorded[label, (), "TPR"] == pytest.approx(expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,7 +102,7 @@ def _in_fifths(dataset: Dataset, name: str, values: pd.Series) -> Dataset:
         groups, levels = text.astype("str"), (*names, *missing)
     origin = next((a for a in dataset.attributes if a.name == name), Attribute(name, ()))
     origin = dataset.refused[name][0] if name in dataset.refused else origin
-    attribute = Attribute(name, levels, origin.source, origin.by, origin.note)
+    attribute = replace(origin, levels=levels, probabilities={}, confusion={})
     others = tuple(a for a in dataset.attributes if a.name != name)
     return _same_data(dataset, dataset.samples.assign(**{name: groups}), (*others, attribute))
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fairfer.audits.plan import Design
 
 SAMPLES = "samples.parquet"
-FORMAT = 3
+FORMAT = 4
 """Version of the file."""
 
 _VOTES = "votes:"
@@ -139,7 +139,10 @@ def read_samples(run: Path) -> StoredSamples:
         labels=LabelSpace(labels["name"], tuple(labels["labels"]), tuple(labels["spellings"])),
         samples=rows.drop(columns=votes.columns),
         votes=votes.rename(columns=lambda c: c.removeprefix(_VOTES)) if metadata["votes"] else None,
-        attributes=tuple(Attribute(**{**a, "levels": tuple(a["levels"])}) for a in metadata["attributes"]),
+        attributes=tuple(
+            Attribute(**{**a, "levels": tuple(a["levels"]), "not_missing": tuple(a["not_missing"])})
+            for a in metadata["attributes"]
+        ),
         steps=tuple(Step(**s) for s in metadata["steps"]),
         card=metadata["card"],
         identity=metadata["identity"],

@@ -11,11 +11,14 @@ from typing import Literal
 from fairfer.schema import Strict
 from fairfer.vocabulary import Group, Grouping, Status, group_name
 
-RateStatus = Literal["ok", "small", "not_estimable", "empty"]
-"""``small``: denominator below the minimum; ``not_estimable``: denominator 0; ``empty``: no sample in the group."""
+RateStatus = Literal["ok", "small", "few_subjects", "not_estimable", "empty"]
+"""
+``small``: denominator below the minimum; ``few_subjects``: enough samples, of fewer subjects than the minimum;
+``not_estimable``: denominator 0; ``empty``: no sample in the group.
+"""
 
 DifferenceStatus = Literal["ok", "too_few_groups"]
-ExclusionReason = Literal["small", "not_estimable", "empty", "unannotated"]
+ExclusionReason = Literal["small", "few_subjects", "not_estimable", "empty", "unannotated"]
 
 ScoreMetricName = Literal["auroc", "average_precision", "brier_score", "expected_calibration_error"]
 ScoreStatus = Literal["ok", "small", "not_estimable", "unbounded_scores"]
@@ -121,8 +124,9 @@ class ReliabilityBin(Strict):
 class Rate(Strict):
     """One rate of one group, with its numerator and denominator.
 
-    Where several samples show one subject, ``effective_size`` is the number of independent samples with the same precision and
-    ``degrees_of_freedom`` those of its variance; ``None`` where every sample counts as a subject of its own.
+    Where several samples show one subject, ``subjects`` is their number in the denominator, ``effective_size`` the number of
+    independent samples with the same precision and ``degrees_of_freedom`` those of its variance; ``None`` where every sample
+    counts as a subject of its own.
     """
 
     label: str
@@ -137,6 +141,7 @@ class Rate(Strict):
     status: RateStatus
     effective_size: float | None = None
     degrees_of_freedom: float | None = None
+    subjects: int | None = None
 
 
 class ExcludedGroup(Strict):

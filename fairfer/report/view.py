@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Literal
 from fairfer.labels import canonical
 from fairfer.metrics.results import CorrectedGap, Gap, ProbabilisticGap, Rate, StandardizedGap, WeightedRate
 from fairfer.report.text.groups import EVERYONE, Group, Grouping
-from fairfer.report.text.numbers import listed
+from fairfer.report.text.numbers import listed, many
 from fairfer.vocabulary import ALL, LOWER_IS_BETTER, Status
 
 if TYPE_CHECKING:
     from fairfer.audits.result import Audit
+
+TOO_FEW = frozenset({"small", "few_subjects"})
+"""Statuses of rates that are shown, but have too few faces or subjects to be compared."""
 
 ALPHA = 0.05
 """Significance level of the FDR-adjusted p-value."""
@@ -173,6 +176,12 @@ class View:
             for g in self.tested
             if (curve := curves.get((g.rate, g.label, g.attribute)))
         ]
+
+    @property
+    def minimum(self) -> str:
+        """What a compared rate has at least: ``20 faces``; with subjects ``20 faces or 10 subjects``, as in *fewer than*."""
+        plan = self.audit.plan
+        return many(plan.minimum, "face") + (f" or {many(plan.minimum_subjects, 'subject')}" if plan.subject else "")
 
     @property
     def noun(self) -> str:

@@ -99,5 +99,6 @@ def _settings(view: View) -> list[Block]:
     if plan.standardize:
         entries["directly standardized for"] = view.strata
     if plan.subject:
+        entries["minimum number of subjects of a compared rate"] = whole(plan.minimum_subjects)
         entries["subjects"] = f"{whole(view.audit.data.subjects)}, identified by column {plan.subject}"
     return [Heading("Settings"), _pairs(entries)]

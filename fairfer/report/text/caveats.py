@@ -116,15 +116,14 @@ def small_groups(view: View) -> str:
             texts.append(f"{count} by {grouping_words(grouping)}" + (f" ({zero} with no faces)" if zero else ""))
     if not texts:
         return ""
-    return f"Fewer than {many(view.audit.plan.minimum, 'face')} in the denominator: {listed(texts)}. These are not compared."
+    return f"Fewer than {view.minimum} in the denominator: {listed(texts)}. These are not compared."
 
 
 def small_groups_in_short(view: View) -> str:
     """The same over all groupings, as a clause for a terminal."""
     statuses = [s for a in view.groupings for s in _tpr_statuses(view, a)]
     few = sum(s != "ok" for s in statuses)
-    minimum = many(view.audit.plan.minimum, "face")
-    return f"{few} of {len(statuses)} TPR values of groups are based on fewer than {minimum}" if few else ""
+    return f"{few} of {len(statuses)} TPR values of groups are based on fewer than {view.minimum}" if few else ""
 
 
 def _tpr_statuses(view: View, grouping: Grouping) -> list[str]:

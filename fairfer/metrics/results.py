@@ -208,24 +208,31 @@ class GroupValue(Strict):
 class StandardizedGap(Strict):
     """A gap between directly standardized rates: every group has the same mix of labels and of the ``--standardize`` columns.
 
-    ``unstandardized`` is the gap between the same groups over the same samples before that. Only strata in which every group
-    has samples take part: ``strata`` of them, with the share ``covered_share`` of the samples.
+    Only strata in which every group has samples take part: ``strata`` of them, with the share ``covered_share`` of the samples.
+    ``unstandardized`` and ``standardized`` are the gap between ``worst`` and ``best`` of `Gap` over these samples, before and
+    after: negative where the order of these two groups reverses. ``change`` is the second minus the first, with a confidence
+    interval of its own. ``worst``, ``best`` and ``difference`` are those of the largest standardized gap of all groups, and
+    ``p``, ``q``, ``low`` and ``high`` belong to it.
     """
 
     label: str
     attribute: Grouping
     rate: str
+    strata: int
+    covered_share: float
+    unstandardized: float | None
+    standardized: float | None
+    change: float | None
+    change_low: float | None
+    change_high: float | None
     worst: Group | None
     best: Group | None
     difference: float | None
-    unstandardized: float | None
     expected_by_chance: float | None
     p: float | None
     q: float | None
     low: float | None
     high: float | None
-    strata: int
-    covered_share: float
     status: Literal["ok", "too_few_groups", "no_common_strata"]
     groups: list[GroupValue]
 

@@ -5,6 +5,7 @@
 `paired`              two models on the same samples: mid-p McNemar test, the change of a rate and of a gap
 `clustered`           samples that share subjects: effective sample sizes by resampling subjects
 `permutation`         permutation tests of the gap between groups, and the gap expected by chance
+`standardized`        direct standardization: how it changes a difference, and the interval of the change
 `bounds`              confidence bounds of the gap over all pairs of groups
 `multiple_testing`    false discovery rate (Benjamini and Hochberg)
 `power`               minimum detectable difference and additional sample size
@@ -29,12 +30,16 @@ from fairfer.stats.permutation import (
     stratified_permutation_test,
 )
 from fairfer.stats.power import additional_sample_size, minimum_detectable_difference
+from fairfer.stats.standardized import StandardizedChange, Units, change_by_standardization, satterthwaite, shrunk_rates
 
 __all__ = [
     "Estimates",
     "PermutationResult",
+    "StandardizedChange",
+    "Units",
     "additional_sample_size",
     "benjamini_hochberg",
+    "change_by_standardization",
     "change_of_gap",
     "difference_limits",
     "estimate_by_subjects",
@@ -50,6 +55,8 @@ __all__ = [
     "permutation_test_of_subjects",
     "ratio_limits",
     "resampled_sums",
+    "satterthwaite",
+    "shrunk_rates",
     "stratified_permutation_test",
     "variance_by_subjects",
     "wilson",

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from fairfer.audits.plan import DEFAULT_THRESHOLD
 from fairfer.datasets.dataset import DUPLICATE_GROUP
 from fairfer.errors import DataError, RunError, UsageError
+from fairfer.metrics.annotation_error import InferredAttributes
 from fairfer.metrics.counts import Counts, Source, count, count_weighted
 from fairfer.metrics.human_agreement import VoteCounts, VotePatterns
-from fairfer.metrics.inferred_groups import InferredAttributes, membership, membership_products
+from fairfer.metrics.inferred_groups import membership, membership_products
 from fairfer.metrics.standardization import Strata
 from fairfer.metrics.subjects import number_subjects
 from fairfer.vocabulary import UNANNOTATED, Grouping
@@ -137,7 +138,12 @@ class JoinedSamples:
         lacking = np.zeros(len(self.table), bool)
         for name in probabilistic:
             lacking |= self._membership(name)[1]
-        return InferredAttributes(levels, inferred, probabilistic, int(lacking.sum()))
+        confusion = {
+            n: np.array([[attributes[n].confusion.get(true, {}).get(x, 0) for x in levels[n]] for true in levels[n]], float)
+            for n in inferred
+            if attributes[n].confusion
+        }
+        return InferredAttributes(levels, inferred, probabilistic, int(lacking.sum()), confusion)
 
     def weighted(self, attributes: InferredAttributes) -> dict[Grouping, tuple[Counts, Counts]]:
         """For each grouping with probabilities, sums of weights and of squared weights; by subject where samples share one."""

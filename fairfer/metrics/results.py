@@ -20,6 +20,8 @@ RateStatus = Literal["ok", "small", "few_subjects", "not_estimable", "empty"]
 DifferenceStatus = Literal["ok", "too_few_groups"]
 ExclusionReason = Literal["small", "few_subjects", "not_estimable", "empty", "unannotated"]
 
+CorrectionScenario = Literal["as_annotated", "validation", "all_groups", "worst_only", "best_only"]
+
 ScoreMetricName = Literal["auroc", "average_precision", "brier_score", "expected_calibration_error"]
 ScoreStatus = Literal["ok", "small", "not_estimable", "unbounded_scores"]
 """
@@ -304,8 +306,8 @@ class HumanAgreement(Strict):
 class ProbabilisticGap(Strict):
     """A gap between most-likely groups beside the same gap with probabilistic group membership.
 
-    ``most_likely`` and ``probabilistic`` are best minus worst, of the groups of the plain gap in that order: negative when the
-    order reverses.
+    ``most_likely`` and ``probabilistic`` are of the groups of the plain gap, and positive like its ``difference``; negative
+    where the order of these groups reverses. ``worst_value`` and ``best_value`` are their rates with probabilistic membership.
     """
 
     label: str
@@ -320,14 +322,20 @@ class ProbabilisticGap(Strict):
 
 
 class CorrectedGap(Strict):
-    """A gap corrected for an assumed rate of annotation error; signed as `ProbabilisticGap`."""
+    """A gap corrected for errors of the model that inferred the groups; signed as `ProbabilisticGap`.
+
+    ``scenario`` is ``as_annotated``; ``validation``: corrected by the confusion matrix of a validation sample; or one of
+    ``all_groups``, ``worst_only``, ``best_only``: the share ``error`` of the faces that belong to these groups is annotated
+    wrongly. An interval allows for the sampling error of the faces, and of the validation sample.
+    """
 
     label: str
     attribute: Grouping
     rate: str
     worst: Group
     best: Group
-    error: float
+    scenario: CorrectionScenario
+    error: float | None
     difference: float | None
     low: float | None
     high: float | None
@@ -336,6 +344,8 @@ class CorrectedGap(Strict):
 
 class AnnotationSensitivity(Strict):
     """How sensitive the gaps are to errors of the model that inferred the groups.
+
+    ``corrected`` has for each gap the one as annotated, then that corrected by a validation sample, or scenarios.
 
     ``without_probabilities`` counts samples that count for their annotated group alone.
     """

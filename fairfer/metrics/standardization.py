@@ -19,9 +19,9 @@ from fairfer.metrics.gaps import FAVORABLE, with_adjusted_p
 from fairfer.metrics.results import Gap, GroupValue, StandardizedGap
 from fairfer.stats import (
     Estimates,
+    PermutationResult,
     Units,
     change_by_standardization,
-    PermutationResult,
     gap_bounds,
     parametric_gap_test,
     satterthwaite,

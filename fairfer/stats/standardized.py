@@ -80,9 +80,9 @@ def change_by_standardization(
     -----
     The influence of a sample of group g and stratum s on the change is ``a (hit - rate_sg) + b``. Here a holds the two weights
     that the sample has, in the standardized and in the plain rate, and b what its stratum contributes: by the plain rate of its
-    group, and by the weights, which are shares of a sample too. The variance is the sum of squared influences, where rate (1 -
-    rate) of a stratum is shrunk toward that of all groups by two trials. With subjects it is that of sums over subjects (Cochran
-    1977, Sampling Techniques, 11.7), if larger. Student's quantile has the degrees of freedom of Satterthwaite (1946, Biometrics
+    group, and by the weights, which are shares of a sample too. The variance is the sum of squared influences, where the
+    rate of a stratum is shrunk toward that of all groups by two trials. With subjects it is that of sums over subjects (Cochran
+    1977, Sampling Techniques, 11.7), if larger. Student's quantile has Satterthwaite's degrees of freedom (1946, Biometrics
     Bull. 2): a stratum with few trials and a large weight has an uncertain variance.
     """
     sign = np.zeros(trials.shape[1])

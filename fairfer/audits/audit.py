@@ -163,8 +163,8 @@ def _measure(samples: JoinedSamples) -> Measured:
 
 
 def _human_agreement(samples: JoinedSamples) -> HumanAgreement | None:
-    votes, dataset = samples.votes(), samples.design.dataset
-    if votes is None or dataset.votes is None:
+    votes, raters, dataset = samples.votes(), samples.raters(), samples.design.dataset
+    if votes is None or raters is None or dataset.votes is None:
         return None
     duplicates, settings = samples.duplicates(), samples.design.plan.metrics
     consistency: tuple[list[DuplicateConsistency], bool | None] = ([], None)
@@ -172,7 +172,7 @@ def _human_agreement(samples: JoinedSamples) -> HumanAgreement | None:
         consistency = duplicate_consistency(
             dataset.samples["label"], dataset.votes, duplicates, dataset.labels.labels, settings.confidence
         )
-    return human_agreement(votes, int(dataset.votes.sum(axis=1).median()), consistency, settings)
+    return human_agreement(votes, raters, consistency, settings)
 
 
 def _annotation_sensitivity(samples: JoinedSamples, measured: Measured) -> AnnotationSensitivity | None:

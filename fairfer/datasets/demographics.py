@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 
 from fairfer.datasets.attributes import SOURCES, Attribute, Source, cut_bands, to_levels
-from fairfer.datasets.dataset import Dataset, Step
+from fairfer.datasets.dataset import Dataset, Step, UnselectedFaces
 from fairfer.datasets.missing_values import is_missing_word, mask_missing
 from fairfer.datasets.tables import SourceTable, list_some, read_table, read_toml
 from fairfer.datasets.validation import check_confusion, read_confusion
@@ -115,11 +115,29 @@ def annotate(dataset: Dataset, path: Path, not_missing: Mapping[str, Sequence[st
     step = Step(f"not in {path.name}, therefore {UNANNOTATED} in all of its attributes: {missing:,}")
     return dataset.replace(
         samples=dataset.samples.join(columns.frame),
+        unselected=_annotate_unselected(dataset, SourceTable(frame, path), columns, not_missing),
         attributes=(*dataset.attributes, *columns.attributes),
         refused={**dataset.refused, **columns.refused},
         steps=(*dataset.steps, *([step] if missing else [])),
         card={**dataset.card, "demographics": path.name},
     )
+
+
+def _annotate_unselected(
+    dataset: Dataset, table: SourceTable, columns: AttributeColumns, not_missing: Mapping[str, Sequence[str]] | None
+) -> UnselectedFaces | None:
+    """The same attributes for rated faces without a label; a level that no face with a label has is `UNANNOTATED`."""
+    faces = dataset.unselected
+    if faces is None or not len(faces.samples):
+        return faces
+    names = _names_in(table.frame.index, faces.samples.index, Path(table.source))
+    joined = table.frame.reindex(names).set_index(faces.samples.index)
+    own = read_attributes(SourceTable(joined, table.path), table.columns, not_missing)
+    levels = {a.name: a.levels for a in columns.attributes}
+    text = {
+        name: own.frame[name].astype("str").where(own.frame[name].isin(levels[name]).to_numpy(), UNANNOTATED) for name in levels
+    }
+    return dataclasses.replace(faces, samples=faces.samples.join(own.frame.assign(**text)))
 
 
 def _read_by_name(path: Path) -> tuple[pd.DataFrame, str]:
@@ -334,6 +352,7 @@ def words_as_missing(dataset: Dataset, not_missing: Mapping[str, Sequence[str]])
         changed[name] = text.mask(text.isin(words), UNANNOTATED)
         levels = (*(n for n in attribute.levels if n not in (*words, UNANNOTATED)), UNANNOTATED)
         attributes.append(dataclasses.replace(attribute, levels=levels, missing_words={**attribute.missing_words, **counts}))
+    # Faces without a label have attributes from a table of demographics only, where these words are missing already.
     return dataset.replace(samples=dataset.samples.assign(**changed), attributes=tuple(attributes)) if changed else dataset
 
 
@@ -359,16 +378,25 @@ def apply_bands(dataset: Dataset, bands: Mapping[str, Sequence[float]]) -> Datas
             names = [*(a.name for a in dataset.attributes), *dataset.refused]
             message = f"--bands {column}: {dataset.name} has no such column; {did_you_mean(column, names)}"
             raise UsageError(message)
-        values = dataset.samples[column]
-        if not pd.api.types.is_numeric_dtype(values):
-            numbers = pd.to_numeric(values, errors="coerce")
-            if not bool((numbers.isna() & (values != UNANNOTATED)).any()):
-                values = numbers
-        text, levels = cut_bands(values, edges, f"{dataset.name}, column {column!r}")
+        where = f"{dataset.name}, column {column!r}"
+        text, levels = cut_bands(_numbers(dataset.samples[column]), edges, where)
+        faces = dataset.unselected
+        if faces is not None and column in faces.samples:
+            bands_of, _ = cut_bands(_numbers(faces.samples[column]), edges, where)
+            faces = dataclasses.replace(faces, samples=faces.samples.assign(**{column: bands_of}))
         banded = dataclasses.replace(attribute, levels=levels, probabilities={}, confusion={})
         dataset = dataset.replace(
             samples=dataset.samples.assign(**{column: text}),
+            unselected=faces,
             attributes=(*(a for a in dataset.attributes if a.name != column), banded),
             refused={k: v for k, v in dataset.refused.items() if k != column},
         )
     return dataset
+
+
+def _numbers(values: pd.Series) -> pd.Series:
+    """A column of numbers that was converted to levels, as numbers again; any other as it is."""
+    if pd.api.types.is_numeric_dtype(values):
+        return values
+    numbers = pd.to_numeric(values, errors="coerce")
+    return values if bool((numbers.isna() & values.notna() & (values != UNANNOTATED)).any()) else numbers

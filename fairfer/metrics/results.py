@@ -290,12 +290,15 @@ class HumanAgreement(Strict):
     """What raters' votes show about the labels.
 
     ``weighted`` are the model's rates with every vote counted instead of one label per sample. ``human`` are the rates of one
-    rater, with the majority of the others as the truth. ``independent`` is false when duplicates of an image carry copied
+    rater, with the majority of the others as the truth. In the groupings ``leave_one_out`` the votes of the others alone decide
+    which faces take part; elsewhere the dataset selected them with the vote of that rater too, so that agreement is
+    overestimated. ``independent`` is false when duplicates of an image carry copied
     votes, which makes their agreement meaningless.
     """
 
     samples: int
     raters: int
+    leave_one_out: list[Grouping]
     weighted: list[WeightedRate]
     human: list[WeightedRate]
     ambiguity: list[Ambiguity]

@@ -58,7 +58,8 @@ def annotation_error_statement(view: View) -> str:
             return f"{premise}, the gap in {gap_name(gap)} would not be estimable"
         texts = [_gap_text(v) for v in (min(known), max(known))]
         span = texts[0] if texts[0] == texts[1] else f"between {texts[0]} and {texts[1]}"
-        return f"{premise}, the gap in {gap_name(gap)} would be {span} instead of {_gap_text(as_is)}"
+        order = ", in the opposite direction" if max(known) < 0 else ""
+        return f"{premise}, the gap in {gap_name(gap)} would be {span} instead of {_gap_text(as_is)}{order}"
     return "Sensitivity of gaps to annotation error"
 
 

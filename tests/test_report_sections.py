@@ -15,7 +15,7 @@ import pytest
 
 import fairfer
 import fairfer.report
-from fairfer.metrics.results import AdditionalSamples, CorrectedGap, ExcludedGroup, StandardizedGap
+from fairfer.metrics.results import AdditionalSamples, CorrectedGap, ExcludedGroup, Gap, StandardizedGap
 from fairfer.report import sections
 from fairfer.report.blocks import Heading, Paragraph, TableBlock
 from fairfer.report.figures import FIGURES, draw
@@ -438,7 +438,7 @@ def test_what_standardization_changes_is_reported(result):
     view = View(result.model_copy(update={"standardized": [missing]}))
     assert "cannot be compared" in caveats.standardization(view, [gap])
     assert standardized_table(view).rows[0][3] == "no common strata"
-    page_text = page(result, draw(result, ["standardized_gaps"]))
+    page_text = page(result, draw(result, ["overview", "standardized_gaps"]))
     assert not re.search(
         r"explained by|due to|because of|accounts? for", page_text[page_text.index('id="standardized"') :][:9000]
     )
@@ -449,9 +449,11 @@ def test_gaps_that_become_significant_are_named_too(result):
     view = View(result)
     gaps = {(g.rate, g.label, g.attribute): g for g in view.tested}
     lost = next(a for a in result.standardized if is_significant(gaps[a.rate, a.label, a.attribute]) and a.change is not None)
-    gained = next(
-        a for a in result.standardized if a.change is not None and not is_significant(gaps[a.rate, a.label, a.attribute])
-    )
+    gained = next(a for a in result.standardized if a.change is not None and a is not lost)
+    fields = {"q": 0.9, **({"significant": False} if "significant" in Gap.model_fields else {})}
+    key = (gained.rate, gained.label, gained.attribute)
+    plain = [g.model_copy(update=fields) if (g.rate, g.label, g.attribute) == key else g for g in result.gaps]
+    result = result.model_copy(update={"gaps": plain})
     rows = [
         lost.model_copy(update={"q": 0.9}),
         gained.model_copy(update={"difference": 0.5, "expected_by_chance": 0.1, "q": 0.001}),
@@ -554,7 +556,7 @@ def test_a_reversed_gap_is_stated(result):
     rows = [c.model_copy(update={"difference": -0.1}) if c.error == 0.1 else c for c in curve(gap, [0.1] * 5)]
     annotation = result.annotation_sensitivity.model_copy(update={"corrected": rows, "gaps": []})
     text = statements.annotation_error_statement(View(result.model_copy(update={"annotation_sensitivity": annotation})))
-    assert text.endswith("would be 0.10 instead of 0.20 and in the opposite direction")
+    assert text.endswith("would be \N{MINUS SIGN}0.10 instead of 0.20, in the opposite direction")
 
 
 def test_the_example_is_reproducible():

@@ -86,10 +86,4 @@ DOCUMENTED = (
         0.89,
         "Few samples have a large loss. They determine both the mean and its variance, and are often missing from a sample.",
     ),
-    Documented(
-        "standardized: the 95 % interval of a rate covers it",
-        "^2 groups, one unbalanced stratum, group 1$",
-        0.89,
-        "Five samples represent a stratum with a seventh of the weight, and the variance estimated from them is uncertain.",
-    ),
 )

@@ -20,6 +20,7 @@ import power
 import random_attribute
 import rows
 import scores
+import sensitivity
 import show
 import strata
 import subjects
@@ -33,6 +34,7 @@ SECTIONS = {
     "Power": power,
     "Gate": gate,
     "Standardized gaps": strata,
+    "Sensitivity": sensitivity,
     "Two models": two_models,
     "Score-based metrics": scores,
 }

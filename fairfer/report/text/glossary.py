@@ -105,12 +105,15 @@ GLOSSARY: Mapping[str, Entry] = {
     "standardization": Entry(
         "Directly standardized gap",
         "The gap after all groups are given the same distribution of labels and of the listed variables: each group's rate is "
-        "the mean of its rates within strata, weighted by the share of each stratum among all faces.",
+        "the mean of its rates within strata, weighted by the share of each stratum among all faces. Only strata with faces of "
+        "every group are compared. The change from the gap over the same faces before has a confidence interval of its own. It "
+        "does not show a cause.",
         ("directly standardized",),
     ),
     "rater": Entry(
         "Human agreement",
-        "How often one rater agrees with the majority of the other raters of a face. It shows how hard the task is for a "
+        "How often one rater agrees with the majority of the other raters of a face. Where the votes of all rated faces are "
+        "known, the votes of the others alone select the faces. It shows how hard the task is for a "
         "person. It is not an upper limit for a model that was trained on the votes of many raters. Ties among the other "
         "raters count in equal parts.",
         ("human agreement",),
@@ -122,15 +125,16 @@ GLOSSARY: Mapping[str, Entry] = {
     ),
     "correction": Entry(
         "Correction for annotation error",
-        "Errors in inferred groups usually make gaps look smaller. Each annotated group is a mixture of the true groups. For "
-        "an assumed share of wrong annotations, the correction computes the rates of the true groups from those of the "
-        "annotated groups.",
+        "Each annotated group is a mixture of the true groups. The correction computes the rates of the true groups from those "
+        "of the annotated groups, by the confusion matrix of a validation sample or for an assumed share of wrong annotations "
+        "in all groups or in one of them. It assumes that errors depend on the true group only.",
         ("corrected for annotation error",),
     ),
     "probabilistic": Entry(
         "Probabilistic and most likely group membership",
         "If the model that inferred the groups returned probabilities, a face can be counted in its most likely group only, or "
-        "in every group, weighted by the probability of that group.",
+        "in every group, weighted by the probability of that group. The latter dilutes a gap by itself, even if the "
+        "probabilities are correct.",
         ("probabilistic group membership",),
     ),
     "ducher": Entry(
@@ -148,9 +152,10 @@ GLOSSARY: Mapping[str, Entry] = {
     "association": Entry(
         "Cramér's V, Tschuprow's T, Theil's U, NMI, DSAP, overall disparity, Xu's ratio",
         "V, T and NMI: strength of association of label and group, from 0 to 1. U: the share of the uncertainty in one that is "
-        "explained by the other. DSAP: similarity of the labels' group distributions, 1 when they are equal. Overall "
-        "disparity: mean over labels of 1 \N{MINUS SIGN} lowest TPR / highest TPR. Xu's ratio: sum of the TPR values of the "
-        "worst group divided by that of the best group.",
+        "removed by knowing the other. DSAP: similarity of the labels' group distributions, 1 when they are equal. Overall "
+        "disparity: mean over labels of the mean of 1 \N{MINUS SIGN} TPR / highest TPR of all groups but the best; 0 when all "
+        "are equal, 1 when only one group is ever recognized. Xu's ratio: lowest divided by highest macro recall (mean TPR "
+        "over labels) of a group.",
     ),
     "not-estimable": Entry(
         "Not estimable, too few",

@@ -11,7 +11,7 @@ import pandas as pd
 
 from fairfer.labels import fold
 from fairfer.metrics.counts import ACCURACY, LABEL_PROPORTIONS, Counts
-from fairfer.stats import Estimates, PermutationResult, estimate_by_subjects, permutation_test_of_subjects
+from fairfer.stats import Estimates, SubjectTest, estimate_by_subjects
 from fairfer.vocabulary import ALL, Group, Grouping, Task, group_name, grouping_name
 
 if TYPE_CHECKING:
@@ -76,17 +76,9 @@ class SubjectEstimates:
             for i, rate in enumerate(rates)
         ]
 
-    def permuted(
-        self,
-        grouping: Grouping,
-        groups: Sequence[Group],
-        rate: str,
-        label: str,
-        *,
-        permutations: int,
-        generator: np.random.Generator,
-        confidence: float,
-    ) -> PermutationResult:
+    def test(
+        self, grouping: Grouping, groups: Sequence[Group], rate: str, label: str, generator: np.random.Generator
+    ) -> SubjectTest:
         """Permutation test of a rate between some groups of a grouping."""
         counts = self.counts[grouping]
         hits, trials = counts.fraction(rate, label)
@@ -94,9 +86,7 @@ class SubjectEstimates:
         number[[counts.groups.index(g) for g in groups]] = np.arange(len(groups))
         member = number[counts.group]
         used = (member >= 0) & (trials > 0)
-        return permutation_test_of_subjects(
-            member[used], hits[used], trials[used], permutations=permutations, generator=generator, confidence=confidence
-        )
+        return SubjectTest(member[used], counts.unit[used], hits[used], trials[used], generator)
 
 
 def number_subjects(names: pd.Series) -> np.ndarray:

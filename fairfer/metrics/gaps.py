@@ -213,8 +213,12 @@ class _Candidate:
             expected_by_chance=None,
             p=None,
             q=None,
+            significant=False,
+            borderline=False,
+            critical_value=None,
             high=None,
             status=status,
+            differences=[],
             minimum_detectable=None,
             additional_samples=None,
         )

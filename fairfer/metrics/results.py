@@ -215,12 +215,12 @@ class Gap(Strict):
     expected_by_chance: float | None
     p: float | None
     q: float | None
-    significant: bool = False
-    borderline: bool = False
-    critical_value: float | None = None
+    significant: bool
+    borderline: bool
+    critical_value: float | None
     high: float | None
     status: DifferenceStatus
-    differences: list[GroupDifference] = []
+    differences: list[GroupDifference]
     minimum_detectable: float | None
     additional_samples: list[AdditionalSamples] | None
     groups: list[Group]

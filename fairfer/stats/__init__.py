@@ -21,8 +21,8 @@ interval never covers 0. Decisions therefore use the gap expected by chance and 
 from __future__ import annotations
 
 from fairfer.stats.bounds import gap_bounds
-from fairfer.stats.comparisons import Comparisons
 from fairfer.stats.clustered import estimate_by_subjects, estimate_ratio, resampled_sums, variance_by_subjects
+from fairfer.stats.comparisons import Comparisons
 from fairfer.stats.families import LEVEL, ResolvedTest, resolve
 from fairfer.stats.intervals import Estimates, difference_limits, newcombe, ratio_limits, wilson
 from fairfer.stats.multiple_testing import benjamini_hochberg
@@ -37,12 +37,19 @@ from fairfer.stats.permutation import (
     stratified_permutation_test,
 )
 from fairfer.stats.permutation_of_subjects import SubjectTest, permutation_test_of_subjects
-from fairfer.stats.score_limits import score_difference_limits
 from fairfer.stats.power import additional_sample_size, minimum_detectable_difference
+from fairfer.stats.score_limits import score_difference_limits
 
 __all__ = [
+    "LEVEL",
+    "Comparisons",
     "Estimates",
     "PermutationResult",
+    "PermutationTest",
+    "ResolvedTest",
+    "SampleTest",
+    "StratifiedTest",
+    "SubjectTest",
     "additional_sample_size",
     "benjamini_hochberg",
     "change_of_gap",
@@ -60,6 +67,8 @@ __all__ = [
     "permutation_test_of_subjects",
     "ratio_limits",
     "resampled_sums",
+    "resolve",
+    "score_difference_limits",
     "stratified_permutation_test",
     "variance_by_subjects",
     "wilson",

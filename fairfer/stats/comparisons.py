@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from fairfer.stats.intervals import Floats
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from fairfer.stats.intervals import Floats
 
 _PAIR = 2
+_NO_VARIANCE = 1e-15
+"""Variances below this are 0 except for rounding."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ def score_statistics(hits: ArrayLike, trials: ArrayLike, comparisons: Comparison
     variance = pooled * (1 - pooled) * (1 / m + 1 / o)
     difference = np.abs(a / m - b / o)
     statistic: Floats = np.divide(
-        difference, np.sqrt(np.maximum(variance, 0)), out=np.zeros_like(difference), where=variance > 1e-15
+        difference, np.sqrt(np.maximum(variance, 0)), out=np.zeros_like(difference), where=variance > _NO_VARIANCE
     )
     return statistic
 

@@ -40,7 +40,8 @@ def conditional_p(hits: int, trials: int, other_hits: int, other_trials: int) ->
         deviation = math.sqrt(conditional_variance(trials, other_trials, hits + other_hits))
         return math.erfc(distance / deviation / math.sqrt(2))
     values, probability = distribution
-    return min(float(probability[np.abs(values - mean) >= distance - 1e-9].sum()), 1.0)
+    # The probability of the observed counts is above 0, even where it is too small for a double.
+    return min(max(float(probability[np.abs(values - mean) >= distance - 1e-9].sum()), np.finfo(float).tiny), 1.0)
 
 
 def least_conditional_p(trials: int, other_trials: int, total_hits: int) -> float:

@@ -216,9 +216,7 @@ class _Run:
         known = self.test.expected_gap(confidence)
         return float(np.quantile(np.concatenate(self.gaps), confidence)) if known is None else known
 
-    def result(
-        self, q: float, level: float, number: int, family: int, *, borderline: bool, confidence: float
-    ) -> ResolvedTest:
+    def result(self, q: float, level: float, number: int, family: int, *, borderline: bool, confidence: float) -> ResolvedTest:
         significant = q < level
         share = level * (number if significant else number + 1) / family
         adjusted = self.adjusted()

@@ -35,7 +35,11 @@ _CHUNK = 4_000_000
 _RELEVANT = 1.5
 """Statistics below this are never significant, so that their exact p-value is not computed."""
 
-_PAIR = 2
+_LEAST_P = 1e-15
+"""The normal quantile of a smaller p-value cannot be computed; it does not limit the statistic."""
+
+_NO_ERROR = 1e-12
+"""Standard errors below this are 0 except for rounding."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ class SampleTest(PermutationTest):
         for c in np.flatnonzero(raw >= _RELEVANT) if len(raw) > 1 else range(1):
             one, other = self.comparisons.one[c], self.comparisons.other[c]
             self._p[c] = conditional_p(int(k[one]), int(n[one]), int(k[other]), int(n[other]))
-        capped = [normal_quantile(1 - p / 2) if 1e-15 < p < 1 else (0.0 if p >= 1 else np.inf) for p in self._p]
+        capped = [normal_quantile(1 - p / 2) if _LEAST_P < p < 1 else (0.0 if p >= 1 else np.inf) for p in self._p]
         self.observed = np.where(raw >= _RELEVANT, np.minimum(raw, capped), raw)
 
     @property
@@ -315,16 +319,14 @@ def chunks(permutations: int, width: int) -> Iterator[slice]:
 def _ratio(value: Floats, scale: Floats) -> Floats:
     """``value / scale``; 0 where the scale is 0, because then nothing varies."""
     wide = np.broadcast_to(scale, value.shape)
-    ratio: Floats = np.divide(value, wide, out=np.zeros_like(value), where=wide > 1e-12)
+    ratio: Floats = np.divide(value, wide, out=np.zeros_like(value), where=wide > _NO_ERROR)
     return ratio
 
 
 def _permuted_hits(hits: Counts, trials: Counts, permutations: int, generator: np.random.Generator) -> Counts | Floats:
     """(permutations, groups) hits after random reassignment of the samples to the groups."""
     if trials.sum() < _HYPERGEOMETRIC_LIMIT:
-        permuted: Counts = generator.multivariate_hypergeometric(
-            trials, int(hits.sum()), size=permutations, method="marginals"
-        )
+        permuted: Counts = generator.multivariate_hypergeometric(trials, int(hits.sum()), size=permutations, method="marginals")
         return permuted
     # With this many samples the rates are normal. Their correlation is a shift common to all groups, which no difference
     # depends on.

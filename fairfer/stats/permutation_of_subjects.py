@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from fairfer.stats.comparisons import Comparisons, differences, with_rests
 from fairfer.stats.permutation import Counts, PermutationResult, PermutationTest, chunks, run_test
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from fairfer.stats.intervals import Floats
 
 _DIRECT_SUBJECTS = 300
@@ -52,9 +53,7 @@ class SubjectTest(PermutationTest):
     def __init__(
         self, group: ArrayLike, subject: ArrayLike, hits: ArrayLike, trials: ArrayLike, generator: np.random.Generator
     ) -> None:
-        self._group, self._subject, self._hits, self._trials = (
-            np.asarray(a, np.int64) for a in (group, subject, hits, trials)
-        )
+        self._group, self._subject, self._hits, self._trials = (np.asarray(a, np.int64) for a in (group, subject, hits, trials))
         self._generator = generator
         self._groups = int(self._group.max()) + 1
         self.comparisons = Comparisons.of(self._groups)
@@ -66,9 +65,7 @@ class SubjectTest(PermutationTest):
         rates, errors = self._rates_and_errors(sums[:, None, :])
         self.difference = differences(rates[0], self.comparisons)
         self.scale = np.hypot(errors[0, self.comparisons.one], errors[0, self.comparisons.other])
-        self.observed = np.divide(
-            np.abs(self.difference), self.scale, out=np.zeros_like(self.scale), where=self.scale > 0
-        )
+        self.observed = np.divide(np.abs(self.difference), self.scale, out=np.zeros_like(self.scale), where=self.scale > 0)
 
     def draw(self, permutations: int) -> tuple[Floats, Floats]:
         """Largest studentized difference, and gap, of further permutations."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from fairfer.stats.intervals import Estimates, Floats
+if TYPE_CHECKING:
+    from fairfer.stats.intervals import Estimates, Floats
 
 _STEPS = 60
 """Bisections, which halve the interval from -1 to 1 below the precision of a double."""
@@ -29,8 +32,7 @@ def score_difference_limits(one: Estimates, other: Estimates, quantile: float) -
     -----
     Mee (1984, Biometrics 40) and Farrington and Manning (1990, Stat. Med. 9): the variance is that of the maximum-likelihood
     rates with the given difference. At a difference of 0 it is that of the pooled rate, so the limits exclude 0 exactly where
-    `fairfer.stats.comparisons.score_statistics` exceeds the critical value. statsmodels has them as
-    ``confint_proportions_2indep(method="score", correction=False)``.
+    `fairfer.stats.comparisons.score_statistics` exceeds the critical value.
     """
     difference = np.asarray(one.rate - other.rate, float)
     limits = []

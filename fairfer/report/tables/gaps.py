@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from fairfer.report.view import View
 
 GAP_COLUMNS = (
-    "label", "attribute", "rate", "worst", "best", "difference", "ratio", "expected_by_chance", "p", "q", "significant", "borderline", "high",
-    "status",
+    "label", "attribute", "rate", "worst", "best", "difference", "ratio", "expected_by_chance", "p", "q", "significant",
+    "borderline", "high", "status",
 )  # fmt: skip
 POWER_COLUMNS = (
     "label", "attribute", "rate", "difference", "expected_by_chance", "minimum_detectable", "additional_samples", "groups",

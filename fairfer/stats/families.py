@@ -136,7 +136,7 @@ class _Run:
     reached: NDArray[np.int64]
     draws: int = 0
     largest: list[Floats] = field(default_factory=list)
-    gaps: list[Floats] = field(default_factory=list)
+    gaps: Floats = field(default_factory=lambda: np.zeros(0))
     singles: dict[int, _Run] = field(default_factory=dict)
 
     @classmethod
@@ -152,7 +152,9 @@ class _Run:
         self.reached = self.reached + permutations - np.searchsorted(ordered, self.test.observed - TIE)
         self.draws += permutations
         self.largest.append(largest)
-        self.gaps.append(gaps)
+        if not len(self.gaps):
+            # The quantile of the gap is only shown; it does not depend on how long the test is drawn.
+            self.gaps = gaps
         for single in self.singles.values():
             single.extend(permutations)
 
@@ -214,7 +216,7 @@ class _Run:
     def expected(self, confidence: float) -> float:
         """Gap expected by chance."""
         known = self.test.expected_gap(confidence)
-        return float(np.quantile(np.concatenate(self.gaps), confidence)) if known is None else known
+        return float(np.quantile(self.gaps, confidence)) if known is None else known
 
     def result(self, q: float, level: float, number: int, family: int, *, borderline: bool, confidence: float) -> ResolvedTest:
         significant = q < level

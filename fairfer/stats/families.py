@@ -22,8 +22,14 @@ LEVEL = 0.05
 MAXIMUM_PERMUTATIONS = 1_000_000
 """Permutations after which a test that is still undecided is called borderline."""
 
-_RISK = 1e-5
+_SMALLER = 10
+"""Which groups of a significant gap differ is decided with at most this part of the maximum, as there are many comparisons."""
+
+_RISK = 1e-4
 """Probability that the limits of a p-value, from some number of permutations, do not contain the exact p-value."""
+
+_LEAST_TIES = 20
+"""The most extreme outcome must have occurred this often for its probability to be known."""
 
 _FACTOR = 4
 _TAIL_DRAWS = 50
@@ -66,7 +72,12 @@ class ResolvedTest:
 
 
 def resolve(
-    tests: Sequence[PermutationTest], *, permutations: int, confidence: float = 0.95, level: float = LEVEL
+    tests: Sequence[PermutationTest],
+    *,
+    permutations: int,
+    confidence: float = 0.95,
+    level: float = LEVEL,
+    maximum: int = MAXIMUM_PERMUTATIONS,
 ) -> list[ResolvedTest]:
     """Decide a family of tests.
 
@@ -75,11 +86,14 @@ def resolve(
     tests
         The tests, each with its own source of randomness.
     permutations
-        Number of permutations of each test to begin with. Tests that are undecided get up to `MAXIMUM_PERMUTATIONS`.
+        Number of permutations of each test to begin with.
     confidence
         Quantile of the gap under permutation that is reported as the gap expected by chance.
     level
         False discovery rate.
+    maximum
+        Number of permutations after which a test that is still undecided is called borderline. Tests of subjects, whose
+        permutations take longer, get a smaller number (see `PermutationTest.effort`).
 
     Returns
     -------
@@ -94,24 +108,28 @@ def resolve(
     """
     runs = [_Run.of(t, permutations) for t in tests]
     members = [r for r in runs if r.is_member(level)]
-    maximum = max(MAXIMUM_PERMUTATIONS, permutations)
     while True:
         undecided = _undecided(members, level, permutations)
-        open_runs = [r for r, flag in zip(members, undecided, strict=True) if flag and r.draws < maximum]
+        open_runs = []
+        for run, (test_is_open, comparison_is_open) in zip(members, undecided, strict=True):
+            most = max(maximum // run.test.effort, permutations)
+            most = most if test_is_open else max(most // _SMALLER, permutations)
+            if (test_is_open or comparison_is_open) and run.draws < most:
+                open_runs.append((run, min(run.draws * (_FACTOR - 1), most - run.draws)))
         if not open_runs:
             break
-        for run in open_runs:
-            run.extend(min(run.draws * (_FACTOR - 1), maximum - run.draws))
+        for run, further in open_runs:
+            run.extend(further)
     q = benjamini_hochberg([r.p for r in members])
     number = int((q < level).sum())
     results = {}
-    for run, value, flag in zip(members, q, undecided, strict=True):
-        results[id(run)] = run.result(float(value), level, number, len(members), borderline=flag, confidence=confidence)
+    for run, value, (is_open, _) in zip(members, q, undecided, strict=True):
+        results[id(run)] = run.result(float(value), level, number, len(members), borderline=is_open, confidence=confidence)
     return [results[id(r)] if id(r) in results else r.no_member(confidence) for r in runs]
 
 
-def _undecided(members: Sequence[_Run], level: float, permutations: int) -> list[bool]:
-    """Whether the decision on each test, or on one of its comparisons, could change with more permutations."""
+def _undecided(members: Sequence[_Run], level: float, permutations: int) -> list[tuple[bool, bool]]:
+    """Whether the decision on each test, and on one of its comparisons, could change with more permutations."""
     limits = [r.limits() for r in members]
     q = benjamini_hochberg([r.p for r in members])
     certain = benjamini_hochberg([float(high.min()) for _, high in limits]) < level
@@ -119,12 +137,12 @@ def _undecided(members: Sequence[_Run], level: float, permutations: int) -> list
     threshold = level * int((q < level).sum()) / max(len(members), 1)
     flags = []
     for i, run in enumerate(members):
-        flag = bool(possible[i] != certain[i])
+        comparison = False
         if q[i] < level:
             run.add_single_tests(threshold, permutations)
             low, high = run.limits()
-            flag = flag or bool(((low < threshold) != (high < threshold)).any())
-        flags.append(flag)
+            comparison = bool(((low < threshold) != (high < threshold)).any())
+        flags.append((bool(possible[i] != certain[i]), comparison))
     return flags
 
 
@@ -162,7 +180,8 @@ class _Run:
         least = self.test.least_p
         if least is None:
             largest = np.concatenate(self.largest)
-            least = float((largest >= largest.max() - TIE).mean())
+            ties = int((largest >= largest.max() - TIE).sum())
+            least = ties / len(largest) if ties >= _LEAST_TIES else 0.0
         return least <= level
 
     @property

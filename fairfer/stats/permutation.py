@@ -13,7 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -73,12 +73,15 @@ class PermutationTest(ABC):
         (comparisons,) standard errors of the differences; 0 where nothing varies.
     observed
         (comparisons,) absolute studentized differences.
+    effort
+        How many times as long a permutation takes as one of independent samples, roughly.
     """
 
     comparisons: Comparisons
     difference: Floats
     scale: Floats
     observed: Floats
+    effort: ClassVar[int] = 1
 
     @property
     def exact_p(self) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -49,6 +49,8 @@ class SubjectTest(PermutationTest):
     Units with equal hits and trials are interchangeable, so the number of each kind in each group is a random table with fixed
     margins, drawn kind by kind as nested hypergeometric counts. The cost grows with the number of kinds, not of subjects.
     """
+
+    effort: ClassVar[int] = 5
 
     def __init__(
         self, group: ArrayLike, subject: ArrayLike, hits: ArrayLike, trials: ArrayLike, generator: np.random.Generator

@@ -14,12 +14,14 @@ import time
 from pathlib import Path
 
 import coverage_of_intervals
+import differences
 import false_alarms
 import gate
 import power
 import random_attribute
 import rows
 import scores
+import seeds
 import show
 import strata
 import subjects
@@ -29,7 +31,9 @@ SECTIONS = {
     "Intervals": coverage_of_intervals,
     "Several samples of one subject": subjects,
     "False alarms": false_alarms,
+    "Which groups differ": differences,
     "A random attribute": random_attribute,
+    "Random seeds": seeds,
     "Power": power,
     "Gate": gate,
     "Standardized gaps": strata,

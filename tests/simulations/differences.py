@@ -108,7 +108,7 @@ def _planted(seed: int, repetitions: int) -> Iterator[Row]:
         resolve([_sample_test(sizes, rates, generator)], permutations=PERMUTATIONS, level=0.05 / 41, maximum=40_000)[
             0
         ].significant
-        for _ in range(max(repetitions // 5, 20))
+        for _ in range(max(repetitions // 10, 20))
     ]
     yield at_least(ONE_GROUP, "14 groups", setting, 0.7, *share(np.array(found)))
 

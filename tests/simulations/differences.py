@@ -62,8 +62,8 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
                 ]
             )
             yield at_most(NULL_SUBJECTS, f"{len(shape)} groups", setting, *share(rejected))
-    yield from _planted(seed, 60 if short else 1000)
-    yield from _bounds(seed, 8 if short else 250)
+    yield from _planted(seed, 60 if short else 600)
+    yield from _bounds(seed, 8 if short else 120)
 
 
 def _sample_test(sizes: Sequence[int], rates: Sequence[float], generator: np.random.Generator) -> SampleTest:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fairfer.audits.further_results import further_results
 from fairfer.audits.join import JoinedSamples, join
 from fairfer.audits.plan import AuditPlan, check_plan
 from fairfer.audits.result import AttributeInfo, Audit, DataInfo, LabelInfo, ModelInfo, StepInfo
@@ -119,6 +120,7 @@ def audit_predictions(
         gaps=measured.gaps,
         dataset_bias=dataset_bias(counts, measured.rates, design.task) if design.groupings else None,
         standardized=standardized_gaps(measured.gaps, samples.strata(), plan.metrics) if plan.standardize else [],
+        **further_results(samples, counts, measured.rates, measured.by_subject),
         human_agreement=_human_agreement(samples),
         annotation_sensitivity=_annotation_sensitivity(samples, measured),
     )

@@ -21,6 +21,7 @@ from fairfer import plugins
 from fairfer.audits.plan import AuditPlan
 from fairfer.errors import RunError, UsageError, did_you_mean
 from fairfer.files import write_text
+from fairfer.metrics.index_results import ConfusionGap, FairnessIndex, ImpactRatio
 from fairfer.metrics.results import (
     AnnotationSensitivity,
     Confusion,
@@ -107,6 +108,9 @@ TABLES: dict[str, type[BaseModel]] = {
     "counts": LabelCount,
     "sizes": GroupCount,
     "confusions": Confusion,
+    "confusion_gaps": ConfusionGap,
+    "indices": FairnessIndex,
+    "impact_ratios": ImpactRatio,
     "scores": ScoreMetric,
     "reliability": ReliabilityBin,
     "standardized": StandardizedGap,
@@ -138,6 +142,10 @@ class Audit(Strict):
         TP, FN, FP, TN per label and group, and the size of each group.
     confusions
         Truth x predicted per group; empty for multi-label audits.
+    confusion_gaps
+        Differences between groups in each confusion; empty for multi-label audits.
+    indices, impact_ratios
+        Summary indices per label and grouping, and selection and scoring rates relative to the highest.
     score_scale
         ``probability``, or ``unbounded`` when only the order of the scores has a meaning; ``None`` without scores.
     histograms, scores, reliability
@@ -169,6 +177,9 @@ class Audit(Strict):
     counts: list[LabelCount]
     sizes: list[GroupCount]
     confusions: list[Confusion] = Field(default_factory=list)
+    confusion_gaps: list[ConfusionGap] = Field(default_factory=list)
+    indices: list[FairnessIndex] = Field(default_factory=list)
+    impact_ratios: list[ImpactRatio] = Field(default_factory=list)
     score_scale: Literal["probability", "unbounded"] | None = None
     histograms: list[ScoreHistogram] = Field(default_factory=list)
     scores: list[ScoreMetric] = Field(default_factory=list)

@@ -59,7 +59,7 @@ def dataset_of(toy, rows, **options):
 
 def run_of(dataset, model, folder, **options):
     """A run folder as ``fairfer audit`` leaves it."""
-    plan = AuditPlan.of({"by": BY, "minimum": 1, "permutations": 100, **options})
+    plan = AuditPlan.of({"by": BY, "minimum": 1, "minimum_subjects": 1, "permutations": 100, **options})
     audit = audit_predictions(dataset, fairfer.predict(dataset, model, run=folder), plan, run=folder)
     audit.write(folder / "audit.json")
     return folder

@@ -19,13 +19,8 @@ from fairfer.datasets.dataset import DUPLICATE_GROUP
 from fairfer.datasets.loading import load_dataset
 from fairfer.errors import FairferError, UsageError
 from fairfer.labels import LabelSpace
-from fairfer.metrics.human_agreement import (
-    AGREEMENT_LEVELS,
-    VotePatterns,
-    agreement_levels,
-    duplicate_consistency,
-    vote_entropy,
-)
+from fairfer.metrics.human_agreement import VotePatterns, duplicate_consistency
+from fairfer.metrics.rater_agreement import AGREEMENT_LEVELS, agreement_levels, vote_entropy
 from fairfer.predictions.inference import predict
 from fairfer.testing import FakeModel
 from fairfer.vocabulary import ALL, EVERYONE

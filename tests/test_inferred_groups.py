@@ -14,7 +14,8 @@ from fairfer.audits.plan import AuditPlan
 from fairfer.datasets.attributes import Attribute
 from fairfer.errors import DataError
 from fairfer.labels import LabelSpace
-from fairfer.metrics.inferred_groups import ERROR_RATES, correct_counts, error_matrix, membership
+from fairfer.metrics.annotation_error import ERROR_RATES, correct_counts, error_matrix
+from fairfer.metrics.inferred_groups import membership
 from fairfer.predictions.inference import predict
 from fairfer.testing import FakeModel
 from fairfer.vocabulary import UNANNOTATED
@@ -70,16 +71,16 @@ def test_rates_of_probabilistic_groups_are_expected_counts(toy, both):
 
 
 def test_a_probabilistic_gap_has_the_sign_of_the_most_likely_one(toy):
-    """Both are best minus worst of the plain gap, so either may be negative; with certain probabilities they are equal."""
+    """Both are positive like the plain gap, or negative where the order reverses; with certain probabilities they are equal."""
     audit = audited(inferred(toy, ROWS))
     values = {(r.group, r.label, r.rate): r.value for r in audit.annotation_sensitivity.rates}
     assert audit.annotation_sensitivity.gaps
     for gap in audit.annotation_sensitivity.gaps:
         [plain] = [g for g in audit.gaps if (g.label, g.rate) == (gap.label, gap.rate)]
         assert plain.difference == 0 or (gap.worst, gap.best) == (plain.worst, plain.best)
-        assert abs(gap.most_likely) == pytest.approx(plain.difference)
+        assert gap.most_likely == pytest.approx(plain.difference)
         expected = values[gap.best, gap.label, gap.rate] - values[gap.worst, gap.label, gap.rate]
-        assert gap.probabilistic == pytest.approx(expected)
+        assert gap.probabilistic == pytest.approx(-expected if gap.rate == "FPR" else expected)
     certain = audited(inferred(toy, [(t, s, float(p >= 0.5)) for t, s, p in ROWS])).annotation_sensitivity
     assert all(g.probabilistic == pytest.approx(g.most_likely, abs=1e-9) for g in certain.gaps)
 
@@ -154,6 +155,12 @@ def test_correct_counts_inverts_the_error_matrix(levels, error):
     assert correct_counts(counts @ matrix, matrix) == pytest.approx(counts)
 
 
+def scenario(sensitivity, name):
+    """Corrected TPR gaps of anger by assumed error, with the gap as annotated at 0."""
+    rows = [c for c in sensitivity.corrected if (c.label, c.rate) == ("anger", "TPR")]
+    return {c.error: c for c in rows if c.scenario in ("as_annotated", name)}
+
+
 @pytest.mark.parametrize("error", [0.05, 0.2])
 def test_the_correction_restores_a_planted_gap(toy, error):
     """True rates are 0.9 and 0.6; a share of the annotations is wrong, regardless of the image.
@@ -168,8 +175,8 @@ def test_the_correction_restores_a_planted_gap(toy, error):
     groups = {"g": [("f", "m")[g] for g in annotated]}
     dataset = toy(["anger"] * n, groups, said=[0 if c else 1 for c in correct], labels=LABELS).replace(attributes=BY_MODEL)
     sensitivity = audited(dataset).annotation_sensitivity
-    rows = {c.error: c for c in sensitivity.corrected if (c.label, c.rate) == ("anger", "TPR")}
-    assert set(rows) == set(ERROR_RATES)
+    rows = scenario(sensitivity, "all_groups")
+    assert set(rows) == {0.0, *ERROR_RATES}
     assert rows[0.0].difference == pytest.approx(0.3 * (1 - 2 * error), abs=0.06)
     assert rows[error].difference == pytest.approx(0.3, abs=0.06)
     assert rows[error].low < 0.3 < rows[error].high
@@ -181,7 +188,7 @@ def test_a_group_that_may_consist_of_errors_has_no_corrected_gap(toy):
     groups = {"g": ["f"] * 1000 + ["m"] * 30}
     dataset = toy(["anger"] * 1030, groups, said=[0] * 900 + [1] * 100 + [0, 1] * 15, labels=LABELS)
     sensitivity = audited(dataset.replace(attributes=BY_MODEL)).annotation_sensitivity
-    rows = {c.error: c for c in sensitivity.corrected if (c.label, c.rate) == ("anger", "TPR")}
+    rows = scenario(sensitivity, "all_groups")
     assert rows[0.01].status == "ok"
     assert (rows[0.2].status, rows[0.2].difference) == ("not_estimable", None)
 
@@ -215,7 +222,7 @@ def test_copies_of_a_subjects_sample_do_not_narrow_intervals(toy):
                 assert width[1] == pytest.approx(width[0], rel=0.15)
                 assert width[2] < 0.7 * width[1]
                 compared += 1
-    assert compared == 2 + len(ERROR_RATES)
+    assert compared == 2 + 1 + 3 * len(ERROR_RATES)
 
 
 def test_a_run_with_probabilities_is_rebuilt(tmp_path, toy):

@@ -35,9 +35,9 @@ def predictions_and_audit(toy_factory):
     """Twelve samples of two emotions and two groups, one of them without an answer."""
     truth = ["anger"] * 6 + ["fear"] * 6
     predicted = [4, 4, 5, 4, 4, 4, 6, 6, 6, 4, 4, 250]
-    dataset = toy_factory(truth, {"gender": ["f", "m"] * 6, "<b>": ["x & y"] * 12}, said=predicted)
+    dataset = toy_factory(truth, {"gender": ["f", "m"] * 6, "<b>": ["x & y"] * 12, "light": ["dim"] * 12}, said=predicted)
     predictions = predict(dataset, FakeModel(no_face=[250]))
-    plan = AuditPlan(by=["gender", "<b>"], minimum=MINIMUM, permutations=100, standardize=["<b>"])
+    plan = AuditPlan(by=["gender", "<b>"], minimum=MINIMUM, permutations=100, standardize=["light"])
     return dataset, predictions, fairfer.audit(dataset, predictions, plan)
 
 

@@ -151,7 +151,7 @@ def test_a_gap_caused_by_the_mix_disappears():
     assert plain.q < 0.05
     assert standardized.difference == pytest.approx(0)
     assert standardized.p == 1
-    assert standardized.low == 0
+    assert standardized.low is None
     assert standardized.unstandardized == pytest.approx(plain.difference)
 
 

@@ -153,7 +153,7 @@ def measure_counts(
         Counts by subject, where several samples show one; intervals and tests are then by subject.
     """
     subjects = None if by_subject is None else SubjectEstimates.of(by_subject, task, settings.seed)
-    rates = compute_rates(counts, task, settings.minimum, settings.confidence, subjects)
+    rates = compute_rates(counts, task, settings.minimum, settings.confidence, subjects, settings.minimum_subjects)
     gaps = compute_gaps(rates, [g for g in counts if g != EVERYONE], settings, subjects)
     return Measured(counts, by_subject, rates, gaps)
 
@@ -165,8 +165,8 @@ def _measure(samples: JoinedSamples) -> Measured:
 
 
 def _human_agreement(samples: JoinedSamples) -> HumanAgreement | None:
-    votes, dataset = samples.votes(), samples.design.dataset
-    if votes is None or dataset.votes is None:
+    votes, raters, dataset = samples.votes(), samples.raters(), samples.design.dataset
+    if votes is None or raters is None or dataset.votes is None:
         return None
     duplicates, settings = samples.duplicates(), samples.design.plan.metrics
     consistency: tuple[list[DuplicateConsistency], bool | None] = ([], None)
@@ -174,7 +174,7 @@ def _human_agreement(samples: JoinedSamples) -> HumanAgreement | None:
         consistency = duplicate_consistency(
             dataset.samples["label"], dataset.votes, duplicates, dataset.labels.labels, settings.confidence
         )
-    return human_agreement(votes, int(dataset.votes.sum(axis=1).median()), consistency, settings)
+    return human_agreement(votes, raters, consistency, settings)
 
 
 def _annotation_sensitivity(samples: JoinedSamples, measured: Measured) -> AnnotationSensitivity | None:
@@ -248,7 +248,16 @@ def _data_info(dataset: Dataset, design: Design, samples: JoinedSamples) -> Data
         card=dict(dataset.card),
         steps=[StepInfo(what=s.what, excluded=s.excluded) for s in dataset.steps],
         attributes=[
-            AttributeInfo(name=a.name, levels=list(a.levels), source=a.source, by=a.by, note=a.note) for a in attributes
+            AttributeInfo(
+                name=a.name,
+                levels=list(a.levels),
+                source=a.source,
+                by=a.by,
+                note=a.note,
+                missing_words=dict(a.missing_words),
+                confusion={true: dict(row) for true, row in a.confusion.items()},
+            )
+            for a in attributes
         ],
         digest=dataset.digest,
         images_digest=dataset.images_digest,

@@ -241,6 +241,8 @@ def _change(key: tuple[str, Grouping, Group, str], cells: _PairedCells, plan: Au
     label, grouping, group, rate = key
     n, both, gained, lost = (int(getattr(cells, name).sum()) for name in ("trials", "both", "gained", "lost"))
     status: RateStatus = "ok" if n >= plan.minimum else "small" if n else "not_estimable"
+    if status == "ok" and cells.subject is not None and len(np.unique(cells.subject)) < plan.minimum_subjects:
+        status = "few_subjects"
     low = high = p = None
     if n:
         bounds = paired_difference(gained, lost, n, plan.confidence)

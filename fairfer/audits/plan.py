@@ -46,6 +46,8 @@ class AuditPlan(Strict):
         (see `fairfer.labels.reconcile`).
     minimum
         A rate with a smaller denominator is marked small and takes part in no comparison.
+    minimum_subjects
+        With a column of subjects, a rate with fewer of them in its denominator takes part in no comparison.
     confidence
         Of every interval and bound, from 0.5 up to but not including 1.
     permutations, seed
@@ -61,6 +63,7 @@ class AuditPlan(Strict):
     thresholds: dict[str, float] = Field(default_factory=dict)
     unsupported_labels: str = "drop"
     minimum: int = 20
+    minimum_subjects: int = 10
     confidence: float = 0.95
     permutations: int = 10_000
     seed: int = 0
@@ -97,6 +100,14 @@ class AuditPlan(Strict):
     def _minimum(cls, value: int) -> int:
         if value < 1:
             message = f"--minimum {value}: give at least 1"
+            raise UsageError(message)
+        return value
+
+    @field_validator("minimum_subjects")
+    @classmethod
+    def _minimum_subjects(cls, value: int) -> int:
+        if value < 1:
+            message = f"--minimum-subjects {value}: give at least 1"
             raise UsageError(message)
         return value
 
@@ -139,7 +150,7 @@ class AuditPlan(Strict):
     @property
     def metrics(self) -> MetricSettings:
         """What the metrics need of it."""
-        return MetricSettings(self.minimum, self.confidence, self.permutations, self.seed)
+        return MetricSettings(self.minimum, self.confidence, self.permutations, self.seed, self.minimum_subjects)
 
 
 def parse_groupings(by: object) -> tuple[Grouping, ...]:
@@ -218,6 +229,7 @@ def check_plan(plan: AuditPlan, dataset: Dataset, model_labels: LabelSpace, mode
     if plan.subject and plan.subject not in (columns := own_columns(prepared)):
         message = f"--subject {plan.subject}: {dataset.name} has no such column; {did_you_mean(plan.subject, columns)}"
         raise UsageError(message)
+    _check_standardized(plan)
     groupings = plan.by or tuple((a.name,) for a in prepared.attributes if a.name not in (plan.subject, *plan.standardize))
     attributes = {n: prepared.attribute(n) for g in groupings for n in g}
     groups = {EVERYONE: (EVERYONE,), **{g: _cross(g, attributes) for g in groupings}}
@@ -237,6 +249,18 @@ def check_plan(plan: AuditPlan, dataset: Dataset, model_labels: LabelSpace, mode
             )
             raise UsageError(message)
     return Design(plan.model_copy(update={"by": groupings}), prepared, task, attributes, groups, labels)
+
+
+def _check_standardized(plan: AuditPlan) -> None:
+    """Refuse a column that is both: groups that differ in it have no stratum in common."""
+    for grouping in plan.by:
+        for name in grouping:
+            if name in plan.standardize:
+                message = (
+                    f"--standardize {name}: --by {grouping_name(grouping)} compares groups that differ in {name}; they cannot "
+                    "have the same distribution of it, so leave one of the two out"
+                )
+                raise UsageError(message)
 
 
 def _cross(grouping: Grouping, attributes: Mapping[str, Attribute]) -> tuple[Group, ...]:

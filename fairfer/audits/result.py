@@ -64,6 +64,10 @@ class AttributeInfo(Strict):
     source: Literal["self-reported", "annotated", "inferred", "unstated"]
     by: str
     note: str
+    missing_words: dict[str, int] = Field(default_factory=dict)
+    """Words that were taken for a missing value, with their number of rows."""
+    confusion: dict[str, dict[str, int]] = Field(default_factory=dict)
+    """Counts of a validation sample by true level and level as inferred."""
 
 
 class DataInfo(Strict):

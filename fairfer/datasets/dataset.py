@@ -72,6 +72,27 @@ class RecordedPredictions:
 
 
 @dataclass(frozen=True)
+class UnselectedFaces:
+    """Faces that were rated but have no label: too few raters agreed, by the rule of the dataset. No model is audited on them.
+
+    They are needed to compare a rater with the others: had that rater not voted, the rule might have selected them.
+
+    Attributes
+    ----------
+    rule
+        Name of the rule (see `fairfer.datasets.loaders.ferplus.RULES`).
+    votes
+        (faces, answers) votes; columns as those of the dataset's.
+    samples
+        Columns of attributes; the same index.
+    """
+
+    rule: str
+    votes: pd.DataFrame
+    samples: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Samples with their true labels, attributes with their provenance, and images.
 
@@ -90,6 +111,8 @@ class Dataset:
         Where the images are; ``None`` for a table of predictions.
     votes
         Raters' votes, (n, labels), columns by name; ``None`` if the data have no votes.
+    unselected
+        Rated faces without a label; ``None`` if they are unknown.
     steps
         How the samples were selected, in order.
     card
@@ -123,6 +146,7 @@ class Dataset:
     refused: Mapping[str, tuple[Attribute, str]] = field(default_factory=dict)
     identity: Mapping[str, str] = field(default_factory=dict)
     task: Task = "single-label"
+    unselected: UnselectedFaces | None = None
 
     def __post_init__(self) -> None:
         self._check_index()
@@ -309,16 +333,18 @@ class Dataset:
         if "digest" in self.identity:
             return self.identity["digest"]
         table = self.samples if self.votes is None else self.samples.join(self.votes.add_prefix("votes:"))
+        unselected = [] if self.unselected is None else [_digest_of(self.unselected.samples.join(self.unselected.votes))]
         # The task is not named here: the columns differ between the two.
         header = {
             "labels": self.labels.labels,
             "attributes": [dataclasses.asdict(a) for a in self.attributes],
             "columns": [str(c) for c in table.columns],
         }
-        rows = pd.util.hash_pandas_object(table, index=True).to_numpy()
-        return digest_lines(
-            [json.dumps(header, sort_keys=True), hashlib.sha256(rows.tobytes()).hexdigest(), self.images_digest]
-        )
+        return digest_lines([json.dumps(header, sort_keys=True), _digest_of(table), self.images_digest, *unselected])
+
+
+def _digest_of(table: pd.DataFrame) -> str:
+    return hashlib.sha256(pd.util.hash_pandas_object(table, index=True).to_numpy().tobytes()).hexdigest()
 
 
 def digest_lines(lines: Iterable[str]) -> str:

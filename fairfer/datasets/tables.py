@@ -98,7 +98,7 @@ def read_table(path: Path, text: Collection[str] = ()) -> SourceTable:
     if suffix not in (".csv", ".tsv"):
         return _clean(table)
     text = {c.casefold() for c in text}
-    return _clean(table, lambda values: values if str(values.name).casefold() in text else _as_numbers(values))
+    return _clean(table, lambda values: values if str(values.name).casefold() in text else as_numbers(values))
 
 
 def from_frame(frame: object) -> SourceTable:
@@ -177,7 +177,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     return table
 
 
-def _as_numbers(text: pd.Series) -> pd.Series:
+def as_numbers(text: pd.Series) -> pd.Series:
     """Convert a column of text to numbers if each value is one and the conversion loses nothing (an id such as 007 is text)."""
     numbers = pd.to_numeric(text, errors="coerce")
     present = text.dropna()

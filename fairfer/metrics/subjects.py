@@ -59,22 +59,36 @@ class SubjectEstimates:
                     )
         return cls(counts, estimates)
 
-    def applied(self, rates: Sequence[Rate], confidence: float) -> list[Rate]:
-        """Rates with the intervals, effective sizes and degrees of freedom of subjects; ``None`` for rates without estimate."""
+    def applied(self, rates: Sequence[Rate], confidence: float, minimum: int = 1) -> list[Rate]:
+        """Rates with the intervals, effective sizes, degrees of freedom and number of subjects.
+
+        Parameters
+        ----------
+        rates
+            Of independent samples. Those without an estimate by subject lose their interval.
+        confidence
+            Of the intervals.
+        minimum
+            A rate of fewer subjects has the status ``few_subjects``.
+        """
         missing = Estimates(np.array(np.nan), np.array(0.0), np.array(np.inf))
         stacked = stack([self.estimates.get((r.attribute, r.group, r.label, r.rate), missing) for r in rates])
         low, high = stacked.limits((1 - confidence) / 2)
         columns = (low, high, stacked.size, stacked.degrees_of_freedom)
         names = ("low", "high", "effective_size", "degrees_of_freedom")
-        return [
-            rate.model_copy(
-                update={
-                    name: float(column[i]) if stacked.size[i] > 0 and np.isfinite(column[i]) else None
-                    for name, column in zip(names, columns, strict=True)
-                }
+        behind = subjects_behind(self.counts, rates)
+        applied = []
+        for i, rate in enumerate(rates):
+            update: dict[str, object] = {
+                name: float(column[i]) if stacked.size[i] > 0 and np.isfinite(column[i]) else None
+                for name, column in zip(names, columns, strict=True)
+            }
+            subjects = behind[rate.attribute, rate.group, rate.label, rate.rate]
+            few = rate.status == "ok" and subjects < minimum
+            applied.append(
+                rate.model_copy(update={**update, "subjects": subjects, **({"status": "few_subjects"} if few else {})})
             )
-            for i, rate in enumerate(rates)
-        ]
+        return applied
 
     def test(
         self, grouping: Grouping, groups: Sequence[Group], rate: str, label: str, generator: np.random.Generator
@@ -87,6 +101,25 @@ class SubjectEstimates:
         member = number[counts.group]
         used = (member >= 0) & (trials > 0)
         return SubjectTest(member[used], counts.unit[used], hits[used], trials[used], generator)
+
+
+def subjects_behind(counts: Mapping[Grouping, Counts], rates: Sequence[Rate]) -> dict[RateKey, int]:
+    """Number of subjects with samples in the denominator of each rate.
+
+    Parameters
+    ----------
+    counts
+        By grouping; a unit is a subject.
+    rates
+        Of these groupings. An F1 averaged over labels has the samples with a known label as its denominator.
+    """
+    numbers: dict[RateKey, int] = {}
+    for grouping, label, rate in dict.fromkeys((r.attribute, r.label, r.rate) for r in rates):
+        of_grouping = counts[grouping]
+        trials = of_grouping.judged if rate in ("macro-F1", "weighted macro-F1") else of_grouping.fraction(rate, label)[1]
+        subjects = np.bincount(of_grouping.group[trials > 0], minlength=len(of_grouping.groups))
+        numbers |= {(grouping, g, label, rate): int(n) for g, n in zip(of_grouping.groups, subjects, strict=True)}
+    return numbers
 
 
 def number_subjects(names: pd.Series) -> np.ndarray:

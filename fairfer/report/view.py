@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Literal
 from fairfer.labels import canonical
 from fairfer.metrics.results import CorrectedGap, Gap, ProbabilisticGap, Rate, StandardizedGap, WeightedRate
 from fairfer.report.text.groups import EVERYONE, Group, Grouping
-from fairfer.report.text.numbers import listed
+from fairfer.report.text.numbers import listed, many
 from fairfer.vocabulary import ALL, LOWER_IS_BETTER, Status
 
 if TYPE_CHECKING:
     from fairfer.audits.result import Audit
+
+TOO_FEW = frozenset({"small", "few_subjects"})
+"""Statuses of rates that are shown, but have too few faces or subjects to be compared."""
 
 ALPHA = 0.05
 """Significance level of the FDR-adjusted p-value."""
@@ -85,6 +88,9 @@ class View:
             (g.rate, g.label, g.attribute): g
             for g in (audit.annotation_sensitivity.gaps if audit.annotation_sensitivity else ())
         }
+        self._corrections: dict[tuple[str, str, Grouping], list[CorrectedGap]] = {}
+        for c in audit.annotation_sensitivity.corrected if audit.annotation_sensitivity else ():
+            self._corrections.setdefault((c.rate, c.label, c.attribute), []).append(c)
 
     @property
     def single_label(self) -> bool:
@@ -141,17 +147,17 @@ class View:
         return self._weighted.get((source, rate, label, grouping, group))
 
     def probabilistic(self, gap: Gap) -> ProbabilisticGap | None:
-        """A gap under probabilistic group membership; its sign is that of `sensitivity`."""
-        row = self._probabilistic.get((gap.rate, gap.label, gap.attribute))
-        if row is None or row.most_likely >= 0:
-            return row
-        value = None if row.probabilistic is None else -row.probabilistic
-        return row.model_copy(update={"most_likely": -row.most_likely, "probabilistic": value})
+        """A gap under probabilistic group membership."""
+        return self._probabilistic.get((gap.rate, gap.label, gap.attribute))
+
+    def corrections(self, gap: Gap) -> list[CorrectedGap]:
+        """A gap of inferred groups as annotated, and corrected for annotation error; empty where no attribute is inferred."""
+        return self._corrections.get((gap.rate, gap.label, gap.attribute), [])
 
     @property
     def standardized(self) -> list[StandardizedGap]:
-        """Standardized gaps by decreasing margin, then those that could not be estimated."""
-        return sorted(self.audit.standardized, key=lambda g: (g.difference is None, -margin(g)))
+        """Standardized gaps by decreasing size of the change, then those that could not be estimated."""
+        return sorted(self.audit.standardized, key=lambda g: (g.change is None, -abs(g.change or 0.0)))
 
     @property
     def strata(self) -> str:
@@ -160,19 +166,14 @@ class View:
 
     @property
     def sensitivity(self) -> list[tuple[Gap, list[CorrectedGap]]]:
-        """Gaps of inferred groups by decreasing margin, each with its corrections for assumed annotation error.
+        """Gaps of inferred groups in the order of `tested`, each as annotated and with its corrections."""
+        return [(g, curve) for g in self.tested if (curve := self.corrections(g))]
 
-        The sign is chosen so that the gap as annotated is positive. A negative value means that the order of the groups is
-        reversed.
-        """
-        curves: dict[tuple[str, str, Grouping], list[CorrectedGap]] = {}
-        for row in self.audit.annotation_sensitivity.corrected if self.audit.annotation_sensitivity else ():
-            curves.setdefault((row.rate, row.label, row.attribute), []).append(row)
-        return [
-            (g, [_oriented(row, curve[0].difference) for row in curve])
-            for g in self.tested
-            if (curve := curves.get((g.rate, g.label, g.attribute)))
-        ]
+    @property
+    def minimum(self) -> str:
+        """What a compared rate has at least: ``20 faces``; with subjects ``20 faces or 10 subjects``, as in *fewer than*."""
+        plan = self.audit.plan
+        return many(plan.minimum, "face") + (f" or {many(plan.minimum_subjects, 'subject')}" if plan.subject else "")
 
     @property
     def noun(self) -> str:
@@ -196,12 +197,6 @@ class View:
         return {_REASONS[status]: n for status, n in everyone.statuses.items() if status != "ok" and n}
 
 
-def _oriented(row: CorrectedGap, as_annotated: float | None) -> CorrectedGap:
-    if as_annotated is None or as_annotated >= 0 or row.difference is None or row.low is None or row.high is None:
-        return row
-    return row.model_copy(update={"difference": -row.difference, "low": -row.high, "high": -row.low})
-
-
 def margin(gap: Gap | StandardizedGap) -> float:
     """A gap minus the gap expected by chance."""
     return (gap.difference or 0.0) - (gap.expected_by_chance or 0.0)
@@ -216,6 +211,11 @@ def _rank(gap: Gap) -> tuple[bool, float, float]:
 def is_significant(gap: Gap | StandardizedGap) -> bool:
     """Whether a gap is statistically significant."""
     return gap.significant if isinstance(gap, Gap) else gap.q is not None and gap.q < ALPHA
+
+
+def is_changed(gap: StandardizedGap) -> bool:
+    """Whether standardization changes a gap: the interval of the change excludes 0."""
+    return gap.change_low is not None and gap.change_high is not None and not gap.change_low <= 0 <= gap.change_high
 
 
 def higher_and_lower(gap: Gap) -> tuple[Group, Group]:

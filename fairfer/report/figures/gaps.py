@@ -1,4 +1,4 @@
-"""Gaps between groups beside those expected by chance: as observed, and directly standardized."""
+"""Gaps between groups beside those expected by chance."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from fairfer.report.figures.rate_axes import draw_rate_axis, round_axis_end
 from fairfer.report.figures.style import BAND, COLORS, MUTED
 from fairfer.report.figures.text_layout import SMALL, shorten, text_width
 from fairfer.report.tables.gaps import gaps_table
-from fairfer.report.tables.standardized import standardized_table
 from fairfer.report.text.groups import grouping_words
 from fairfer.report.text.numbers import many, probability
 from fairfer.report.view import View, is_significant
 
 if TYPE_CHECKING:
-    from fairfer.metrics.results import Gap, StandardizedGap
+    from fairfer.metrics.results import Gap
 
 _MAX_GAPS = 20
 _NOT_SIGNIFICANT = "#6e6e6e"
@@ -28,10 +27,9 @@ _ROW_HEIGHT, _AXIS_WIDTH = 0.2, 3.6
 
 @dataclass(frozen=True)
 class _Row:
-    """A gap of the figure; `observed` is the gap before standardization, ``None`` where nothing was standardized."""
+    """A gap of the figure."""
 
-    gap: Gap | StandardizedGap
-    observed: float | None
+    gap: Gap
 
     @property
     def text(self) -> str:
@@ -40,7 +38,7 @@ class _Row:
     @property
     def maximum(self) -> float:
         gap = self.gap
-        return max(gap.difference or 0.0, gap.expected_by_chance or 0.0, gap.high or 0.0, self.observed or 0.0)
+        return max(gap.difference or 0.0, gap.expected_by_chance or 0.0, gap.high or 0.0)
 
 
 def draw_gaps(view: View) -> list[Picture]:
@@ -60,31 +58,8 @@ def draw_gaps(view: View) -> list[Picture]:
             f" The figure shows at most {_MAX_GAPS} gaps above 0, ordered by gap minus gap expected by chance; the table has "
             "all gaps."
         )
-    canvas = _draw_rows([_Row(g, None) for g in gaps], title)
+    canvas = _draw_rows([_Row(g) for g in gaps], title)
     return [canvas.finish(file_name("gaps"), "gaps", caption, gaps_table(view), title)]
-
-
-def draw_standardized_gaps(view: View) -> list[Picture]:
-    """Directly standardized gaps beside the same gaps before standardization."""
-    tested = [a for a in view.standardized if a.difference is not None]
-    gaps = [a for a in tested if a.label in view.labels and (a.difference or a.unstandardized)][:_MAX_GAPS]
-    if not gaps:
-        return []
-    after = sum(is_significant(a) for a in tested)
-    before = sum(bool((g := view.gap(a.rate, a.label, a.attribute)) and is_significant(g)) for a in tested)
-    title = (
-        f"Standardized for {view.strata}, {after:,} of {many(len(tested), 'gap')} {'is' if after == 1 else 'are'} "
-        f"statistically significant; before standardization, {before:,}"
-    )
-    caption = (
-        f"Dot: gap after direct standardization, which gives all groups the same distribution of {view.strata}. Orange ring: "
-        "gap before standardization. Line: confidence bounds of the standardized gap. Gray bar: gap expected by chance. Filled "
-        "dot: statistically significant (FDR-adjusted p < 0.05). Only strata with faces of every group are used; the "
-        "table gives the share of faces in them."
-    )
-    canvas = _draw_rows([_Row(a, a.unstandardized) for a in gaps], title)
-    name = file_name("standardized gaps")
-    return [canvas.finish(name, "standardized_gaps", caption, standardized_table(view), title)]
 
 
 def _draw_rows(rows: Sequence[_Row], title: str) -> Canvas:
@@ -102,11 +77,6 @@ def _draw_rows(rows: Sequence[_Row], title: str) -> Canvas:
         color = COLORS[0] if significant else _NOT_SIGNIFICANT
         ax.add_patch(Rectangle((0, y - 0.07), gap.expected_by_chance or 0.0, 0.14, facecolor=BAND, edgecolor="none", zorder=1))
         ax.hlines(y, getattr(gap, "low", None) or 0.0, gap.high or 0.0, color=color, linewidth=0.9, alpha=0.7, zorder=2)
-        if row.observed is not None:
-            ax.plot(
-                row.observed, y, "o", markersize=4.6, clip_on=False, zorder=2.5, markeredgecolor=COLORS[1],
-                markerfacecolor="none",
-            )  # fmt: skip
         ax.plot(
             gap.difference or 0.0, y, "o", markersize=5.5, clip_on=False, zorder=3, markeredgewidth=1.1,
             markeredgecolor=color, markerfacecolor=color if significant else "white",

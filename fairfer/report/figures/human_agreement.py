@@ -21,6 +21,7 @@ from fairfer.report.figures.titles import confidence_level
 from fairfer.report.tables.human_agreement import ambiguity_table, human_agreement_table
 from fairfer.report.text import statements
 from fairfer.report.text.groups import EVERYONE, group_words, with_source
+from fairfer.report.view import TOO_FEW
 
 if TYPE_CHECKING:
     from fairfer.metrics.results import Rate, WeightedRate
@@ -132,7 +133,7 @@ def _draw_strata(view: View, title: str) -> Canvas:
         canvas.text(left - 0.1, _TOP + y + 0.035, texts[i], ha="right")
         if stratum.model is None:
             continue
-        fill = "white" if stratum.status == "small" else _MODEL.color
+        fill = "white" if stratum.status in TOO_FEW else _MODEL.color
         ax.hlines(y - _OFFSET, stratum.low or 0.0, stratum.high or 0.0, color=_MODEL.color, linewidth=0.9)
         ax.plot(stratum.model, y - _OFFSET, "s", markersize=4.5, markeredgecolor=_MODEL.color, markerfacecolor=fill)
         if stratum.human is not None:

@@ -14,6 +14,7 @@ from fairfer.report.tables.comparison import changes_table
 from fairfer.report.text.comparison import is_better, is_worse
 from fairfer.report.text.groups import group_words, with_inferred
 from fairfer.report.text.numbers import many
+from fairfer.report.view import TOO_FEW
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,7 +90,7 @@ def _draw_rows(rates: Sequence[Change], labels: list[str], groups: list[Group], 
 def _draw_change(ax: Axes, change: Change, y: float, color: str) -> None:
     if change.base is None or change.candidate is None:
         return
-    alpha = _FAINT if change.status == "small" else 1.0
+    alpha = _FAINT if change.status in TOO_FEW else 1.0
     ax.hlines(y, change.base, change.candidate, color=color, linewidth=1.4, alpha=alpha)
     ax.plot(
         change.base, y, "o", markersize=4.2, markerfacecolor="white", markeredgecolor=color, alpha=alpha, clip_on=False

@@ -16,6 +16,7 @@ from fairfer.report.figures.titles import confidence_level, largest_spread_title
 from fairfer.report.tables import rates as tables
 from fairfer.report.text.groups import EVERYONE
 from fairfer.report.text.numbers import DASH
+from fairfer.report.view import TOO_FEW
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,11 +89,11 @@ def _draw_columns(view: View, grouping: Grouping, groups: list[Group], title: st
 
 def _draw_group(ax: Axes, rates: Sequence[tuple[Rate, float]], style: GroupStyle, width: float) -> None:
     """The bars of one group: rates and their horizontal positions."""
-    for status in ("ok", "small"):
-        bars = [(r, x) for r, x in rates if r.status == status and r.value is not None]
+    for is_small in (False, True):
+        statuses = TOO_FEW if is_small else ("ok",)
+        bars = [(r, x) for r, x in rates if r.status in statuses and r.value is not None]
         if not bars:
             continue
-        is_small = status == "small"
         positions = [x for _, x in bars]
         ax.bar(
             positions,

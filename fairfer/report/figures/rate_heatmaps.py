@@ -20,8 +20,8 @@ from fairfer.report.figures.text_layout import NORMAL, column_label, column_labe
 from fairfer.report.figures.titles import extremes, spread
 from fairfer.report.tables import rates as tables
 from fairfer.report.text.groups import capital, group_words, with_source
-from fairfer.report.text.numbers import DASH, listed, many, rate, whole
-from fairfer.report.view import RATE_DESCRIPTIONS, RATES, View
+from fairfer.report.text.numbers import DASH, listed, rate, whole
+from fairfer.report.view import RATE_DESCRIPTIONS, RATES, TOO_FEW, View
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,8 +79,7 @@ def _page_suffix(view: View, blocks: list[Block]) -> str:
 
 
 def _cell_note(view: View) -> str:
-    minimum = many(view.audit.plan.minimum, "face")
-    return f"Below each rate: numerator and denominator. Hatched: fewer than {minimum}. {DASH}: not estimable."
+    return f"Below each rate: numerator and denominator. Hatched: fewer than {view.minimum}. {DASH}: not estimable."
 
 
 def _heatmap(view: View, blocks: Sequence[Block], grid: _Grid, title: str) -> Canvas:
@@ -143,7 +142,7 @@ def _draw_cell(ax: Axes, x: int, y: int, cell: Rate) -> None:
         ax.text(x + 0.5, y + 0.5, DASH, ha="center", va="center", color=MUTED, size=NORMAL)
         return
     color = INK
-    if cell.status == "small":
+    if cell.status in TOO_FEW:
         ax.add_patch(Rectangle((x + 0.03, y + 0.06), 0.94, 0.88, facecolor="white", edgecolor=HATCH, hatch="////", linewidth=0))
         ax.add_patch(Rectangle((x + 0.2, y + 0.14), 0.6, 0.72, facecolor="white", edgecolor="none"))
     else:

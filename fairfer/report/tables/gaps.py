@@ -24,7 +24,13 @@ POWER_COLUMNS = (
 TEST_COLUMNS = ("expected by chance", "p", "q", "upper bound", "least favorable", "most favorable")
 
 _NONE_NEEDED = "none"
-_REASONS = {"small": "too few", "not_estimable": "not estimable", "empty": "no faces", "unannotated": "unannotated"}
+_REASONS = {
+    "small": "too few",
+    "few_subjects": "too few subjects",
+    "not_estimable": "not estimable",
+    "empty": "no faces",
+    "unannotated": "unannotated",
+}
 
 
 def gaps_csv(view: View) -> str:

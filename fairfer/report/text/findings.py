@@ -156,7 +156,7 @@ def _no_finding(view: View) -> KeyFinding:
     if not view.groupings:
         return KeyFinding("No groups were compared: no attribute was selected, or the dataset has none")
     if not view.tested:
-        minimum = many(view.audit.plan.minimum, "face")
+        minimum = view.minimum.replace(" or ", " and ")
         return KeyFinding(f"No gap could be tested: no rate has two groups with at least {minimum}")
     nearest = next((g for g in view.tested if g.difference), None)
     if nearest is None:

@@ -155,7 +155,8 @@ GLOSSARY: Mapping[str, Entry] = {
     "not-estimable": Entry(
         "Not estimable, too few",
         "A rate with a denominator of 0 is not estimable and is shown as \N{EN DASH}. A rate with a denominator below the "
-        "minimum is marked \N{LEFT DOUBLE QUOTATION MARK}too few\N{RIGHT DOUBLE QUOTATION MARK} and is not compared.",
+        "minimum number of faces (or of subjects, with a subject column) is "
+        "marked \N{LEFT DOUBLE QUOTATION MARK}too few\N{RIGHT DOUBLE QUOTATION MARK} and is not compared.",
         ("not estimable", "too few"),
     ),
 }

@@ -171,6 +171,15 @@ def listed(items: Sequence[str], last: str = "and") -> str:
     return f"{', '.join(items[:-1])}, {last} {items[-1]}"
 
 
+def list_some(items: Sequence[str], most: int = 5) -> str:
+    """Join the first items as in a sentence, and count the others.
+
+    >>> list_some(["a", "b", "c"], 2), list_some(["a", "b"], 2)
+    ('a, b, and 1 more', 'a and b')
+    """
+    return listed(items) if len(items) <= most else listed([*items[:most], f"{len(items) - most:,} more"])
+
+
 def no_breaks(text: str) -> str:
     """Put no-break spaces inside ``q = 0.03``, ``n = 12`` and ``95 %``, so that no line ends there."""
     text = re.sub(r"\b([pqn]) ([=<>]) (?=\d)", rf"\1{NO_BREAK}\2{NO_BREAK}", text)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fairfer.report.text.findings import gap_name
 from fairfer.report.text.groups import EVERYONE, Grouping, capital, people, with_source
-from fairfer.report.text.numbers import distinct_rates, signed
+from fairfer.report.text.numbers import distinct_rates, rate, signed
 
 if TYPE_CHECKING:
     from fairfer.report.view import View
@@ -43,19 +43,27 @@ def ambiguity_statement(view: View) -> str:
 
 
 def annotation_error_statement(view: View) -> str:
-    """The gap with the largest margin, if 10 % of the annotations were wrong."""
+    """The first gap, corrected by a validation sample, or as it could be if 10 % of the annotations were wrong."""
     for gap, curve in view.sensitivity:
-        by_error = {c.error: c for c in curve}
-        as_is, corrected = by_error.get(0.0), by_error.get(_TENTH)
-        if not gap.difference or as_is is None or as_is.difference is None or corrected is None:
+        as_is = curve[0].difference
+        if not gap.difference or as_is is None:
             continue
-        if corrected.difference is None:
-            return f"If 10 % of the annotations were wrong, the gap in {gap_name(gap)} would not be estimable"
-        texts = distinct_rates([abs(corrected.difference), abs(as_is.difference)])
-        order = " and in the opposite direction" if corrected.difference < 0 else ""
-        change = f"{texts[0]} instead of {texts[1]}{order}"
-        return f"If 10 % of the annotations were wrong, the gap in {gap_name(gap)} would be {change}"
+        validated = [c.difference for c in curve if c.scenario == "validation"]
+        values = validated or [c.difference for c in curve if c.error == _TENTH]
+        if not values:
+            continue
+        premise = "Corrected by the validation sample" if validated else "If 10 % of the annotations were wrong"
+        known = [v for v in values if v is not None]
+        if len(known) < len(values):
+            return f"{premise}, the gap in {gap_name(gap)} would not be estimable"
+        texts = [_gap_text(v) for v in (min(known), max(known))]
+        span = texts[0] if texts[0] == texts[1] else f"between {texts[0]} and {texts[1]}"
+        return f"{premise}, the gap in {gap_name(gap)} would be {span} instead of {_gap_text(as_is)}"
     return "Sensitivity of gaps to annotation error"
+
+
+def _gap_text(value: float) -> str:
+    return signed(value) if value < 0 else rate(value)
 
 
 def association_statement(view: View) -> str:

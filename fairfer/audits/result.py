@@ -22,6 +22,7 @@ from fairfer.audits.plan import AuditPlan
 from fairfer.errors import RunError, UsageError, did_you_mean
 from fairfer.files import write_text
 from fairfer.metrics.index_results import ConfusionGap, FairnessIndex, ImpactRatio
+from fairfer.metrics.option_results import GeeDifference, Interaction, PooledRate
 from fairfer.metrics.results import (
     AnnotationSensitivity,
     Confusion,
@@ -115,6 +116,9 @@ TABLES: dict[str, type[BaseModel]] = {
     "confusion_gaps": ConfusionGap,
     "indices": FairnessIndex,
     "impact_ratios": ImpactRatio,
+    "pooled": PooledRate,
+    "interactions": Interaction,
+    "gee": GeeDifference,
     "scores": ScoreMetric,
     "reliability": ReliabilityBin,
     "standardized": StandardizedGap,
@@ -160,6 +164,9 @@ class Audit(Strict):
         Who is in the data; ``None`` when no groups were compared.
     standardized
         Gaps after direct standardization over the columns of ``--standardize``.
+    pooled, interactions, gee
+        Results of ``--pool``, ``--interaction`` and ``--gee``: partially pooled rates of intersections, tests of whether two
+        attributes act together, and differences at equal covariates from a model.
     human_agreement
         What raters' votes show; ``None`` without votes.
     annotation_sensitivity
@@ -192,6 +199,9 @@ class Audit(Strict):
     gaps: list[Gap]
     dataset_bias: DatasetBias | None = None
     standardized: list[StandardizedGap] = Field(default_factory=list)
+    pooled: list[PooledRate] = Field(default_factory=list)
+    interactions: list[Interaction] = Field(default_factory=list)
+    gee: list[GeeDifference] = Field(default_factory=list)
     human_agreement: HumanAgreement | None = None
     annotation_sensitivity: AnnotationSensitivity | None = None
     checksum: str = ""

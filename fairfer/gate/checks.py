@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fairfer.errors import RunError
-from fairfer.gate.measurements import COMPLEMENTS, Measurement, measure_level, measure_loss, measure_paired_loss
+from fairfer.gate.measurements import COMPLEMENTS, UNBOUNDED, Measurement, measure_level, measure_loss, measure_paired_loss
 from fairfer.gate.verdict import GroupExclusion
 from fairfer.vocabulary import ALL, Group, Grouping, group_name, grouping_name, is_annotated
 
@@ -85,13 +85,13 @@ class Check:
 
     def passes(self, error: float, factor: float = 1.0) -> bool:
         """Whether the confidence bound with this error satisfies the limit."""
-        low, high = self.bounds(error, error, factor)
+        low, high = self.bounds(error, UNBOUNDED, factor)
         rule = self.target.rule
         return low >= rule.limit if rule.is_minimum else high <= rule.limit
 
     def fails(self, error: float, factor: float = 1.0) -> bool:
         """Whether the confidence bound with this error violates the limit."""
-        low, high = self.bounds(error, error, factor)
+        low, high = self.bounds(UNBOUNDED, error, factor)
         rule = self.target.rule
         return high < rule.limit if rule.is_minimum else low > rule.limit
 

@@ -28,7 +28,6 @@ import numpy as np
 
 from fairfer.errors import RunError, UsageError, did_you_mean
 from fairfer.gate.checks import REGRESSION_RATES, Check, Target, create_check
-from fairfer.gate.measurements import Measurement
 from fairfer.gate.policy import JUDGED_OVERALL_RATES, JUDGED_RATES, Policy, Rule
 from fairfer.gate.verdict import EXIT_CODES, CheckResult, GroupSampleSize, Outcome, Verdict
 from fairfer.labels import canonical
@@ -37,6 +36,7 @@ from fairfer.vocabulary import ALL, EVERYONE, LOWER_IS_BETTER, Group, Grouping, 
 if TYPE_CHECKING:
     from fairfer.audits.comparison import Comparison
     from fairfer.audits.result import Audit
+    from fairfer.gate.measurements import Measurement
 
 MAX_SAMPLE_FACTOR = 100
 """Additional sample sizes are stated up to this multiple of the present sample size."""

@@ -9,6 +9,7 @@ shared subjects       the same, of effective counts (`fairfer.stats.effective`);
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -32,6 +33,9 @@ COMPLEMENTS = {"TNR": "FPR", "FNR": "TPR"}
 
 Bounds = Callable[[float, float, float], tuple[float, float]]
 """Lower and upper confidence bound, for the error of the lower, the error of the upper, and a factor of the sample size."""
+
+UNBOUNDED = 1.0
+"""Error of a bound that is not needed, and not computed."""
 
 _ROUNDING = 1e-9
 """One of ten subjects with equally many faces has a tenth of them."""
@@ -182,15 +186,24 @@ def _largest_loss(
 def _cached(lower: _Bound, upper: _Bound) -> Bounds:
     """Both bounds, each computed once for an error and factor: a verdict asks for them several times."""
     low, high = cache(lower), cache(upper)
-    return lambda lower_error, upper_error, factor: (low(lower_error, factor), high(upper_error, factor))
+    return lambda lower_error, upper_error, factor: (
+        -math.inf if lower_error >= UNBOUNDED else low(lower_error, factor),
+        math.inf if upper_error >= UNBOUNDED else high(upper_error, factor),
+    )
 
 
 def _gap_bounds(counts: _Counts) -> Bounds:
     pairs = len(counts.trials) * (len(counts.trials) - 1) // 2
-    return _cached(
-        lambda error, factor: gap_bound_below(*counts.effective(error / pairs / 2, factor), error),
-        lambda error, factor: gap_bound_above(*counts.effective(error, factor), error),
-    )
+
+    def lower(error: float, factor: float) -> float:
+        share = error / pairs
+        arc = ArcLimits.of_counts(*counts.effective(share / 2, factor), [[share], [share / 2]])
+        return float(gap_bound_below(counts.rate, arc, share))
+
+    def upper(error: float, factor: float) -> float:
+        return float(gap_bound_above(ArcLimits.of_counts(*counts.effective(error, factor), error)))
+
+    return _cached(lower, upper)
 
 
 def _ratio_bounds(counts: _Counts) -> Bounds:

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 _ERFC = np.frompyfunc(math.erfc, 1, 1)
 _LGAMMA = np.frompyfunc(math.lgamma, 1, 1)
-_FEW = 100
+_FEW = 50
 """Hits or misses up to which the incomplete beta function is computed; beyond, its expansion is exact to 4 in 100,000."""
 
 _TERMS = 30
 """Terms of the continued fraction; with few hits or misses 20 suffice for 10 digits."""
 
-_EXACT = 1e-9
+_EXACT = 1e-6
 """Relative precision of the continued fraction."""
 
 _LEAST_HITS = 0.5
@@ -67,7 +67,8 @@ def normal_tail(z: ArrayLike) -> Floats:
     return np.asarray(0.5 * _ERFC(np.asarray(z, float) / math.sqrt(2)), np.float64)
 
 
-def _normal_quantiles(probability: Floats) -> Floats:
+def normal_quantiles(probability: Floats) -> Floats:
+    """Quantiles of the standard normal distribution."""
     values, index = np.unique(probability, return_inverse=True)
     return np.array([NormalDist().inv_cdf(float(p)) for p in values])[index.reshape(probability.shape)]
 
@@ -80,7 +81,7 @@ def _lower(k: Floats, n: Floats, error: Floats) -> Floats:
         return limit
     # As many hits or more in n trials is the distribution function of Beta(k, n - k + 1).
     a, b, error = k[some], np.maximum(n - k, 0)[some] + 1, error[some]
-    x = _expansion_quantile(a, b, -_normal_quantiles(error))
+    x = _expansion_quantile(a, b, -normal_quantiles(error))
     few = np.minimum(a, b) <= _FEW
     x[few] = _refined(x[few], a[few], b[few], error[few])
     limit[some] = x
@@ -114,16 +115,14 @@ def _expansion_quantile(a: Floats, b: Floats, z: Floats) -> Floats:
 
 
 def _refined(x: Floats, a: Floats, b: Floats, error: Floats) -> Floats:
-    """Newton's method for the logarithm of the incomplete beta function, from a point close to the solution."""
+    """One step of Newton's method for the logarithm of the incomplete beta function, which is nearly straight here."""
     if not x.size:
         return x
     constant = np.asarray(_LGAMMA(a + b) - _LGAMMA(a + 1) - _LGAMMA(b), np.float64)
     y, target = np.log(x / (1 - x)), np.log(error)
-    for _ in range(2):
-        x = 1 / (1 + np.exp(-y))
-        fraction = _continued_fraction(a, b, x)
-        log_tail = constant + a * np.log(x) - b * np.log1p(np.exp(y)) + np.log(fraction)
-        y = y - (log_tail - target) * fraction / a
+    fraction = _continued_fraction(a, b, x)
+    log_tail = constant + a * np.log(x) - b * np.log1p(np.exp(y)) + np.log(fraction)
+    y = y - (log_tail - target) * fraction / a
     return 1 / (1 + np.exp(-y))
 
 

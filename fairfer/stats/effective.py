@@ -49,8 +49,8 @@ def cautious_trials(
     The correlation within subjects that the effective size implies is averaged with a correlation of 1, which counts as one
     informative subject beside ``subjects · spread`` others: where nearly all subjects are alike, as at rates near 0 and 1, the
     sample may lack the few that vary, and the estimate is too small. The size is multiplied by the squared ratio of the normal
-    to Student's quantile (Korn and Graubard 1998, Surv. Methodol. 24). Each subject counts as one trial at least: no correlation
-    makes samples less precise.
+    to Student's quantile (Korn and Graubard 1998, Surv. Methodol. 24). Each subject counts as one trial at least: no
+    correlation makes samples less precise.
     """
     v, n_eff, s, n = (np.asarray(a, float) for a in (spread, size, subjects, trials))
     most = n / s

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fairfer.stats.binomial import clopper_pearson, normal_tail
+from fairfer.stats.binomial import clopper_pearson, normal_quantiles, normal_tail
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -32,8 +32,8 @@ _DIRECTIONS = 9
 """Points on the quarter circle z₁² + z₂² = z², the radius of which is enlarged so that no direction between them is missed."""
 
 _ANGLES = np.linspace(0, math.pi / 2, _DIRECTIONS)
-_ENLARGED = 1 / math.cos(math.pi / 4 / (_DIRECTIONS - 1))
-_BISECTIONS = 30
+_DIRECTION = np.maximum(np.cos(_ANGLES), 0) / math.cos(math.pi / 4 / (_DIRECTIONS - 1))
+_BISECTIONS = 12
 
 
 @dataclass(frozen=True)
@@ -43,32 +43,32 @@ class ArcLimits:
     Attributes
     ----------
     low, high
-        (directions, rates) limits. Point i of the first rate and point ``-1 - i`` of the second are one point of the circle.
+        (directions, ..., rates) limits. Point i of the first rate and point ``-1 - i`` of the second are one point of the
+        circle.
     """
 
     low: Floats
     high: Floats
 
     @classmethod
-    def of_counts(cls, hits: ArrayLike, trials: ArrayLike, tail: float) -> ArcLimits:
-        """Limits of (rates,) or (…, rates) counts, for combinations of two of them with the error `tail`."""
-        k, n = np.asarray(hits, float), np.asarray(trials, float)
-        z = -NormalDist().inv_cdf(tail) * _ENLARGED * np.cos(_ANGLES)
-        error = normal_tail(np.maximum(z, 0))
-        return cls(*clopper_pearson(k, n, error.reshape(-1, *(1,) * k.ndim)))
+    def of_counts(cls, hits: ArrayLike, trials: ArrayLike, tail: ArrayLike) -> ArcLimits:
+        """Limits of (..., rates) counts, for combinations of two rates with the error `tail`, of shape () or (..., 1)."""
+        k, n, z = np.asarray(hits, float), np.asarray(trials, float), -normal_quantiles(np.asarray(tail, float))
+        directions = _DIRECTION.reshape(-1, *(1,) * max(k.ndim, z.ndim))
+        return cls(*clopper_pearson(k, n, normal_tail(directions * z)))
 
     def difference(self, one: Index, other: Index) -> tuple[Floats, Floats]:
         """Lower and upper limit of rate `one` minus rate `other`, by their indices."""
-        low = (self.low[:, one] - self.high[::-1, other]).min(axis=0)
-        high = (self.high[:, one] - self.low[::-1, other]).max(axis=0)
+        low = (self.low[..., one] - self.high[::-1][..., other]).min(axis=0)
+        high = (self.high[..., one] - self.low[::-1][..., other]).max(axis=0)
         return low, high
 
     def ratio(self, one: Index, other: Index) -> tuple[Floats, Floats]:
         """Lower and upper limit of rate `one` divided by rate `other`; infinite where the other may be 0."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            low = (self.low[:, one] / self.high[::-1, other]).min(axis=0)
-            bottom = self.low[::-1, other]
-            high = np.where(bottom > 0, self.high[:, one] / bottom, np.inf).max(axis=0)
+            low = (self.low[..., one] / self.high[::-1][..., other]).min(axis=0)
+            bottom = self.low[::-1][..., other]
+            high = np.where(bottom > 0, self.high[..., one] / bottom, np.inf).max(axis=0)
         return low, high
 
 
@@ -123,56 +123,66 @@ def _paired_upper(more: Floats, less: Floats, trials: Floats, tail: float) -> Fl
     return limit
 
 
-def gap_bound_above(hits: ArrayLike, trials: ArrayLike, tail: float) -> float:
-    """Upper bound of the gap of (groups,) rates: no pair differs by more.
+def gap_bound_above(arc: ArcLimits) -> Floats:
+    """Upper bound of the gap of rates: no pair differs by more.
 
     All pairs must be within a limit for a gap to be within it, so each is tested with the full error (intersection-union:
     Berger 1982, Technometrics 24).
+
+    Parameters
+    ----------
+    arc
+        (..., groups) limits at this error.
+
+    Returns
+    -------
+    ndarray
+        (...,) bounds.
     """
-    arc = ArcLimits.of_counts(hits, trials, tail)
-    low, high = arc.difference(*_pairs(arc.low.shape[1]))
-    return float(np.maximum(np.abs(low), np.abs(high)).max())
+    low, high = arc.difference(*pairs_of(arc.low.shape[-1]))
+    bound: Floats = np.maximum(np.abs(low), np.abs(high)).max(axis=-1)
+    return bound
 
 
-def gap_bound_below(hits: ArrayLike, trials: ArrayLike, tail: float) -> float:
-    """Lower bound of the gap of (groups,) rates: some pair differs by more; 0 where no pair is shown to differ.
+def gap_bound_below(rates: Floats, arc: ArcLimits, error: float) -> Floats:
+    """Lower bound of the gap of rates: some pair differs by more; 0 where no pair is shown to differ.
 
-    One pair suffices, so the error is divided among the pairs (Bonferroni). Either rate of a pair may be the larger one: far
-    from 0 the bound is one-sided, near 0 two-sided.
+    One pair suffices, so the error of the gap is to be divided among the pairs (Bonferroni). Either rate of a pair may be the
+    larger one: far from 0 the bound is one-sided, near 0 two-sided.
+
+    Parameters
+    ----------
+    rates
+        (..., groups) observed rates.
+    arc
+        (2, ..., groups) limits at `error` and at half of it.
+    error
+        Error of one pair.
+
+    Returns
+    -------
+    ndarray
+        (...,) bounds.
     """
-    k, n = np.asarray(hits, float), np.asarray(trials, float)
-    one, other = _pairs(len(k))
-    error = tail / len(one)
-    z = np.array([-NormalDist().inv_cdf(e) for e in (error, error / 2)])
-    sided = [_size_below(*ArcLimits.of_counts(k, n, e).difference(one, other)) for e in (error, error / 2)]
-    observed = np.abs(k[one] / n[one] - k[other] / n[other])
-    return float(_folded(observed, sided[0], sided[1], z, error).max())
+    one, other = pairs_of(rates.shape[-1])
+    low, high = arc.difference(one, other)
+    sided = np.maximum(low, -high)  # negative where the difference may be 0
+    observed = np.abs(rates[..., one] - rates[..., other])
+    bound: Floats = _folded(observed, sided[0], sided[1], error).max(axis=-1)
+    return bound
 
 
-def _pairs(groups: int) -> tuple[Index, Index]:
+def pairs_of(groups: int) -> tuple[Index, Index]:
+    """Indices of the first and of the second group of every pair."""
     one, other = (np.array(x, np.intp) for x in zip(*itertools.combinations(range(groups), 2), strict=True))
     return one, other
 
 
-def _size_below(low: Floats, high: Floats) -> Floats:
-    """Lower bound of an absolute difference from limits of the difference; negative where it may be 0."""
-    return np.maximum(low, -high)
-
-
-def _folded(observed: Floats, one_sided: Floats, two_sided: Floats, z: Floats, error: float) -> Floats:
-    """Largest bounds between two limits that a difference in either direction exceeds with the stated error.
-
-    Parameters
-    ----------
-    observed, one_sided, two_sided
-        (pairs,) observed absolute difference and its lower bounds with deviates ``z[0]`` and ``z[1]``.
-    z
-        Normal deviates of `error` and of half of it.
-    error
-        Probability of exceeding the bound.
-    """
+def _folded(observed: Floats, one_sided: Floats, two_sided: Floats, error: float) -> Floats:
+    """Bounds of absolute differences, between those with the whole and with half of the error in each direction."""
+    z = [-NormalDist().inv_cdf(e) for e in (error, error / 2)]
     standard_error = np.maximum((observed - two_sided) / z[1], 1e-300)
-    share_low, share_high = np.zeros(len(observed)), np.ones(len(observed))
+    share_low, share_high = np.zeros(observed.shape), np.ones(observed.shape)
     for _ in range(_BISECTIONS):
         share = (share_low + share_high) / 2
         deviate = z[0] + (z[1] - z[0]) * share

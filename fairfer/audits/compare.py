@@ -266,14 +266,13 @@ def _change(key: tuple[str, Grouping, Group, str], cells: _PairedCells, plan: Au
         q=None,
         status=status,
         effective_size=None if precision is None else precision.effective_size,
-        degrees_of_freedom=None if precision is None else precision.degrees_of_freedom,
         largest_share=None if precision is None else precision.largest_share,
     )
 
 
 @dataclass(frozen=True)
 class _Precision:
-    """Of a change where several samples show one subject: see `fairfer.metrics.results.Rate`; and the number of subjects."""
+    """Of a change where several samples show one subject: see `fairfer.metrics.results.Rate`; with the number of subjects."""
 
     effective_size: float
     degrees_of_freedom: float

@@ -37,8 +37,8 @@ class Change(Strict):
 
     Of ``trials`` samples, ``both`` are hits of both models, ``gained`` of the candidate only and ``lost`` of the base only;
     ``change`` is the candidate's rate minus the base's. ``p`` is McNemar's mid-p-value, ``q`` the same, FDR-adjusted over all
-    changes. Where several samples show one subject, ``effective_size``, ``degrees_of_freedom`` and ``largest_share`` are as
-    those of a rate (`fairfer.metrics.results.Rate`).
+    changes. Where several samples show one subject, ``effective_size`` and ``largest_share`` are as those of a rate
+    (`fairfer.metrics.results.Rate`).
     """
 
     label: str
@@ -58,7 +58,6 @@ class Change(Strict):
     q: float | None
     status: RateStatus
     effective_size: float | None = None
-    degrees_of_freedom: float | None = None
     largest_share: float | None = None
 
 

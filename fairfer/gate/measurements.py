@@ -75,14 +75,14 @@ class _Counts:
     ----------
     hits, trials
         (groups,) counts.
-    size, subjects
-        (groups,) effective trials, and number of equally large subjects; NaN where samples are independent.
+    size, largest_share
+        (groups,) effective trials, and share of the trials that one subject has at most; NaN where samples are independent.
     """
 
     hits: Floats
     trials: Floats
     size: Floats
-    subjects: Floats
+    largest_share: Floats
 
     @classmethod
     def of_rates(cls, rates: Sequence[Rate]) -> _Counts:
@@ -99,7 +99,7 @@ class _Counts:
     def effective(self, error: float, factor: float) -> tuple[Floats, Floats]:
         """Hits and trials of as many independent samples, for limits with this error."""
         spread = self.rate * (1 - self.rate)
-        trials = _effective_trials(spread, self.size, self.subjects, self.trials, error, factor)
+        trials = _effective_trials(spread, self.size, self.largest_share, self.trials, error, factor)
         return self.rate * trials, trials
 
 
@@ -156,11 +156,11 @@ def measure_paired_loss(rule: Rule, changes: Sequence[Change], *, by_subject: bo
     # Where less is better of the rate that is stored, its gains are the losses.
     worse, better = (gained, lost) if stored in LOWER_IS_BETTER else (lost, gained)
     loss = (worse - better) / trials
-    size, subjects = _precision(changes)
+    size, largest_share = _precision(changes)
 
     def limits(error: float, factor: float) -> tuple[Floats, Floats]:
         spread = (worse + better) / trials - loss**2
-        effective = _effective_trials(spread, size, subjects, trials, error, factor)
+        effective = _effective_trials(spread, size, largest_share, trials, error, factor)
         share = effective / trials
         return paired_bounds(worse * share, better * share, effective, error)
 
@@ -231,17 +231,19 @@ def _worst_bounds(counts: _Counts) -> Bounds:
 
 
 def _precision(rows: Sequence[Rate] | Sequence[Change]) -> tuple[Floats, Floats]:
-    """Effective sizes and numbers of equally large subjects; NaN where samples are independent."""
+    """Effective sizes and largest shares of one subject; NaN where samples are independent."""
     size = [np.nan if r.effective_size is None else r.effective_size for r in rows]
-    subjects = [np.nan if r.degrees_of_freedom is None else r.degrees_of_freedom + 1 for r in rows]
-    return np.array(size, float), np.array(subjects, float)
+    share = [np.nan if r.largest_share is None else r.largest_share for r in rows]
+    return np.array(size, float), np.array(share, float)
 
 
-def _effective_trials(spread: Floats, size: Floats, subjects: Floats, trials: Floats, error: float, factor: float) -> Floats:
+def _effective_trials(
+    spread: Floats, size: Floats, largest_share: Floats, trials: Floats, error: float, factor: float
+) -> Floats:
     shared = np.isfinite(size)
     effective = trials * factor
     if shared.any():
-        effective[shared] = cautious_trials(spread[shared], size[shared], subjects[shared], trials[shared], error, factor)
+        effective[shared] = cautious_trials(spread[shared], size[shared], largest_share[shared], trials[shared], error, factor)
     return effective
 
 

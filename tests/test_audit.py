@@ -253,11 +253,18 @@ def test_p_values_are_adjusted_over_all_gaps_of_the_audit(crossed_audit):
 
 
 def test_a_gap_does_not_depend_on_other_groupings(crossed, crossed_audit):
-    """Each gap has a random stream of its own, so another grouping changes its q-value and nothing else."""
+    """Each gap has a random stream of its own; another grouping changes only what allows for the number of gaps.
+
+    A test may be drawn longer in one of the families, so its p-value may differ by Monte-Carlo error.
+    """
     alone = {(g.label, g.rate): g for g in audited(crossed, by=["gender"], minimum=3).gaps}
     for gap in crossed_audit.gaps:
         if gap.attribute == ("gender",):
-            assert gap.model_copy(update={"q": None}) == alone[gap.label, gap.rate].model_copy(update={"q": None})
+            other = alone[gap.label, gap.rate]
+            for field in ("worst", "best", "difference", "ratio", "expected_by_chance", "high", "status", "groups", "excluded"):
+                assert getattr(gap, field) == getattr(other, field)
+            assert (gap.p is None) == (other.p is None)
+            assert (gap.p or 0) == pytest.approx(other.p or 0, abs=0.02)
 
 
 def test_a_planted_gap_is_significant_and_the_gap_expected_by_chance_is_exact(crossed):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fairfer.audits.further_results import further_results
 from fairfer.audits.join import JoinedSamples, join
 from fairfer.audits.plan import AuditPlan, check_plan
 from fairfer.audits.result import AttributeInfo, Audit, DataInfo, LabelInfo, ModelInfo, StepInfo
@@ -86,6 +87,7 @@ def audit_predictions(
         store_samples(Path(run), design, date, invocation)
     counts = measured.counts
     scores = compute_scores(counts, plan.metrics, measured.by_subject)
+    standardized = standardized_gaps(measured.gaps, samples.strata(), plan.metrics) if plan.standardize else []
     return Audit(
         date=date,
         command=invocation.command,
@@ -118,7 +120,8 @@ def audit_predictions(
         rates=measured.rates,
         gaps=measured.gaps,
         dataset_bias=dataset_bias(counts, measured.rates, design.task) if design.groupings else None,
-        standardized=standardized_gaps(measured.gaps, samples.strata(), plan.metrics) if plan.standardize else [],
+        standardized=standardized,
+        **further_results(samples, counts, measured.rates, measured.by_subject, standardized),
         human_agreement=_human_agreement(samples),
         annotation_sensitivity=_annotation_sensitivity(samples, measured),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +30,7 @@ DEFAULT_THRESHOLD = 0.5
 
 _LEAST_CONFIDENCE = 0.5
 _LEAST_PERMUTATIONS = 100
+_TWO = 2
 
 
 class AuditPlan(Strict):
@@ -57,6 +59,12 @@ class AuditPlan(Strict):
         numbers are cut into fifths.
     subject
         Column that names the subject of a sample, where several samples show one. Intervals and tests are then by subject.
+    pool
+        Whether to pool the rates of intersections partially.
+    interaction
+        Whether to test if the two attributes of an intersection act together, beyond the sum of their effects.
+    gee
+        Whether to fit a logistic model with the columns of `standardize` as covariates and a correlation within subjects.
     """
 
     by: tuple[Grouping, ...] = ()
@@ -69,6 +77,9 @@ class AuditPlan(Strict):
     seed: int = 0
     standardize: tuple[str, ...] = ()
     subject: str = ""
+    pool: bool = False
+    interaction: bool = False
+    gee: bool = False
 
     @model_validator(mode="wrap")
     @classmethod
@@ -230,6 +241,7 @@ def check_plan(plan: AuditPlan, dataset: Dataset, model_labels: LabelSpace, mode
         message = f"--subject {plan.subject}: {dataset.name} has no such column; {did_you_mean(plan.subject, columns)}"
         raise UsageError(message)
     _check_standardized(plan)
+    _check_options(plan)
     groupings = plan.by or tuple((a.name,) for a in prepared.attributes if a.name not in (plan.subject, *plan.standardize))
     attributes = {n: prepared.attribute(n) for g in groupings for n in g}
     groups = {EVERYONE: (EVERYONE,), **{g: _cross(g, attributes) for g in groupings}}
@@ -261,6 +273,24 @@ def _check_standardized(plan: AuditPlan) -> None:
                     "have the same distribution of it, so leave one of the two out"
                 )
                 raise UsageError(message)
+
+
+def _check_options(plan: AuditPlan) -> None:
+    """Refuse analyses that could have no result, before any model runs."""
+    crossed = [g for g in plan.by if len(g) > 1]
+    if plan.pool and not crossed:
+        message = "--pool: no grouping crosses attributes, so there is nothing to pool; add one, such as --by gender,race"
+        raise UsageError(message)
+    if plan.interaction and not any(len(g) == _TWO for g in crossed):
+        message = "--interaction: no grouping crosses two attributes; add one, such as --by gender,race"
+        raise UsageError(message)
+    if plan.gee and not (plan.subject and plan.standardize):
+        lacking = "--standardize COLUMN" if plan.subject else "--subject COLUMN"
+        message = f"--gee: the model needs subjects and covariates; add {lacking}, or leave --gee out"
+        raise UsageError(message)
+    if plan.gee and importlib.util.find_spec("statsmodels") is None:
+        message = "--gee needs statsmodels, which is not installed; run: pip install 'fairfer[regression]'"
+        raise UsageError(message)
 
 
 def _cross(grouping: Grouping, attributes: Mapping[str, Attribute]) -> tuple[Group, ...]:

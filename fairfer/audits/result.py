@@ -21,6 +21,8 @@ from fairfer import plugins
 from fairfer.audits.plan import AuditPlan
 from fairfer.errors import RunError, UsageError, did_you_mean
 from fairfer.files import write_text
+from fairfer.metrics.index_results import ConfusionGap, FairnessIndex, ImpactRatio
+from fairfer.metrics.option_results import GeeDifference, Interaction, PooledRate
 from fairfer.metrics.results import (
     AnnotationSensitivity,
     Confusion,
@@ -111,6 +113,12 @@ TABLES: dict[str, type[BaseModel]] = {
     "counts": LabelCount,
     "sizes": GroupCount,
     "confusions": Confusion,
+    "confusion_gaps": ConfusionGap,
+    "indices": FairnessIndex,
+    "impact_ratios": ImpactRatio,
+    "pooled": PooledRate,
+    "interactions": Interaction,
+    "gee": GeeDifference,
     "scores": ScoreMetric,
     "reliability": ReliabilityBin,
     "standardized": StandardizedGap,
@@ -142,6 +150,10 @@ class Audit(Strict):
         TP, FN, FP, TN per label and group, and the size of each group.
     confusions
         Truth x predicted per group; empty for multi-label audits.
+    confusion_gaps
+        Differences between groups in each confusion; empty for multi-label audits.
+    indices, impact_ratios
+        Summary indices per label and grouping, and selection and scoring rates relative to the highest.
     score_scale
         ``probability``, or ``unbounded`` when only the order of the scores has a meaning; ``None`` without scores.
     histograms, scores, reliability
@@ -152,6 +164,9 @@ class Audit(Strict):
         Who is in the data; ``None`` when no groups were compared.
     standardized
         Gaps after direct standardization over the columns of ``--standardize``.
+    pooled, interactions, gee
+        Results of ``--pool``, ``--interaction`` and ``--gee``: partially pooled rates of intersections, tests of whether two
+        attributes act together, and differences at equal covariates from a model.
     human_agreement
         What raters' votes show; ``None`` without votes.
     annotation_sensitivity
@@ -173,6 +188,9 @@ class Audit(Strict):
     counts: list[LabelCount]
     sizes: list[GroupCount]
     confusions: list[Confusion] = Field(default_factory=list)
+    confusion_gaps: list[ConfusionGap] = Field(default_factory=list)
+    indices: list[FairnessIndex] = Field(default_factory=list)
+    impact_ratios: list[ImpactRatio] = Field(default_factory=list)
     score_scale: Literal["probability", "unbounded"] | None = None
     histograms: list[ScoreHistogram] = Field(default_factory=list)
     scores: list[ScoreMetric] = Field(default_factory=list)
@@ -181,6 +199,9 @@ class Audit(Strict):
     gaps: list[Gap]
     dataset_bias: DatasetBias | None = None
     standardized: list[StandardizedGap] = Field(default_factory=list)
+    pooled: list[PooledRate] = Field(default_factory=list)
+    interactions: list[Interaction] = Field(default_factory=list)
+    gee: list[GeeDifference] = Field(default_factory=list)
     human_agreement: HumanAgreement | None = None
     annotation_sensitivity: AnnotationSensitivity | None = None
     checksum: str = ""

@@ -178,6 +178,18 @@ class PlanOptions:
         ),
     ] = ""
 
+    pool: Annotated[
+        bool, typer.Option("--pool", help="Also pool the rates of small intersections partially with all others.")
+    ] = False
+    interaction: Annotated[
+        bool,
+        typer.Option("--interaction", help="Test whether the two attributes of an intersection act together."),
+    ] = False
+    gee: Annotated[
+        bool,
+        typer.Option("--gee", help="Also fit a logistic model with the columns of --standardize, correlated within subjects."),
+    ] = False
+
     def plan(self) -> AuditPlan:
         """The plan."""
         from fairfer.audits.plan import AuditPlan
@@ -194,6 +206,9 @@ class PlanOptions:
                 "seed": self.seed,
                 "standardize": tuple(self.standardize or ()),
                 "subject": self.subject,
+                "pool": self.pool,
+                "interaction": self.interaction,
+                "gee": self.gee,
             }
         )
 

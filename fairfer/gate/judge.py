@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fairfer.errors import RunError, UsageError, did_you_mean
-from fairfer.gate.checks import REGRESSION_RATES, Check, Measurement, Target, create_check
+from fairfer.gate.checks import REGRESSION_RATES, Check, Target, create_check
 from fairfer.gate.policy import JUDGED_OVERALL_RATES, JUDGED_RATES, Policy, Rule
 from fairfer.gate.verdict import EXIT_CODES, CheckResult, GroupSampleSize, Outcome, Verdict
 from fairfer.labels import canonical
@@ -36,6 +36,7 @@ from fairfer.vocabulary import ALL, EVERYONE, LOWER_IS_BETTER, Group, Grouping, 
 if TYPE_CHECKING:
     from fairfer.audits.comparison import Comparison
     from fairfer.audits.result import Audit
+    from fairfer.gate.measurements import Measurement
 
 MAX_SAMPLE_FACTOR = 100
 """Additional sample sizes are stated up to this multiple of the present sample size."""
@@ -269,7 +270,7 @@ def _result(check: Check, decision: Decision, policy: Policy) -> CheckResult:
     target, measurement = check.target, check.measurement
     low, high = (b if np.isfinite(b) else None for b in check.bounds(decision.passing_error, decision.failing_error))
     additional = None
-    if measurement is not None and decision.outcome == "inconclusive":
+    if measurement is not None and not measurement.reason and decision.outcome == "inconclusive":
         additional = _additional_samples(check, decision)
     return CheckResult(
         rule=target.rule.name,
@@ -281,7 +282,8 @@ def _result(check: Check, decision: Decision, policy: Policy) -> CheckResult:
         outcome=decision.outcome,
         reason=check.reason
         if measurement is None
-        else _reason(target, measurement, decision.outcome, (low, high), policy.confidence) + _needed(decision, additional),
+        else _reason(target, measurement, decision.outcome, (low, high), policy.confidence)
+        + (f"; not judged: {measurement.reason}" if measurement.reason else _needed(decision, additional)),
         observed=None if measurement is None else measurement.observed,
         low=low,
         high=high,

@@ -17,7 +17,9 @@ RateStatus = Literal["ok", "small", "few_subjects", "not_estimable", "empty"]
 ``not_estimable``: denominator 0; ``empty``: no sample in the group.
 """
 
-DifferenceStatus = Literal["ok", "too_few_groups"]
+DifferenceStatus = Literal["ok", "too_few_groups", "no_variation"]
+"""``no_variation``: hits are so many, or so few, that no outcome with these numbers would be significant."""
+
 ExclusionReason = Literal["small", "few_subjects", "not_estimable", "empty", "unannotated"]
 
 CorrectionScenario = Literal["as_annotated", "validation", "all_groups", "worst_only", "best_only"]
@@ -127,8 +129,8 @@ class Rate(Strict):
     """One rate of one group, with its numerator and denominator.
 
     Where several samples show one subject, ``subjects`` is their number in the denominator, ``effective_size`` the number of
-    independent samples with the same precision and ``degrees_of_freedom`` those of its variance; ``None`` where every sample
-    counts as a subject of its own.
+    independent samples with the same precision, ``degrees_of_freedom`` those of its variance, and ``largest_share`` the share
+    of the denominator that the subject with the most has; ``None`` where every sample counts as a subject of its own.
     """
 
     label: str
@@ -144,6 +146,7 @@ class Rate(Strict):
     effective_size: float | None = None
     degrees_of_freedom: float | None = None
     subjects: int | None = None
+    largest_share: float | None = None
 
 
 class ExcludedGroup(Strict):
@@ -167,16 +170,47 @@ class AdditionalSamples(Strict):
         return f"{group_name(self.group)}: {self.samples}"
 
 
-class Gap(Strict):
-    """The largest difference between the groups of one grouping in one rate.
+class GroupDifference(Strict):
+    """Difference of one rate between a group and another one, or all other compared groups together.
 
-    ``worst`` and ``best`` are the groups with the less and the more favorable rate. ``expected_by_chance`` is the 95th
-    percentile of the gap under permutation, ``p`` the permutation p-value and ``q`` the same, FDR-adjusted (Benjamini-Hochberg)
-    over all gaps of the audit. ``low`` and ``high`` are simultaneous confidence bounds: some pair of groups differs by at least
-    ``low``, no pair by more than ``high``. ``minimum_detectable`` is the smallest gap detected with 80 % power.
-    ``additional_samples`` is the additional sample size needed to detect a gap as wide as this one (with the label for TPR,
-    without it for FPR): empty when there are enough, ``None`` when no sample size would do. ``groups`` took part, ``excluded``
-    did not.
+    ``difference`` is the rate of ``group`` minus that of ``reference``; ``None`` as reference stands for the rest. In a pair,
+    ``group`` has the higher rate. ``p`` is adjusted for all comparisons of the gap. ``significant`` allows for all gaps of the
+    audit too; ``low`` and ``high`` are then confidence bounds that allow for the selection of significant gaps (FCR-adjusted),
+    else ``None``.
+    """
+
+    group: Group
+    reference: Group | None
+    difference: float
+    low: float | None
+    high: float | None
+    p: float
+    significant: bool
+
+    @property
+    def certain_size(self) -> float:
+        """The size of the difference that is certain: its bound nearer to 0, or 0 where that has the other sign."""
+        if self.low is None or self.high is None:
+            return 0.0
+        return max(self.low, -self.high, 0.0)
+
+
+class Gap(Strict):
+    """The differences between the groups of one grouping in one rate.
+
+    ``worst`` and ``best`` are the groups with the least and the most favorable rate, ``difference`` the largest minus the
+    smallest rate. ``expected_by_chance`` is the 95th percentile of that under permutation. ``p`` is the p-value of the largest
+    studentized difference of all pairs and of each group vs. the rest (permutation max-T), ``q`` the same, FDR-adjusted
+    (Benjamini-Hochberg) over all gaps of the audit, and ``significant`` whether q is below 0.05. ``borderline`` gaps have a
+    p-value so near the threshold that more permutations could change that. ``critical_value`` is the studentized difference
+    that is significant in this audit. No pair of groups differs by more than ``high`` (95 % confidence).
+
+    ``differences`` are those of each group vs. the rest and of pairs: all pairs of few groups, else those with an adjusted
+    p-value below 0.05 and the most extreme one.
+
+    ``minimum_detectable`` is the smallest difference that is significant with 80 % power. ``additional_samples`` is the
+    additional sample size needed to detect a gap as wide as this one (with the label for TPR, without it for FPR): empty when
+    there are enough, ``None`` when no sample size would do. ``groups`` took part, ``excluded`` did not.
     """
 
     label: str
@@ -189,13 +223,21 @@ class Gap(Strict):
     expected_by_chance: float | None
     p: float | None
     q: float | None
-    low: float | None
+    significant: bool
+    borderline: bool
+    critical_value: float | None
     high: float | None
     status: DifferenceStatus
+    differences: list[GroupDifference]
     minimum_detectable: float | None
     additional_samples: list[AdditionalSamples] | None
     groups: list[Group]
     excluded: list[ExcludedGroup]
+
+    @property
+    def leading(self) -> GroupDifference | None:
+        """The significant difference whose certain size is largest; without a significant one, that with the least p-value."""
+        return max(self.differences, key=lambda d: (d.significant, d.certain_size, -d.p, abs(d.difference)), default=None)
 
 
 class GroupValue(Strict):
@@ -235,7 +277,7 @@ class StandardizedGap(Strict):
     q: float | None
     low: float | None
     high: float | None
-    status: Literal["ok", "too_few_groups", "no_common_strata"]
+    status: Literal["ok", "too_few_groups", "no_common_strata", "no_variation"]
     groups: list[GroupValue]
 
 

@@ -15,18 +15,20 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from fairfer.metrics.gaps import FAVORABLE, with_adjusted_p
+from fairfer.metrics.gaps import FAVORABLE
 from fairfer.metrics.results import Gap, GroupValue, StandardizedGap
 from fairfer.stats import (
     Estimates,
-    PermutationResult,
+    ParametricTest,
+    PermutationTest,
+    ResolvedTest,
+    StratifiedTest,
     Units,
     change_by_standardization,
     gap_bounds,
-    parametric_gap_test,
+    resolve,
     satterthwaite,
     shrunk_rates,
-    stratified_permutation_test,
     variance_by_subjects,
 )
 
@@ -71,34 +73,51 @@ def standardized_gaps(gaps: Sequence[Gap], strata: Strata, settings: MetricSetti
     Returns
     -------
     list of StandardizedGap
-        With p-values adjusted within their own family.
+        They are one family of tests (see `fairfer.stats.resolve`).
     """
-    return with_adjusted_p([_standardized(g, strata, settings) for g in gaps if g.rate != "coverage"])
+    pairs = [_standardized(g, strata, settings) for g in gaps if g.rate != "coverage"]
+    tests = [test for _, test in pairs if test is not None]
+    resolved = iter(resolve(tests, permutations=settings.permutations, confidence=settings.confidence))
+    return [row if test is None else _with_result(row, next(resolved)) for row, test in pairs]
 
 
-def _standardized(gap: Gap, strata: Strata, settings: MetricSettings) -> StandardizedGap:
+def _with_result(row: StandardizedGap, resolved: ResolvedTest) -> StandardizedGap:
+    # A lower bound above 0 beside a gap that is not significant would be a contradiction.
+    low = row.low if resolved.significant else None
+    status = "no_variation" if resolved.p is None else "ok"
+    result = {"expected_by_chance": resolved.expected, "p": resolved.p, "q": resolved.q, "low": low, "status": status}
+    return row.model_copy(update=result)
+
+
+def _standardized(gap: Gap, strata: Strata, settings: MetricSettings) -> tuple[StandardizedGap, PermutationTest | None]:
+    """The row without the result of its test, and the test; ``None`` where nothing can be tested."""
     if gap.worst is None or gap.best is None:
-        return _none(gap, "too_few_groups")
+        return _none(gap, "too_few_groups"), None
     table = _StratumTable.of(gap, strata)
     hits, trials = table.hits, table.trials
     common = np.asarray((trials > 0).all(axis=1))
     everything = trials.sum()
     if not common.any():
-        return _none(gap, "no_common_strata")
+        return _none(gap, "no_common_strata"), None
     hits, trials = hits[common], trials[common]
     weights = trials.sum(axis=1) / trials.sum()
     clustered = table.variance(common, weights) if strata.subject is not None else None
     estimates, error = _estimates(hits, trials, weights, clustered)
     value, sign = estimates.rate, FAVORABLE[gap.rate]
     worst, best = int(np.argmin(sign * value)), int(np.argmax(sign * value))
-    permuted = _permuted(gap, hits, trials, weights, settings, None if clustered is None else (estimates, error))
+    generator = settings.stream(gap.attribute, gap.label, gap.rate, "adjusted")
+    test: PermutationTest = (
+        StratifiedTest(hits, trials, weights, generator)
+        if clustered is None
+        else ParametricTest(estimates.rate, error, estimates.degrees_of_freedom, generator)
+    )
     low, high = gap_bounds(estimates, settings.confidence)
     below, above = estimates.limits(settings.tail)
     pair = tuple(gap.groups.index(g) for g in ((gap.best, gap.worst) if sign > 0 else (gap.worst, gap.best)))
     changed = change_by_standardization(
         hits, trials, (pair[0], pair[1]), settings.tail, table.units(common) if strata.subject is not None else None
     )
-    return StandardizedGap(
+    row = StandardizedGap(
         label=gap.label,
         attribute=gap.attribute,
         rate=gap.rate,
@@ -112,8 +131,8 @@ def _standardized(gap: Gap, strata: Strata, settings: MetricSettings) -> Standar
         worst=gap.groups[worst],
         best=gap.groups[best],
         difference=float(np.ptp(value)),
-        expected_by_chance=permuted.expected,
-        p=permuted.p,
+        expected_by_chance=None,
+        p=None,
         q=None,
         low=float(low),
         high=float(high),
@@ -123,30 +142,7 @@ def _standardized(gap: Gap, strata: Strata, settings: MetricSettings) -> Standar
             for g, v, a, b in zip(gap.groups, value, below, above, strict=True)
         ],
     )
-
-
-def _permuted(
-    gap: Gap,
-    hits: Integers,
-    trials: Integers,
-    weights: Floats,
-    settings: MetricSettings,
-    clustered: tuple[Estimates, Floats] | None,
-) -> PermutationResult:
-    generator = settings.stream(gap.attribute, gap.label, gap.rate, "adjusted")
-    if clustered is None:
-        return stratified_permutation_test(
-            hits, trials, weights, permutations=settings.permutations, generator=generator, confidence=settings.confidence
-        )
-    estimates, error = clustered
-    return parametric_gap_test(
-        estimates.rate,
-        error,
-        estimates.degrees_of_freedom,
-        permutations=settings.permutations,
-        generator=generator,
-        confidence=settings.confidence,
-    )
+    return row, test
 
 
 def _none(gap: Gap, status: Literal["too_few_groups", "no_common_strata"]) -> StandardizedGap:

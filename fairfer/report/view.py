@@ -75,7 +75,7 @@ class View:
         self._groups: dict[Grouping, dict[Group, None]] = {}
         for row in audit.rates:
             self._groups.setdefault(row.attribute, {})[row.group] = None
-        self._tested = sorted((g for g in audit.gaps if g.difference is not None), key=lambda g: -margin(g))
+        self._tested = sorted((g for g in audit.gaps if g.p is not None), key=_rank)
         self._gaps = {(g.rate, g.label, g.attribute): g for g in self._tested}
         votes = self.human_agreement
         self._weighted: dict[tuple[RateSource, str, str, Grouping, Group], WeightedRate] = {}
@@ -202,9 +202,15 @@ def margin(gap: Gap | StandardizedGap) -> float:
     return (gap.difference or 0.0) - (gap.expected_by_chance or 0.0)
 
 
+def _rank(gap: Gap) -> tuple[bool, float, float]:
+    """Significant gaps by the certain size of their leading difference, then the others by p-value."""
+    leading = gap.leading
+    return not gap.significant, -(leading.certain_size if gap.significant and leading else 0.0), gap.p or 0.0
+
+
 def is_significant(gap: Gap | StandardizedGap) -> bool:
-    """Whether a gap is statistically significant and larger than expected by chance."""
-    return gap.q is not None and gap.q < ALPHA and margin(gap) > 0
+    """Whether a gap is statistically significant."""
+    return gap.significant if isinstance(gap, Gap) else gap.q is not None and gap.q < ALPHA
 
 
 def is_changed(gap: StandardizedGap) -> bool:

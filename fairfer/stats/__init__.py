@@ -4,7 +4,11 @@
 `intervals`           confidence intervals of a rate (Wilson), of a difference (Newcombe) and of a ratio (Donner and Zou)
 `paired`              two models on the same samples: mid-p McNemar test, the change of a rate and of a gap
 `clustered`           samples that share subjects: effective sample sizes by resampling subjects
-`permutation`         permutation tests of the gap between groups, and the gap expected by chance
+`comparisons`         all pairs of groups and each group vs. the rest, with their score statistics
+`permutation`         permutation max-T tests of differences between groups, and the gap expected by chance
+`conditional`         the same for two groups, without drawing permutations
+`families`            which tests of a family are significant, with sequential permutations
+`score_limits`        score limits of a difference
 `standardized`        direct standardization: how it changes a difference, and the interval of the change
 `bounds`              confidence bounds of the gap over all pairs of groups
 `multiple_testing`    false discovery rate (Benjamini and Hochberg)
@@ -19,23 +23,38 @@ from __future__ import annotations
 
 from fairfer.stats.bounds import gap_bounds
 from fairfer.stats.clustered import estimate_by_subjects, estimate_ratio, resampled_sums, variance_by_subjects
+from fairfer.stats.comparisons import Comparisons
+from fairfer.stats.families import LEVEL, ResolvedTest, resolve
 from fairfer.stats.intervals import Estimates, difference_limits, newcombe, ratio_limits, wilson
 from fairfer.stats.multiple_testing import benjamini_hochberg
 from fairfer.stats.paired import change_of_gap, mcnemar, paired_difference, paired_limits
 from fairfer.stats.permutation import (
+    ParametricTest,
     PermutationResult,
+    PermutationTest,
+    SampleTest,
+    StratifiedTest,
     parametric_gap_test,
     permutation_test,
-    permutation_test_of_subjects,
     stratified_permutation_test,
 )
+from fairfer.stats.permutation_of_subjects import SubjectTest, permutation_test_of_subjects
 from fairfer.stats.power import additional_sample_size, minimum_detectable_difference
+from fairfer.stats.score_limits import score_difference_limits
 from fairfer.stats.standardized import StandardizedChange, Units, change_by_standardization, satterthwaite, shrunk_rates
 
 __all__ = [
+    "LEVEL",
+    "Comparisons",
     "Estimates",
+    "ParametricTest",
     "PermutationResult",
+    "PermutationTest",
+    "ResolvedTest",
+    "SampleTest",
     "StandardizedChange",
+    "StratifiedTest",
+    "SubjectTest",
     "Units",
     "additional_sample_size",
     "benjamini_hochberg",
@@ -55,7 +74,9 @@ __all__ = [
     "permutation_test_of_subjects",
     "ratio_limits",
     "resampled_sums",
+    "resolve",
     "satterthwaite",
+    "score_difference_limits",
     "shrunk_rates",
     "stratified_permutation_test",
     "variance_by_subjects",

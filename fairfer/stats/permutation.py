@@ -1,16 +1,26 @@
-"""Tests of whether groups differ: permutation of group membership, computed on counts.
+"""Permutation tests of whether groups differ, computed on counts.
 
-The statistic is the gap, the largest minus the smallest rate of the groups.
+The statistic of a test is the largest of the studentized differences of all pairs of groups, and of each group vs. the rest
+(max-T, Westfall and Young 1993). One permutation distribution gives the p-value of each comparison, adjusted for all
+comparisons of the test, and the p-value of the test, which is the smallest of them.
+
+The largest plain difference would not do: the smallest group has the largest difference by chance and would set the critical
+value for all others.
 """
 
 from __future__ import annotations
 
-import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from fairfer.stats.comparisons import Comparisons, differences, score_statistics, with_rests
+from fairfer.stats.conditional import conditional_gap, conditional_p, least_conditional_p
+from fairfer.stats.intervals import normal_quantile
 
 if TYPE_CHECKING:
     from fairfer.stats.intervals import Floats
@@ -19,27 +29,234 @@ Counts = NDArray[np.int64]
 _HYPERGEOMETRIC_LIMIT = 1_000_000_000
 """numpy's hypergeometric generators accept fewer samples than this."""
 
+_CHUNK = 4_000_000
+"""Statistics held in memory at a time."""
+
+_RELEVANT = 1.5
+"""Statistics below this are never significant, so that their exact p-value is not computed."""
+
+_LEAST_P = 1e-15
+"""The normal quantile of a smaller p-value cannot be computed; it does not limit the statistic."""
+
+_NO_ERROR = 1e-12
+"""Standard errors below this are 0 except for rounding."""
+
 
 @dataclass(frozen=True)
 class PermutationResult:
-    """Result of a test of the gap between groups.
+    """Result of a test of the differences between groups.
 
     Attributes
     ----------
     expected
-        Gap expected by chance: the quantile (95th percentile by default) of the gap under permutation.
+        Gap expected by chance: the quantile (95th percentile by default) of the largest minus the smallest rate under
+        permutation.
     p
-        p-value: (1 + number of permutations with a gap at least as large as the observed one) / (1 + permutations).
+        p-value of the largest studentized difference: (1 + number of permutations in which it is at least as large) /
+        (1 + permutations). Exact for two groups of independent samples.
     """
 
     expected: float
     p: float
 
 
+class PermutationTest(ABC):
+    """A test of all comparisons between some groups.
+
+    Attributes
+    ----------
+    comparisons
+        What is compared.
+    difference
+        (comparisons,) signed differences of the rates.
+    scale
+        (comparisons,) standard errors of the differences; 0 where nothing varies.
+    observed
+        (comparisons,) absolute studentized differences.
+    effort
+        How many times as long a permutation takes as one of independent samples, roughly.
+    """
+
+    comparisons: Comparisons
+    difference: Floats
+    scale: Floats
+    observed: Floats
+    effort: ClassVar[int] = 1
+
+    @property
+    def exact_p(self) -> float | None:
+        """Exact p-value, where no permutations are needed."""
+        return None
+
+    @property
+    def least_p(self) -> float | None:
+        """The smallest p-value possible with these margins, where it is known without permutations."""
+        return None
+
+    def expected_gap(self, quantile: float) -> float | None:
+        """Quantile of the gap under permutation, where it is known without permutations."""
+        del quantile
+        return None
+
+    @abstractmethod
+    def draw(self, permutations: int) -> tuple[Floats, Floats]:
+        """(permutations,) largest studentized difference, and gap, of further permutations."""
+
+    def single(self, comparison: int) -> PermutationTest | None:
+        """The test of one comparison with only its own samples.
+
+        It has the right size whatever the rates of the other groups are. ``None`` where `observed` allows for that already.
+        """
+        del comparison
+        return None
+
+
+class SampleTest(PermutationTest):
+    """Test of groups of independent samples.
+
+    Parameters
+    ----------
+    hits, trials
+        (groups,) counts of at least two groups, each with at least one trial.
+    generator
+        Source of randomness.
+
+    Notes
+    -----
+    Under permutation of membership the hits of the groups are multivariate hypergeometric. They are drawn directly, so the cost
+    does not depend on the number of samples. For two groups the p-value is computed without drawing.
+
+    The permutation distribution describes groups that all have one rate. Where some differ, the distribution of the statistic
+    of two groups that do not differ is another in small samples (subset pivotality holds only in large ones). So no observed
+    statistic counts for more than the normal quantile of its own exact conditional p-value, which does not depend on other
+    groups.
+    """
+
+    def __init__(self, hits: ArrayLike, trials: ArrayLike, generator: np.random.Generator) -> None:
+        self._hits, self._trials = np.asarray(hits, np.int64), np.asarray(trials, np.int64)
+        self._generator = generator
+        self.comparisons = Comparisons.of(len(self._trials))
+        k, n = with_rests(self._hits), with_rests(self._trials)
+        self.difference = differences(k / n, self.comparisons)
+        raw = score_statistics(self._hits, self._trials, self.comparisons)
+        self.scale = np.divide(np.abs(self.difference), raw, out=np.zeros_like(raw), where=raw > 0)
+        self._p = np.ones(len(raw))
+        for c in np.flatnonzero(raw >= _RELEVANT) if len(raw) > 1 else range(1):
+            one, other = self.comparisons.one[c], self.comparisons.other[c]
+            self._p[c] = conditional_p(int(k[one]), int(n[one]), int(k[other]), int(n[other]))
+        capped = [normal_quantile(1 - p / 2) if _LEAST_P < p < 1 else (0.0 if p >= 1 else np.inf) for p in self._p]
+        self.observed = np.where(raw >= _RELEVANT, np.minimum(raw, capped), raw)
+
+    @property
+    def exact_p(self) -> float | None:
+        """Of the only pair."""
+        return float(self._p[0]) if len(self.comparisons) == 1 else None
+
+    @property
+    def least_p(self) -> float | None:
+        """Of the only pair."""
+        if len(self.comparisons) > 1:
+            return None
+        return least_conditional_p(int(self._trials[0]), int(self._trials[1]), int(self._hits.sum()))
+
+    def expected_gap(self, quantile: float) -> float | None:
+        """Of the only pair."""
+        if len(self.comparisons) > 1:
+            return None
+        return conditional_gap(int(self._trials[0]), int(self._trials[1]), int(self._hits.sum()), quantile)
+
+    def draw(self, permutations: int) -> tuple[Floats, Floats]:
+        """Largest studentized difference, and gap, of further permutations."""
+        largest, gaps = np.empty(permutations), np.empty(permutations)
+        for part in chunks(permutations, len(self.comparisons)):
+            hits = _permuted_hits(self._hits, self._trials, part.stop - part.start, self._generator)
+            largest[part] = score_statistics(hits, self._trials, self.comparisons).max(axis=1)
+            gaps[part] = np.ptp(hits / self._trials, axis=1)
+        return largest, gaps
+
+
+class StratifiedTest(PermutationTest):
+    """Test of directly standardized rates: membership is permuted within each stratum.
+
+    Parameters
+    ----------
+    hits, trials
+        (strata, groups) counts, with at least one trial everywhere.
+    weights
+        (strata,) common weights, which sum to 1.
+    generator
+        Source of randomness.
+    """
+
+    def __init__(self, hits: Counts, trials: Counts, weights: Floats, generator: np.random.Generator) -> None:
+        self._hits, self._trials, self._weights, self._generator = hits, trials, weights, generator
+        self.comparisons = Comparisons.of(hits.shape[1], rest=False)
+        rates, self.scale = self._rates_and_scale(hits[:, None, :].astype(float))
+        self.scale, rates = self.scale[0], rates[0]
+        self.difference = differences(rates, self.comparisons)
+        self.observed = _ratio(np.abs(self.difference), self.scale)
+
+    def _rates_and_scale(self, hits: Floats) -> tuple[Floats, Floats]:
+        """(draws, groups) standardized rates and (draws, comparisons) standard errors with the rate pooled in each stratum."""
+        one, other = self.comparisons.one, self.comparisons.other
+        rates = np.zeros(hits.shape[1:])
+        variance = np.zeros((hits.shape[1], len(self.comparisons)))
+        for k, n, weight in zip(hits, self._trials, self._weights, strict=True):
+            rates += weight * k / n
+            pooled = (k[:, one] + k[:, other]) / (n[one] + n[other])
+            variance += weight**2 * pooled * (1 - pooled) * (1 / n[one] + 1 / n[other])
+        return rates, np.sqrt(np.maximum(variance, 0))
+
+    def draw(self, permutations: int) -> tuple[Floats, Floats]:
+        """Largest studentized difference, and gap, of further permutations."""
+        largest, gaps = np.empty(permutations), np.empty(permutations)
+        for part in chunks(permutations, len(self.comparisons) * len(self._hits)):
+            count = part.stop - part.start
+            hits = np.stack(
+                [
+                    _permuted_hits(k, n, count, self._generator).astype(float)
+                    for k, n in zip(self._hits, self._trials, strict=True)
+                ]
+            )
+            rates, scale = self._rates_and_scale(hits)
+            largest[part] = _ratio(np.abs(differences(rates, self.comparisons)), scale).max(axis=1)
+            gaps[part] = np.ptp(rates, axis=1)
+        return largest, gaps
+
+
+class ParametricTest(PermutationTest):
+    """Test of rates of which only standard errors are available: Student's t instead of permutation.
+
+    Parameters
+    ----------
+    rate, error, degrees_of_freedom
+        (groups,) rates, their standard errors and the degrees of freedom of those.
+    generator
+        Source of randomness.
+    """
+
+    def __init__(self, rate: Floats, error: Floats, degrees_of_freedom: Floats, generator: np.random.Generator) -> None:
+        self._error, self._degrees_of_freedom, self._generator = error, degrees_of_freedom, generator
+        self.comparisons = Comparisons.of(len(rate), rest=False)
+        self.difference = differences(rate, self.comparisons)
+        self.scale = np.hypot(error[self.comparisons.one], error[self.comparisons.other])
+        self.observed = _ratio(np.abs(self.difference), self.scale)
+
+    def draw(self, permutations: int) -> tuple[Floats, Floats]:
+        """Largest studentized difference, and gap, of further simulated rates."""
+        largest, gaps = np.empty(permutations), np.empty(permutations)
+        for part in chunks(permutations, len(self.comparisons)):
+            size = (part.stop - part.start, len(self._error))
+            rates = self._generator.standard_t(self._degrees_of_freedom, size=size) * self._error
+            largest[part] = _ratio(np.abs(differences(rates, self.comparisons)), self.scale).max(axis=1)
+            gaps[part] = np.ptp(rates, axis=1)
+        return largest, gaps
+
+
 def permutation_test(
     hits: ArrayLike, trials: ArrayLike, *, permutations: int, generator: np.random.Generator, confidence: float = 0.95
 ) -> PermutationResult:
-    """Permutation test of the gap between groups of independent samples.
+    """Permutation test of the differences between groups of independent samples (see `SampleTest`).
 
     Parameters
     ----------
@@ -50,107 +267,9 @@ def permutation_test(
     generator
         Source of randomness.
     confidence
-        Quantile of the permutation distribution that is reported as the gap expected by chance.
-
-    Notes
-    -----
-    Under permutation of membership the hits of the groups are multivariate hypergeometric. They are drawn directly, so the test
-    is exact and its cost does not depend on the number of samples.
+        Quantile of the gap under permutation that is reported as the gap expected by chance.
     """
-    k, n = np.asarray(hits, np.int64), np.asarray(trials, np.int64)
-    return _result(float(np.ptp(k / n)), np.ptp(_permuted_rates(k, n, permutations, generator), axis=1), confidence)
-
-
-def _permuted_rates(hits: Counts, trials: Counts, permutations: int, generator: np.random.Generator) -> Floats:
-    """(permutations, groups) rates after random reassignment of the samples to the groups."""
-    if trials.sum() < _HYPERGEOMETRIC_LIMIT:
-        permuted = generator.multivariate_hypergeometric(trials, int(hits.sum()), size=permutations, method="marginals")
-        rates: Floats = permuted / trials
-        return rates
-    # With this many samples the rates are normal. Their correlation is a shift common to all groups, which no gap depends on.
-    pooled = hits.sum() / trials.sum()
-    normal: Floats = pooled + generator.standard_normal((permutations, len(trials))) * np.sqrt(pooled * (1 - pooled) / trials)
-    return normal
-
-
-def permutation_test_of_subjects(
-    group: ArrayLike,
-    hits: ArrayLike,
-    trials: ArrayLike,
-    *,
-    permutations: int,
-    generator: np.random.Generator,
-    confidence: float = 0.95,
-) -> PermutationResult:
-    """As `permutation_test`, for samples that share subjects: a subject is reassigned with all of its samples.
-
-    Parameters
-    ----------
-    group
-        (units,) number of the group of each unit. A unit is the samples of one subject in one group, so a subject with samples
-        in two groups is two units. They are permuted separately, which makes the test somewhat conservative.
-    hits, trials
-        (units,) counts of each unit, with at least one trial each.
-    permutations, generator, confidence
-        As for `permutation_test`.
-
-    Notes
-    -----
-    Subjects of one group may have more samples each than those of another; after reassignment the variance of a group's rate
-    is then larger or smaller than before. Studentized differences have the same distribution in either case (Chung and Romano
-    2013, Ann. Stat. 41). So each permutation gives two gaps: the plain one, and the largest over all pairs after each
-    difference is rescaled from its standard error to that of the observed groups. The larger of the two counts. (In
-    simulations the plain gap alone rejected a true null hypothesis in up to 42 % of cases, the rescaled one alone in 20 % with
-    ten subjects, both together in at most 7 %.)
-
-    Units with equal hits and trials are interchangeable, so the number of each kind in each group is a random table with fixed
-    margins, drawn kind by kind as nested hypergeometric counts. The cost grows with the number of kinds, not of subjects.
-    """
-    member, k, n = (np.asarray(a, np.int64) for a in (group, hits, trials))
-    groups = int(member.max()) + 1
-    one, other = (np.array(x) for x in zip(*itertools.combinations(range(groups), 2), strict=True))
-    units = np.bincount(member, minlength=groups).astype(np.int64)
-    pooled, correlation = _pooled_rate(k, n)
-    powers = (k, n, k * k, k * n, n * n)
-    rate, error = _rates_of_units(
-        np.array([np.bincount(member, power, groups) for power in powers]), units, pooled, correlation
-    )
-    width = np.hypot(error[one], error[other])
-    _, first, number = np.unique(np.stack([k, n], axis=1), axis=0, return_index=True, return_counts=True)
-    room = np.broadcast_to(units, (permutations, groups)).copy()
-    sums = np.zeros((len(powers), permutations, groups))
-    for i, count in zip(first, number, strict=True):
-        assigned = _assign(room, int(count), generator)
-        room -= assigned
-        sums += np.array([power[i] for power in powers])[:, None, None] * assigned
-    permuted_rate, permuted_error = _rates_of_units(sums, units, pooled, correlation)
-    difference = np.abs(permuted_rate[:, one] - permuted_rate[:, other])
-    permuted_width = np.hypot(permuted_error[:, one], permuted_error[:, other])
-    # Nothing varies where the pooled rate is 0 or 1. Then no permutation has a gap.
-    scaled = np.divide(difference * width, permuted_width, out=np.zeros_like(difference), where=permuted_width > 0)
-    return _result(float(np.ptp(rate)), np.maximum(scaled.max(axis=1), np.ptp(permuted_rate, axis=1)), confidence)
-
-
-def _rates_of_units(sums: Floats, units: Counts, pooled: float, correlation: float) -> tuple[Floats, Floats]:
-    """Rates of groups and their standard errors, from sums over units of hits, trials, hits², hits·trials and trials².
-
-    The error is that of a ratio of sums (Cochran 1977, Sampling Techniques, 2.11), and at least that of units with the pooled
-    rate and the pooled correlation within units: a few units that happen to be equal do not have a variance of 0.
-    """
-    hits, trials, hits2, both, trials2 = (np.asarray(s, float) for s in sums)
-    rate = hits / trials
-    squares = np.maximum(hits2 - 2 * rate * both + rate * rate * trials2, 0)
-    least = pooled * (1 - pooled) * (trials + correlation * (trials2 - trials))
-    return rate, np.sqrt(np.maximum(squares * units / np.maximum(units - 1, 1), least)) / trials
-
-
-def _pooled_rate(hits: Counts, trials: Counts) -> tuple[float, float]:
-    """Pooled rate, and the correlation of samples of one unit by moments; 0 where it would be negative."""
-    pooled = float(hits.sum() / trials.sum())
-    squares = float(((hits - pooled * trials) ** 2).sum())
-    pairs = float((trials * (trials - 1)).sum())
-    spread = pooled * (1 - pooled)
-    return pooled, min(max((squares / spread - float(trials.sum())) / pairs, 0.0), 1.0) if spread and pairs else 0.0
+    return run_test(SampleTest(hits, trials, generator), permutations, confidence)
 
 
 def stratified_permutation_test(
@@ -162,21 +281,8 @@ def stratified_permutation_test(
     generator: np.random.Generator,
     confidence: float = 0.95,
 ) -> PermutationResult:
-    """As `permutation_test`, for directly standardized rates: membership is permuted within each stratum.
-
-    Parameters
-    ----------
-    hits, trials
-        (strata, groups) counts, with at least one trial everywhere.
-    weights
-        (strata,) common weights, which sum to 1.
-    permutations, generator, confidence
-        As for `permutation_test`.
-    """
-    null = np.zeros((permutations, hits.shape[1]))
-    for k, n, weight in zip(hits, trials, weights, strict=True):
-        null += weight * _permuted_rates(k, n, permutations, generator)
-    return _result(float(np.ptp(weights @ (hits / trials))), np.ptp(null, axis=1), confidence)
+    """As `permutation_test`, for directly standardized rates (see `StratifiedTest`)."""
+    return run_test(StratifiedTest(hits, trials, weights, generator), permutations, confidence)
 
 
 def parametric_gap_test(
@@ -188,35 +294,47 @@ def parametric_gap_test(
     generator: np.random.Generator,
     confidence: float = 0.95,
 ) -> PermutationResult:
-    """As `permutation_test`, for rates of which only standard errors are available: Student's t instead of permutation.
-
-    Parameters
-    ----------
-    rate, error, degrees_of_freedom
-        (groups,) rates, their standard errors and the degrees of freedom of those.
-    permutations
-        Number of simulated values of Student's t.
-    generator, confidence
-        As for `permutation_test`.
-    """
-    null = generator.standard_t(degrees_of_freedom, size=(permutations, len(rate))) * error
-    return _result(float(np.ptp(rate)), np.ptp(null, axis=1), confidence)
+    """As `permutation_test`, for rates of which only standard errors are available (see `ParametricTest`)."""
+    return run_test(ParametricTest(rate, error, degrees_of_freedom, generator), permutations, confidence)
 
 
-def _assign(room: Counts, units: int, generator: np.random.Generator) -> Counts:
-    """(permutations, groups) number of `units` units assigned to each group; `room` is the number of units each can take."""
-    assigned = np.empty_like(room)
-    remaining = np.full(len(room), units, np.int64)
-    room_after = room.sum(axis=1)
-    last = room.shape[1] - 1
-    for g in range(room.shape[1]):
-        room_after = room_after - room[:, g]
-        assigned[:, g] = remaining if g == last else generator.hypergeometric(room[:, g], room_after, remaining)
-        remaining = remaining - assigned[:, g]
-    return assigned
+def run_test(test: PermutationTest, permutations: int, confidence: float = 0.95) -> PermutationResult:
+    """Result of one test with a fixed number of permutations."""
+    p, expected = test.exact_p, test.expected_gap(confidence)
+    if p is None or expected is None:
+        largest, gaps = test.draw(permutations)
+        expected = float(np.quantile(gaps, confidence))
+        p = (1 + int((largest >= test.observed.max() - TIE).sum())) / (1 + permutations)
+    return PermutationResult(expected, p)
 
 
-def _result(observed: float, null: Floats, confidence: float) -> PermutationResult:
-    # A gap that equals the observed one except for rounding must count as reaching it.
-    reached = int((null >= observed - 1e-12).sum())
-    return PermutationResult(float(np.quantile(null, confidence)), (1 + reached) / (1 + len(null)))
+TIE = 1e-9
+"""Statistics that differ by less are equal except for rounding."""
+
+
+def chunks(permutations: int, width: int) -> Iterator[slice]:
+    """Slices of a number of permutations, each of which has a table of `width` columns that fits into memory."""
+    step = max(1, _CHUNK // max(width, 1))
+    for start in range(0, permutations, step):
+        yield slice(start, min(start + step, permutations))
+
+
+def _ratio(value: Floats, scale: Floats) -> Floats:
+    """``value / scale``; 0 where the scale is 0, because then nothing varies."""
+    wide = np.broadcast_to(scale, value.shape)
+    ratio: Floats = np.divide(value, wide, out=np.zeros_like(value), where=wide > _NO_ERROR)
+    return ratio
+
+
+def _permuted_hits(hits: Counts, trials: Counts, permutations: int, generator: np.random.Generator) -> Counts | Floats:
+    """(permutations, groups) hits after random reassignment of the samples to the groups."""
+    if trials.sum() < _HYPERGEOMETRIC_LIMIT:
+        permuted: Counts = generator.multivariate_hypergeometric(trials, int(hits.sum()), size=permutations, method="marginals")
+        return permuted
+    # With this many samples the rates are normal. Their correlation is a shift common to all groups, which no difference
+    # depends on.
+    pooled = hits.sum() / trials.sum()
+    normal: Floats = trials * (
+        pooled + generator.standard_normal((permutations, len(trials))) * np.sqrt(pooled * (1 - pooled) / trials)
+    )
+    return normal

@@ -77,6 +77,19 @@ def at_most(promise: str, part: str, setting: str, found: float, error: float = 
     return known(Row(promise, part, setting, 0.05, found, error, repetitions, kept))
 
 
+def at_most_1_percent(promise: str, part: str, setting: str, found: float, error: float = 0, repetitions: int = 0) -> Row:
+    """Row for a share that is claimed to be at most 1 %; the repetitions are the whole population, so there is no margin."""
+    return known(Row(promise, part, setting, 0.01, found, error, repetitions, "yes" if found <= 0.01 else "no"))
+
+
+def at_least(
+    promise: str, part: str, setting: str, nominal: float, found: float, error: float = 0, repetitions: int = 0
+) -> Row:
+    """Row for a share that is claimed to be at least `nominal`."""
+    kept = "no" if found + MARGIN * error + 1e-9 < nominal else "yes"
+    return known(Row(promise, part, setting, nominal, found, error, repetitions, kept))
+
+
 def about(promise: str, part: str, setting: str, found: float, error: float, repetitions: int) -> Row:
     """Row for a power that is claimed to be about 80 %."""
     slack = MARGIN * error

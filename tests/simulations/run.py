@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import coverage_of_intervals
+import differences
 import false_alarms
 import gate
 import power
@@ -21,6 +22,7 @@ import random_attribute
 import rows
 import scores
 import sensitivity
+import seeds
 import show
 import strata
 import subjects
@@ -30,7 +32,9 @@ SECTIONS = {
     "Intervals": coverage_of_intervals,
     "Several samples of one subject": subjects,
     "False alarms": false_alarms,
+    "Which groups differ": differences,
     "A random attribute": random_attribute,
+    "Random seeds": seeds,
     "Power": power,
     "Gate": gate,
     "Standardized gaps": strata,

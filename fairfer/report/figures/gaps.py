@@ -76,7 +76,7 @@ def _draw_rows(rows: Sequence[_Row], title: str) -> Canvas:
         significant = is_significant(gap)
         color = COLORS[0] if significant else _NOT_SIGNIFICANT
         ax.add_patch(Rectangle((0, y - 0.07), gap.expected_by_chance or 0.0, 0.14, facecolor=BAND, edgecolor="none", zorder=1))
-        ax.hlines(y, gap.low or 0.0, gap.high or 0.0, color=color, linewidth=0.9, alpha=0.7, zorder=2)
+        ax.hlines(y, getattr(gap, "low", None) or 0.0, gap.high or 0.0, color=color, linewidth=0.9, alpha=0.7, zorder=2)
         ax.plot(
             gap.difference or 0.0, y, "o", markersize=5.5, clip_on=False, zorder=3, markeredgewidth=1.1,
             markeredgecolor=color, markerfacecolor=color if significant else "white",

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from fairfer.report.view import View
 
 GAP_COLUMNS = (
-    "label", "attribute", "rate", "worst", "best", "difference", "ratio", "expected_by_chance", "p", "q", "low", "high",
-    "status",
+    "label", "attribute", "rate", "worst", "best", "difference", "ratio", "expected_by_chance", "p", "q", "significant",
+    "borderline", "high", "status",
 )  # fmt: skip
 POWER_COLUMNS = (
     "label", "attribute", "rate", "difference", "expected_by_chance", "minimum_detectable", "additional_samples", "groups",
     "excluded",
 )  # fmt: skip
-TEST_COLUMNS = ("expected by chance", "p", "q", "lower bound", "upper bound", "least favorable", "most favorable")
+TEST_COLUMNS = ("expected by chance", "p", "q", "upper bound", "least favorable", "most favorable")
 
 _NONE_NEEDED = "none"
 _REASONS = {
@@ -76,7 +76,6 @@ def gaps_table(view: View) -> Table:
             rate(g.expected_by_chance),
             rate(g.p, 3),
             rate(g.q, 3),
-            rate(g.low),
             rate(g.high),
             *extreme_groups(g),
         )

@@ -117,7 +117,8 @@ def _clause(view: View, gap: Gap) -> str:
 
 
 def _finding(view: View, gap: Gap) -> KeyFinding:
-    bounds = interval(gap.low, gap.high)
+    leading = gap.leading
+    bounds = interval(leading.low, leading.high) if leading else ""
     if bounds:
         bounds = f" ({100 * view.audit.plan.confidence:g} % confidence bounds {bounds})"
     return KeyFinding(

@@ -7,6 +7,7 @@ different rates in one sentence get enough decimals to look different.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections.abc import Sequence
 
@@ -43,6 +44,20 @@ def rate(value: float | None, decimals: int = 2) -> str:
     if value > 0 and float(text) <= 0:
         return "<0." + "0" * (decimals - 1) + "1"
     return text
+
+
+def ratio(value: float | None) -> str:
+    """Format a ratio with two significant digits.
+
+    >>> ratio(2.08), ratio(0.4561), ratio(13.4), ratio(0.0123), ratio(1.0), ratio(None)
+    ('2.1', '0.46', '13', '0.012', '1.0', '–')
+    """
+    if value is None:
+        return DASH
+    if value <= 0:
+        return "0"
+    decimals = max(1 - math.floor(math.log10(value)), 0)
+    return f"{value:.{decimals}f}"
 
 
 def distinct_rates(values: Sequence[float]) -> list[str]:

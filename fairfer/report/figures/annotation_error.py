@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from fairfer.report.figures.canvas import Canvas, Picture, file_name
 from fairfer.report.figures.style import COLORS, INK, MUTED
 from fairfer.report.figures.text_layout import truncate
-from fairfer.report.figures.titles import confidence_level
 from fairfer.report.tables.annotation_error import annotation_error_table
 from fairfer.report.text import statements
 from fairfer.report.text.groups import with_source
@@ -35,7 +34,7 @@ def draw_annotation_error(view: View) -> list[Picture]:
     title = statements.annotation_error_statement(view)
     caption = (
         "Line: gap between the groups with the most and the least favorable rate, corrected for the assumed share of wrong "
-        f"annotations among inferred attributes; band: {confidence_level(view)} confidence interval. Below 0 the order of the "
+        f"annotations among inferred attributes; band: {view.confidence} confidence interval. Below 0 the order of the "
         "two groups is reversed. A line ends where no correction is possible."
     )
     if any(view.probabilistic(g) for g, _ in curves):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _TEST = (
     " for groups of these sizes. One test per gap compares every two groups, and each group with all others together. It "
-    "decides whether the gap is "
+    "decides whether the gap is statistically significant"
 )
 
 
@@ -49,9 +49,7 @@ class Gaps(Section):
                 (
                     "A gap is the highest minus the lowest rate among the groups of one grouping. It is shown beside the gap ",
                     Link("expected by chance", "#expected-by-chance"),
-                    _TEST,
-                    Link("statistically significant", "#q"),
-                    ", and which of these ",
+                    f"{_TEST}, and which of these ",
                     Link("differences", "#difference"),
                     " are.",
                 )

@@ -88,10 +88,10 @@ GLOSSARY: Mapping[str, Entry] = {
     "q": Entry(
         "p, q, statistically significant",
         "p is the probability, under random reassignment, of a difference between two groups, or between a group and the rest, "
-        "that is at least as large in relation to its standard error as the largest observed one. q is the FDR-adjusted p-value "
-        "(Benjamini\N{EN DASH}Hochberg): among all gaps with q < 0.05, at most about 5 % are expected to be false discoveries "
-        "(FDR: false discovery rate). A gap is statistically significant when q < 0.05. The p-value of a difference is adjusted "
-        "for all differences of its gap.",
+        "that is at least as large in relation to its standard error as the largest observed one. q is the FDR-adjusted "
+        "p-value (Benjamini\N{EN DASH}Hochberg): among all gaps with q < 0.05, at most about 5 % are expected to be false "
+        "discoveries (FDR: false discovery rate). A gap is statistically significant when q < 0.05. The p-value of a "
+        "difference is adjusted for all differences of its gap.",
         ("statistically significant", "q"),
     ),
     "borderline": Entry(

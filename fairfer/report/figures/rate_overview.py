@@ -137,7 +137,7 @@ def _draw_panel(canvas: Canvas, view: View, grouping: Grouping, groups: list[Gro
         draw_expected_gap(ax, view, grouping, name, label, layout.center(i) - band_height / 2, band_height)
         gap = view.gap(name, label, grouping)
         if gap and is_significant(gap):
-            q_left = x + width if layout.is_narrow else x + width + (0.85 if name == "TPR" else 0.55)
+            q_left = x + width if layout.is_narrow else x + width + (1.04 if name == "TPR" else 0.63)
             q_top = layout.row * i + 0.17 if layout.is_narrow else layout.center(i) + 0.03
             canvas.text(q_left, layout.top + q_top, probability("q", gap.q), weight="bold", ha="right")
     _draw_groups(ax, view, grouping, groups, name, layout)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 _GROUPING_COLUMNS = ("attribute",)
-_GROUP_COLUMNS = ("group", "worst", "best")
+_GROUP_COLUMNS = ("group", "reference", "worst", "best")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
     """Rows as CSV.
 
     Numbers are written in full: the shortest decimal that reads back as the same number. ``None`` is an empty cell. Groupings
-    (column ``attribute``) and groups (``group``, ``worst``, ``best``) are written as text: ``gender,race``, ``female,black``.
+    (column ``attribute``) and groups (``group``, ``reference``, ``worst``, ``best``) are written as text: ``gender,race``,
+    ``female,black``.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

@@ -28,9 +28,9 @@ _PLACES = {
 
 
 def comparison_title(comparison: Comparison) -> str:
-    """``deepface 1 vs. baseline 1 on FER+ test, 3,122 faces``."""
+    """``candidate deepface 1 vs. base baseline 1 on FER+ test, 3,122 faces``."""
     candidate, base = (f"{s.model} {s.version}" for s in (comparison.candidate, comparison.base))
-    return f"{candidate} vs. {base} on {comparison.data}, {many(comparison.samples, 'face')}"
+    return f"candidate {candidate} vs. base {base} on {comparison.data}, {many(comparison.samples, 'face')}"
 
 
 def is_significant_change(change: Change) -> bool:

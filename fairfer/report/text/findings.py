@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fairfer.report.text.finding_caveats import finding_caveats
 from fairfer.report.text.groups import capital, group_words, grouping_words
 from fairfer.report.text.numbers import DASH, day, distinct_rates, interval, listed, many, probability, rate, share, whole
 from fairfer.report.text.sentences import clause, gap_name, rate_name, sentence, size_with_bounds
@@ -109,6 +110,7 @@ def _finding(view: View, gap: Gap, difference: GroupDifference) -> KeyFinding:
         certainty=(
             f"statistically significant ({probability('q', gap.q)}{borderline}); difference {size_with_bounds(difference)}"
         ),
+        caveat=finding_caveats(view, gap).removesuffix("."),
         gap=gap,
     )
 

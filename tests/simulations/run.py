@@ -21,8 +21,8 @@ import power
 import random_attribute
 import rows
 import scores
-import sensitivity
 import seeds
+import sensitivity
 import show
 import strata
 import subjects

@@ -205,6 +205,8 @@ def test_the_minimum_number_of_subjects(minimum, status):
     assert audit.rate("macro-F1", attribute="g", group="m").subjects == 10
     [gap] = [g for g in audit.gaps if (g.label, g.rate) == ("anger", "TPR")]
     assert (("m",) in gap.groups) == (status == "ok")
+    cell = next(c for c in audit.confusions if (c.group, c.truth) == (("m",), "anger"))
+    assert cell.status == status
     table = audit.frame("rates")
     assert "subjects" in table.columns
 

@@ -12,11 +12,14 @@ import pytest
 
 import fairfer
 from fairfer.report.figures import canvas, draw
+from fairfer.report.figures.model_comparison import draw_changes
+from fairfer.report.tables.comparison import changes_table, gap_changes_table
 from fairfer.report.tables.gaps import gaps_table
+from fairfer.report.text.comparison import comparison_summary, lines
 from fairfer.report.text.findings import gap_findings, headline, overall
 from fairfer.report.text.numbers import rate, signed
 from fairfer.report.view import View
-from fairfer.vocabulary import UNANNOTATED
+from fairfer.vocabulary import LOWER_IS_BETTER, UNANNOTATED
 
 SEEDS, MORE_SEEDS = range(16), range(16, 120)
 NAMES = ("bored", "eager", "keen", "wary")
@@ -525,6 +528,55 @@ def test_the_random_audits_are_of_every_kind():
     assert any(r.status == "small" for a in audits for r in a.rates)
     assert any(len(View(a).groups(g)) == 1 for a in audits for g in View(a).groupings)
     assert any("cannot be significant" in row[-1] for a in audits for row in gaps_table(View(a)).rows)
+
+
+def random_comparison(seed, folder):
+    """Two models on the same faces; the candidate is worse in one group."""
+    generator = np.random.default_rng(seed)
+    n = int(generator.choice([60, 300, 900]))
+    truth = generator.choice(NAMES[:3], n)
+    side = generator.choice(["a1", "b2", "c3"], n, p=[0.5, 0.45, 0.05]).astype(object)
+    side[generator.random(n) < 0.1] = None
+    runs = []
+    for name, worse in (("old", 0.9), ("new", generator.choice([0.5, 0.9, 1.0]))):
+        share = np.where(side == "a1", worse, 0.9)
+        predicted = np.where(generator.random(n) < share, truth, generator.choice(NAMES[:3], n))
+        runs.append(folder / name)
+        fairfer.audit(
+            truth, predicted, groups={"side": side}, run=runs[-1], model_name=name, permutations=100, date="2026-11-25"
+        ).write(runs[-1] / "audit.json")
+    return fairfer.compare(*runs)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_comparison_agrees_with_its_tables(seed, tmp_path):
+    """The first line names both models; counts of changed rates and gaps, and the largest change, are those of the rows."""
+    comparison = random_comparison(seed, tmp_path)
+    first, *_ = comparison_summary(comparison).splitlines()
+    assert re.search(r"candidate new .* vs\. base old .* on ", first)
+    tested = [r for r in changes_table(comparison).rows if r[0] != "everyone" and re.fullmatch(r"[<>]?[\d.]+", r[-1])]
+    changed = {"better": [], "worse": []}
+    for row in tested:
+        if float(row[-1].strip("<>")) < 0.05:
+            size = float(row[7].split(" ")[0].replace("\N{MINUS SIGN}", "-"))
+            changed["better" if (size > 0) == (row[3] not in LOWER_IS_BETTER) else "worse"].append((abs(size), row))
+    texts = lines(comparison)
+    match = next(m for t in texts if (m := re.match(r"Of (\d+) rates? of groups, (\d+) got .* worse and (\d+) sig", t)))
+    assert tuple(map(int, match.groups())) == (len(tested), len(changed["worse"]), len(changed["better"]))
+    if changed["worse"]:
+        [text] = [t for t in texts if t.startswith("Largest significant change for the worse")]
+        size = re.search(r"\(([+\N{MINUS SIGN}][\d.]+) \[", text)[1]
+        assert abs(float(size.replace("\N{MINUS SIGN}", "-"))) == max(size for size, _ in changed["worse"])
+    gaps = [r for r in gap_changes_table(comparison).rows if r[5] != EN]
+    match = next(m for t in texts if (m := re.match(r"Of (\d+) gaps?, (\d+) became wider and (\d+) narrower", t)))
+    ends = [re.search(r"\[(\S+) to (\S+)\]", r[5]).groups() for r in gaps]
+    wider, narrower = sum(low[0] == "+" for low, _ in ends), sum(high[0] == "\N{MINUS SIGN}" for _, high in ends)
+    assert tuple(map(int, match.groups())) == (len(gaps), wider, narrower)
+    for picture in draw_changes(comparison):
+        match = re.search(r"of (\d+) tested rates? \(TPR and FPR\), (\d+) significantly worse and (\d+) sign", picture.title)
+        numbers = [sum(r[3] in ("TPR", "FPR") for r in tested)]
+        numbers += [sum(r[3] in ("TPR", "FPR") for _, r in changed[way]) for way in ("worse", "better")]
+        assert list(map(int, match.groups())) == numbers
 
 
 @pytest.mark.parametrize("value", [0.0004, -0.0004, 0.99996, -0.99996, 0.3, -1.0, 1.0, 1e-5])

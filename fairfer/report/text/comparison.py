@@ -6,6 +6,7 @@ import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from fairfer.report.text.extremes import smallest
 from fairfer.report.text.groups import EVERYONE, group_words, people, with_inferred
 from fairfer.report.text.markup import plain
 from fairfer.report.text.numbers import DASH, interval, listed, many, rate, signed, whole
@@ -78,9 +79,11 @@ def lines(comparison: Comparison) -> list[str]:
         "significantly better (FDR-adjusted p < 0.05)."
     )
     if worse:
-        largest = min(worse, key=improvement)
+        most = smallest(worse, improvement)
+        equal = f" (one of {len(most)} equal ones)" if len(most) > 1 else ""
         texts.append(
-            f"Largest significant change for the worse: {_change_name(comparison, largest)}: {_before_and_after(largest)}."
+            f"Largest significant change for the worse{equal}: {_change_name(comparison, most[0])}: "
+            f"{_before_and_after(most[0])}."
         )
     wider = sum(g.low is not None and g.low > 0 for g in comparison.gaps)
     narrower = sum(g.high is not None and g.high < 0 for g in comparison.gaps)

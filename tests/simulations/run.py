@@ -13,11 +13,16 @@ import argparse
 import time
 from pathlib import Path
 
+import confusion_gaps
 import coverage_of_intervals
 import false_alarms
 import gate
+import indices
+import interaction
+import pooling
 import power
 import random_attribute
+import regression
 import rows
 import scores
 import show
@@ -32,7 +37,12 @@ SECTIONS = {
     "A random attribute": random_attribute,
     "Power": power,
     "Gate": gate,
+    "Confusions": confusion_gaps,
+    "Summary indices": indices,
+    "Interaction": interaction,
+    "Partial pooling": pooling,
     "Standardized gaps": strata,
+    "Model with covariates": regression,
     "Two models": two_models,
     "Score-based metrics": scores,
 }

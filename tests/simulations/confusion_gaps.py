@@ -25,7 +25,7 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
     for sizes in SIZES:
         name = " vs. ".join(map(str, sizes))
         generator = stream(seed, "confusions", name)
-        alarms = np.array([min(_q_values(sizes, CONFUSIONS, generator)[0]) < 0.05 for _ in range(100 if short else 4000)])
+        alarms = np.array([min(_q_values(sizes, CONFUSIONS, generator)[0]) < 0.05 for _ in range(100 if short else 3000)])
         yield at_most(FALSE, "7 labels", f"{name} faces of each label", *share(alarms))
     generator = stream(seed, "confusions planted")
     found = np.array([_planted((300, 300, 600), generator) for _ in range(60 if short else 1500)])

@@ -21,10 +21,10 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
         for level in (-0.5, 1.5, 3.5):
             name = f"{shape}, {min(sizes)} to {max(sizes)} faces, logit from {level:g}"
             generator = stream(seed, "interaction", name)
-            tests = [_significant(shape, sizes, level, 0.0, generator) for _ in range(10 if short else 500)]
+            tests = [_significant(shape, sizes, level, 0.0, generator) for _ in range(10 if short else 200)]
             yield at_most(SIZE, shape, name, *share(np.array(tests)))
     generator = stream(seed, "interaction power")
-    tests = [_significant("2 x 7", (200,) * 14, 1.0, -1.5, generator) for _ in range(10 if short else 300)]
+    tests = [_significant("2 x 7", (200,) * 14, 1.0, -1.5, generator) for _ in range(10 if short else 100)]
     found, error, repetitions = share(np.array(tests))
     yield shown(POWER, "2 x 7", "2 x 7, 200 faces, one cell 1.5 below additive", 0.8, found, error, repetitions)
 

@@ -18,7 +18,7 @@ GROUPS = {"rates 0.8 ± 0.03": (140.0, 35.0), "rates 0.8 ± 0.1": (12.0, 3.0), "
 
 def rows(seed: int, *, short: bool) -> Iterator[Row]:
     """Fourteen groups whose rates are draws from a beta distribution, or two clusters."""
-    repetitions = 12 if short else 500
+    repetitions = 12 if short else 300
     for name, (a, b) in GROUPS.items():
         generator = stream(seed, "pooling", name)
         truths = generator.beta(a, b, size=(repetitions, len(SIZES)))

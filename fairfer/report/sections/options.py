@@ -90,7 +90,7 @@ def _sentence(row: Interaction) -> str:
     name = row.rate if row.label == ALL else f"{row.label} {row.rate}"
     value, additive = distinct_rates([row.value or 0.0, row.additive or 0.0])
     return (
-        f"{name} by {grouping_words(row.attribute)}: the effects of the two attributes do not add up ({probability('q', row.q)}); "
+        f"{name} by {grouping_words(row.attribute)}: the effects of both attributes do not add up ({probability('q', row.q)}); "
         f"the largest deviation is that of {group_words(row.group or ())}, {value} instead of {additive}."
     )
 

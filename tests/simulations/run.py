@@ -13,12 +13,17 @@ import argparse
 import time
 from pathlib import Path
 
+import confusion_gaps
 import coverage_of_intervals
 import differences
 import false_alarms
 import gate
+import indices
+import interaction
+import pooling
 import power
 import random_attribute
+import regression
 import rows
 import scores
 import seeds
@@ -37,8 +42,13 @@ SECTIONS = {
     "Random seeds": seeds,
     "Power": power,
     "Gate": gate,
+    "Confusions": confusion_gaps,
+    "Summary indices": indices,
+    "Interaction": interaction,
+    "Partial pooling": pooling,
     "Standardized gaps": strata,
     "Sensitivity": sensitivity,
+    "Model with covariates": regression,
     "Two models": two_models,
     "Score-based metrics": scores,
 }

@@ -34,6 +34,7 @@ from fairfer.metrics.results import (
     ScoreHistogram,
     ScoreMetric,
     StandardizedGap,
+    UnsupportedCount,
 )
 from fairfer.schema import Strict
 from fairfer.vocabulary import ALL, EVERYONE, Group, Grouping, Task, group_name, grouping_name, parse_grouping
@@ -53,6 +54,7 @@ class StepInfo(Strict):
 
     what: str
     excluded: int
+    unlabeled: bool = False
 
 
 class AttributeInfo(Strict):
@@ -77,6 +79,8 @@ class DataInfo(Strict):
     attributes: list[AttributeInfo]
     digest: str
     images_digest: str
+    test_set_digest: str = ""
+    """Identity of the samples and their true labels, which models that are tested on them share."""
     subjects: int | None = None
     """Number of subjects, where a column names them."""
 
@@ -138,6 +142,8 @@ class Audit(Strict):
         TP, FN, FP, TN per label and group, and the size of each group.
     confusions
         Truth x predicted per group; empty for multi-label audits.
+    unsupported
+        Samples whose label is not among the model's output classes, where they were excluded or merged.
     score_scale
         ``probability``, or ``unbounded`` when only the order of the scores has a meaning; ``None`` without scores.
     histograms, scores, reliability
@@ -169,6 +175,7 @@ class Audit(Strict):
     counts: list[LabelCount]
     sizes: list[GroupCount]
     confusions: list[Confusion] = Field(default_factory=list)
+    unsupported: list[UnsupportedCount] = Field(default_factory=list)
     score_scale: Literal["probability", "unbounded"] | None = None
     histograms: list[ScoreHistogram] = Field(default_factory=list)
     scores: list[ScoreMetric] = Field(default_factory=list)

@@ -252,9 +252,7 @@ def _changes(paired: _Paired, grouping: Grouping, plan: AuditPlan) -> Iterator[C
     yield from _changes_of(paired, grouping, rates, plan)
 
 
-def _changes_of(
-    paired: _Paired, grouping: Grouping, rates: Sequence[tuple[str, str]], plan: AuditPlan
-) -> Iterator[Change]:
+def _changes_of(paired: _Paired, grouping: Grouping, rates: Sequence[tuple[str, str]], plan: AuditPlan) -> Iterator[Change]:
     for rate, label in rates:
         cells = paired.cells(grouping, rate, label)
         for i, group in enumerate(paired.base[grouping].groups):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, ValidationError
 
 from fairfer import plugins
+from fairfer.audits.consistency import check_consistent
 from fairfer.audits.plan import AuditPlan
 from fairfer.errors import RunError, UsageError, did_you_mean
 from fairfer.files import write_text
@@ -374,6 +375,7 @@ class Audit(Strict):
         if found.checksum != _checksum(value):
             message = f"{where} was edited after it was written; make the audit again"
             raise RunError(message)
+        check_consistent(found, where)
         return found.model_copy(update={"checksum": ""})
 
     @classmethod

@@ -46,9 +46,11 @@ def count_unsupported(
         return []
     frame = table[list(columns.values())]
     if design.dataset.task == "single-label":
-        frame = frame.assign(**{_LABEL: design.dataset.samples["label"], _PREDICTED: NO_ANSWER})
+        frame = frame.assign(**{_LABEL: design.dataset.samples["label"]})
+        frame[_PREDICTED] = NO_ANSWER
         if "predicted" in answers:
-            frame[_PREDICTED] = answers["predicted"].astype("object").where(answers["status"] == "ok", NO_ANSWER).fillna(NO_ANSWER)
+            answered = answers["predicted"].astype("object").where(answers["status"] == "ok", NO_ANSWER)
+            frame[_PREDICTED] = answered.fillna(NO_ANSWER)
         frame = frame[frame[_LABEL].isin(moved)]
     else:
         truth = design.dataset.truth

@@ -90,7 +90,9 @@ def gate(
     looks: Annotated[
         Path | None,
         typer.Option(
-            "--looks", metavar="FILE", help="Ledger of the models judged on the same faces; read, and written with this verdict."
+            "--looks",
+            metavar="FILE",
+            help="Ledger of the models judged on the same faces; read, and written with this verdict.",
         ),
     ] = None,
     suggest: Annotated[

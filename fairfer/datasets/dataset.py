@@ -312,8 +312,8 @@ class Dataset:
         if "test_set_digest" in self.identity:
             return self.identity["test_set_digest"]
         columns = [c for c in self.samples.columns if c == "label" or str(c).startswith(TRUTH_PREFIX)]
-        lines = zip(self.samples.index, self.image_digests, *(self.samples[c].astype("str") for c in columns), strict=True)
-        return digest_lines(sorted("\t".join(line) for line in lines))
+        lines = zip(self.samples.index, self.image_digests, *(self.samples[c] for c in columns), strict=True)
+        return digest_lines(sorted("\t".join(map(str, line)) for line in lines))
 
     @cached_property
     def digest(self) -> str:

@@ -206,7 +206,8 @@ def create_check(
         obstacles=(*obstacles, *_group_obstacles(audit, target, rates, judged, policy)),
     )
     if unsupported and rule.kind != "max_regression":
-        return replace(check, **_cannot_output(target))
+        certain, reason = _cannot_output(target)
+        return replace(check, certain=certain, reason=reason)
     difference = _label_difference(target, audit, baseline, comparison)
     reason = (
         difference
@@ -314,13 +315,13 @@ def _is_vacant(group: Group, rate: Rate) -> bool:
     return len(group) > 1 and rate.status == "empty"
 
 
-def _cannot_output(target: Target) -> dict[str, str]:
-    """What is certain of a label that is not among the model's output classes: it is never predicted."""
+def _cannot_output(target: Target) -> tuple[str, str]:
+    """Of a label that is not among the model's output classes: what is certain, and else why it cannot be judged."""
     rule = target.rule
     name = f"{target.label} is not among the model's output classes"
     if rule.kind == "min_worst" and rule.rate in ("TPR", "selection rate"):
-        return {"certain": f"{name}, so its {rule.rate} is 0 in every group (limit {rule.limit:g})"}
-    return {"reason": f"{name}, so {rule.kind} of its {rule.rate} cannot be judged"}
+        return f"{name}, so its {rule.rate} is 0 in every group (limit {rule.limit:g})", ""
+    return "", f"{name}, so {rule.kind} of its {rule.rate} cannot be judged"
 
 
 def _rates_by_group(target: Target, audit: Audit, role: str) -> dict[Group, Rate]:

@@ -137,10 +137,8 @@ def judge(
 def _too_many_looks(looks: LookCount | None) -> list[str]:
     if looks is None or looks.candidates is None or looks.number <= looks.candidates:
         return []
-    return [
-        f"this is model number {looks.number} on the same faces, and the policy divides its error among {looks.candidates}: "
-        "collect new faces, or judge fewer models"
-    ]
+    text = f"this is model number {looks.number} on the same faces, and the policy divides its error among {looks.candidates}"
+    return [f"{text}: collect new faces, or judge fewer models"]
 
 
 def _all_waived(results: Sequence[CheckResult]) -> list[str]:

@@ -149,7 +149,7 @@ def test_set_digest(audit: Audit) -> str:
         When the audit is from a version of fairfer that did not store it.
     """
     if not audit.data.test_set_digest:
-        message = "the audit does not identify its faces, because an earlier version of fairfer made it; run fairfer audit again"
+        message = "an earlier version of fairfer made the audit, which does not identify its faces; run fairfer audit again"
         raise RunError(message)
     return audit.data.test_set_digest
 

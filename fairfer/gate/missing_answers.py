@@ -55,9 +55,7 @@ def changes_with_wrong_answers(
 ) -> Comparison:
     """The comparison with the candidate's missing answers in one group counted as hits of its FPR."""
     missing = abs((worst.numerator or 0) - (rate.numerator or 0))
-    changes = [
-        _with_more_hits(c, missing) if (c.rate, c.label, c.attribute, c.group) == key else c for c in comparison.changes
-    ]
+    changes = [_with_more_hits(c, missing) if (c.rate, c.label, c.attribute, c.group) == key else c for c in comparison.changes]
     return comparison.model_copy(update={"changes": changes})
 
 
@@ -66,7 +64,8 @@ def _with_more_hits(change: Change, missing: int) -> Change:
     if not more:
         return change
     moved = more / change.trials
-    update = {"gained": change.gained + more, "candidate": (change.both + change.gained + more) / change.trials}
+    hits = change.both + change.gained + more
+    update: dict[str, float | None] = {"gained": change.gained + more, "candidate": hits / change.trials}
     for name in ("change", "low", "high"):
         value = getattr(change, name)
         update[name] = None if value is None else min(value + moved, 1.0)

@@ -307,9 +307,7 @@ def _default_file(folder: Path) -> Path:
     own_file, project_file = (folder / name for name in POLICY_FILES)
     in_project = _tool_table(_content(project_file))
     if _has_rules(in_project) and _has_rules(_content(own_file)):
-        message = (
-            f"{own_file} and [tool.fairfer] in {project_file} both have rules; keep one policy, or name one with --policy"
-        )
+        message = f"{own_file} and [tool.fairfer] in {project_file} both have rules; keep one policy, or name one with --policy"
         raise UsageError(message)
     # A fairfer.toml may hold only [audit], with the rules in the project file.
     settings = _content(own_file)

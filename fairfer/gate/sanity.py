@@ -78,9 +78,11 @@ def _policy_warnings(policy: Policy, today: dt.date) -> list[str]:
             found.append(f"rule {rule.name}: {rule.kind} {rule.limit:g} is satisfied by almost every model")
         if rule.is_minimum and rule.limit <= _WIDE_MINIMUM:
             found.append(f"rule {rule.name}: {rule.kind} {rule.limit:g} is satisfied by almost every model")
-    for waiver in policy.waivers:
-        if waiver.expires - today > LONGEST_WAIVER:
-            found.append(f"the waiver of rule {waiver.rule} is valid for more than a year, until {waiver.expires.isoformat()}")
+    found += [
+        f"the waiver of rule {w.rule} is valid for more than a year, until {w.expires.isoformat()}"
+        for w in policy.waivers
+        if w.expires - today > LONGEST_WAIVER
+    ]
     return found
 
 
@@ -91,7 +93,7 @@ def _answer_warnings(audit: Audit) -> list[str]:
             f"all {everyone.judged:,} answers equal the true labels: check that the predictions are not a copy of the labels"
         ]
     if audit.task == "single-label" and _below_chance(audit):
-        return ["the answers agree with the labels less often than by chance: check the order and spelling of the model's labels"]
+        return ["the answers agree with the labels less often than by chance: check the order of the model's labels"]
     return []
 
 

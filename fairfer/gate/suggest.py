@@ -142,9 +142,7 @@ def _not_suggested(suggestions: Sequence[Suggestion]) -> list[str]:
 
 def _quoted(text: str) -> str:
     """A basic string of TOML."""
-    escaped = "".join(
-        f"\\{c}" if c in '"\\' else c if c.isprintable() else f"\\U{ord(c):08x}" for c in text
-    )
+    escaped = "".join(f"\\{c}" if c in '"\\' else c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
     return f'"{escaped}"'
 
 

@@ -60,8 +60,8 @@ def as_judged(audit: Audit, treatment: Treatment) -> Audit:
     Returns
     -------
     Audit
-        The same object where nothing differs. Where several images show one subject, or the audit is multi-label, only the rates
-        of the unsupported labels themselves are added: precision and joint answers cannot be computed from counts.
+        The same object where nothing differs. Where several images show one subject, or the audit is multi-label, only the
+        rates of the unsupported labels themselves are added: precision and joint answers cannot be computed from counts.
     """
     faces = unsupported_faces(audit)
     if not faces:
@@ -73,9 +73,9 @@ def as_judged(audit: Audit, treatment: Treatment) -> Audit:
             return audit
         cells = _Counts(audit)
         if counted:
-            for row in audit.confusions:
-                if row.truth in kept:
-                    cells.move(row.attribute, row.group, (row.truth, None), row.predicted, row.count)
+            for c in audit.confusions:
+                if c.truth in kept:
+                    cells.move(c.attribute, c.group, (c.truth, None), c.predicted, c.count)
         return cells.audit([n for n in audit.labels.audited if n not in kept], recount=counted)
     if not audit.unsupported:
         return audit
@@ -119,7 +119,10 @@ class _Counts:
     def __init__(self, audit: Audit) -> None:
         self._audit = audit
         self._cells = {(c.attribute, c.group, c.label): _Cell(c.tp, c.fn, c.fp, c.tn) for c in audit.counts}
-        self._sizes = {(s.attribute, s.group): _Size(s.total, s.judged, s.correct, dict(s.statuses)) for s in audit.sizes}
+        self._sizes = {
+            (s.attribute, s.group): _Size(s.total, s.judged, s.correct, {str(k): n for k, n in s.statuses.items()})
+            for s in audit.sizes
+        }
 
     def add_labels(self, labels: Iterable[str]) -> None:
         """Add labels that no face has and the model never predicts."""
@@ -141,7 +144,8 @@ class _Counts:
             cell = self._cells[grouping, group, label]
             for name, sign in ((before, -1), (after, 1)):
                 if name is not None:
-                    outcome = ("tp" if label == predicted else "fn") if label == name else ("fp" if label == predicted else "tn")
+                    hit, miss = ("tp", "fn") if label == name else ("fp", "tn")
+                    outcome = hit if label == predicted else miss
                     setattr(cell, outcome, getattr(cell, outcome) + sign * n)
         size = self._sizes[grouping, group]
         for name, sign in ((before, -1), (after, 1)):

@@ -253,9 +253,9 @@ def _sentence(verdict: Verdict, check: CheckResult) -> str:
 
 
 def _explanation(check: CheckResult) -> str:
-    """The reason, with the groups that were not judged and the waiver."""
+    """The reason, with the groups that cannot pass and the waiver."""
     text = check.reason
-    if check.excluded and check.observed is not None:
+    if check.excluded and check.outcome != "inconclusive":  # an inconclusive check says it in its reason
         text += f"; not among the groups that can pass: {', '.join(map(str, check.excluded))}"
     return text + (f"; waived: {check.waived}" if check.waived else "")
 

@@ -55,9 +55,9 @@ def _audited(groups, *, neutral=30, name="made", subjects=None, **options) -> Au
     return fairfer.audit(data, predictions, by=["g"], date="2026-01-01", **{"permutations": 100, "minimum": 20, **options})
 
 
-def policy(waivers=(), confidence=0.95, **rule) -> Policy:
+def policy(waivers=(), confidence=0.95, keys=(), **rule) -> Policy:
     rule = {"name": "r", "rate": "TPR", "label": ["happiness"], "attribute": ["g"], **rule}
-    return Policy.model_validate({"rules": [rule], "waivers": list(waivers), "confidence": confidence})
+    return Policy.model_validate({"rules": [rule], "waivers": list(waivers), "confidence": confidence, **dict(keys)})
 
 
 def verdict(groups, *, baseline=None, **rule):
@@ -67,6 +67,7 @@ def verdict(groups, *, baseline=None, **rule):
 
 
 PRESENT, SMALL, NONE, ABSENT = (400, 500), (8, 10), (0, 0), None
+IGNORE = {"small_groups": "ignore"}
 TABLE = [
     # second group, rule, outcome
     ((400, 500), {"max_gap": 0.1}, "pass"),
@@ -80,10 +81,15 @@ TABLE = [
     ((350, 500), {"min_worst": 0.7}, "inconclusive"),
     (SMALL, {"max_gap": 0.1}, "inconclusive"),
     (SMALL, {"min_ratio": 0.8}, "inconclusive"),
-    (SMALL, {"min_worst": 0.7}, "pass"),
+    (SMALL, {"min_worst": 0.7}, "inconclusive"),
+    (SMALL, {"min_worst": 0.7, "keys": IGNORE}, "pass"),
     (SMALL, {"min_worst": 0.7, "require": ["m"]}, "inconclusive"),
     (NONE, {"max_gap": 0.1}, "inconclusive"),
-    (NONE, {"min_worst": 0.7}, "pass"),
+    (NONE, {"min_worst": 0.7}, "inconclusive"),
+    (NONE, {"min_worst": 0.7, "keys": IGNORE}, "pass"),
+    ((0, 19), {"min_worst": 0.5}, "fail"),
+    ((0, 19), {"min_worst": 0.5, "keys": IGNORE}, "pass"),
+    ((0, 19), {"max_gap": 0.3}, "fail"),
     (NONE, {"min_worst": 0.7, "require": ["m"]}, "inconclusive"),
     ((400, 500), {"max_gap": 0.1, "require": ["f", "m"]}, "pass"),
     ((400, 500), {"max_gap": 0.1, "minimum": 501}, "inconclusive"),
@@ -121,7 +127,8 @@ def test_outcomes_with_a_baseline(before, after, outcome):
     )
     if result is None:
         both = {"f": PRESENT, "m": SMALL}
-        result = verdict(both, baseline=both, max_regression=0.1)
+        assert verdict(both, baseline=both, max_regression=0.1).outcome == "inconclusive"
+        result = verdict(both, baseline=both, max_regression=0.1, keys=IGNORE)
         assert [str(o) for o in result.checks[0].excluded] == ["m (small, 10)"]
     assert result.outcome == outcome
     assert result.paired is False
@@ -152,9 +159,14 @@ def test_a_required_group_that_is_too_small_is_never_a_pass():
 
 
 def test_unannotated_faces_are_not_judged():
-    """They are listed as excluded."""
-    result = verdict({"f": PRESENT, "m": PRESENT, UNANNOTATED: (0, 500)}, max_gap=0.1)
+    """They are listed as excluded, and nothing passes unless the policy ignores them."""
+    groups = {"f": PRESENT, "m": PRESENT, UNANNOTATED: (0, 500)}
+    unjudged = verdict(groups, max_gap=0.1)
+    assert unjudged.outcome == "inconclusive"
+    assert "530 faces have no g" in unjudged.checks[0].reason
+    result = verdict(groups, max_gap=0.1, keys={"unannotated": "ignore"})
     assert result.outcome == "pass"
+    assert result.ignored == ["unannotated: 530 faces without g"]
     assert [str(o) for o in result.checks[0].excluded] == ["unannotated (unannotated, 500)"]
 
 
@@ -445,15 +457,20 @@ def test_a_model_that_lost_a_label_does_not_pass(toy):
     limited = Limited(LabelSpace.of("one", ["anger"]), name="limited")
     audits = [fairfer.audit(data, fairfer.predict(data, m), by=["g"], permutations=100) for m in (complete, limited)]
     assert audits[1].labels.audited == ["anger"]
-    for rule in ({"rate": "TPR", "label": ["*"]}, {"rate": "accuracy", "label": ["*"]}, {"rate": "FPR", "label": ["anger"]}):
-        result = judge(policy(**rule, max_regression=0.9), audits[1], baseline=audits[0], today=TODAY)
-        assert result.outcome == "inconclusive"
+    for rule, outcome in (
+        ({"rate": "TPR", "label": ["*"]}, "fail"),
+        ({"rate": "accuracy", "label": ["*"]}, "fail"),
+        ({"rate": "FPR", "label": ["anger"]}, "fail"),
+        ({"rate": "FPR", "label": ["fear"]}, "inconclusive"),
+        ({"rate": "TPR", "label": ["anger"]}, "inconclusive"),
+    ):
+        result = judge(policy(**rule, max_regression=0.1), audits[1], baseline=audits[0], today=TODAY)
+        assert result.outcome == outcome, rule
         back = judge(policy(**rule, max_regression=0.9), audits[0], baseline=audits[1], today=TODAY)
-        assert back.outcome == "inconclusive"
-    reasons = [
-        f.reason for f in judge(policy(label=["*"], max_regression=0.9), audits[1], baseline=audits[0], today=TODAY).checks
-    ]
-    assert any("may have lost the label" in reason for reason in reasons)
+        assert back.outcome == "pass"
+    checks = judge(policy(label=["*"], max_regression=0.1), audits[1], baseline=audits[0], today=TODAY).checks
+    assert [(c.label, c.outcome) for c in checks] == [("anger", "inconclusive"), ("fear", "fail")]
+    assert checks[1].observed == 1
 
 
 def test_a_label_that_is_never_predicted_for_a_group_has_no_ppv_and_does_not_pass():

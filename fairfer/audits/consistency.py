@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fairfer.audits.result import Audit
-    from fairfer.metrics.results import LabelCount, Rate
+    from fairfer.metrics.results import Rate
 
 _CELLS = {
     "TPR": (("tp",), ("tp", "fn")),

@@ -340,7 +340,8 @@ def _tool_table(content: object) -> object:
 
 def _first_problem(error: ValidationError, content: Mapping[str, object]) -> str:
     """The first validation error, with the name of the rule and the key."""
-    first = error.errors()[0]
+    # A misspelled key is the reason why another is missing.
+    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     location = list(first["loc"])
     where, fields = "", Policy.model_fields
     if len(location) > 1 and location[0] in ("rules", "waivers") and isinstance(location[1], int):
@@ -348,6 +349,8 @@ def _first_problem(error: ValidationError, content: Mapping[str, object]) -> str
         where = f"{_table_name(table, number, content)}: "
         fields = Rule.model_fields if table == "rules" else Waiver.model_fields
         location = location[2:]
+    elif len(location) > 1 and location[0] == "looks":
+        where, fields, location = "looks: ", Looks.model_fields, location[1:]
     key = ".".join(map(str, location))
     if first["type"] == "extra_forbidden":
         return f"{where}unknown key {key!r}; {did_you_mean(key, fields)}"

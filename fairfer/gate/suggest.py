@@ -78,7 +78,7 @@ def suggest_policy(audit: Audit) -> str:
         "confidence = 0.95",
         *(f'{key} = "inconclusive"  # or "ignore": {text}' for key, text in _KEYS),
     ]
-    obstacles = dict.fromkeys([*data_obstacles(Policy(rules=[rules[0].target.rule]), audit), *_group_obstacles(rules)])
+    obstacles = data_obstacles(Policy(rules=[rules[0].target.rule]), audit)
     lines += [f"# This audit cannot pass while {_comment(text)}." for text in obstacles]
     for suggestion in rules:
         lines += ["", "[[rules]]", f"# {_comment(_why(suggestion))}", *_rule(suggestion)]
@@ -106,13 +106,9 @@ def _suggestion(audit: Audit, rate: str, label: str, grouping: Grouping, kind: K
         )
         target = Target(rule, label, grouping)
         check = create_check(target, audit)
-        if check.satisfies(_ERROR):
+        if check.passes(_ERROR):
             return Suggestion(target, check, limit)
     return Suggestion(target, check, None)
-
-
-def _group_obstacles(rules: Sequence[Suggestion]) -> list[str]:
-    return [f"by {s.target.attribute}, {text}" for s in rules for text in s.check.obstacles]
 
 
 def _why(suggestion: Suggestion) -> str:
@@ -120,10 +116,12 @@ def _why(suggestion: Suggestion) -> str:
     measurement = check.measurement
     sizes = ", ".join(f"{g} {n}" for g, n in check.sizes.items())
     if measurement is None:
-        return f"{target.rate_name} by {target.attribute}: {check.reason}"
+        return f"by {target.attribute}, {check.reason}"
+    if check.obstacles:
+        return f"{target.rate_name} by {target.attribute}: {'; '.join(check.obstacles)}"
     low, high = check.bounds(_ERROR, _ERROR)
     what, bound = ("gap", f"at most {high:.3f}") if target.rule.kind == "max_gap" else ("worst rate", f"at least {low:.3f}")
-    return f"{target.rate_name}: {what} observed {measurement.observed:.3f}, {bound} with 95 % confidence; faces: {sizes}"
+    return f"{target.rate_name} by {target.attribute}: {what} observed {measurement.observed:.3f}, {bound} with 95 % confidence; faces: {sizes}"
 
 
 def _rule(suggestion: Suggestion) -> list[str]:
@@ -137,7 +135,7 @@ def _rule(suggestion: Suggestion) -> list[str]:
 def _not_suggested(suggestions: Sequence[Suggestion]) -> list[str]:
     if not suggestions:
         return []
-    return ["", "# Too few faces for a limit that says much:", *(f"# {_comment(_why(s))}" for s in suggestions)]
+    return ["", "# No limit is suggested where this audit has too few faces for one that says much:", *(f"# {_comment(_why(s))}" for s in suggestions)]
 
 
 def _quoted(text: str) -> str:

@@ -113,6 +113,8 @@ def _size_problems(audit: Audit) -> Iterator[str]:
             yield f"the statuses of {where} do not add up to {size.total}"
         if not 0 <= size.correct <= size.judged <= size.total or any(n < 0 for n in size.statuses.values()):
             yield f"the sizes of {where} are impossible"
+    if totals[EVERYONE] + audit.labels.excluded != audit.data.samples:
+        yield f"{totals[EVERYONE]} samples were audited and {audit.labels.excluded} excluded, of {audit.data.samples}"
     for grouping, total in totals.items():
         if total != totals[EVERYONE]:
             yield f"the groups by {grouping_name(grouping)} have {total} samples, all together {totals[EVERYONE]}"

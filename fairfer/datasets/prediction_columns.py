@@ -100,6 +100,12 @@ def find_predictions(
             f"{table.source} has no column called {list_some(PREDICTED)} and no scores; name them with --predicted or --scores"
         )
         raise UsageError(message)
+    if single is not None and fold(single) in map(fold, TRUTH) and any(fold(c) in map(fold, PREDICTED) for c in truth_columns):
+        message = (
+            f"{table.source}: --truth is the column {next(iter(truth_columns.values()))!r} and --predicted the column {single!r}; "
+            "exchange them, or rename the columns"
+        )
+        raise UsageError(message)
     columns = [*truth_columns.values(), *([single] if single else []), *multi.values(), *score_columns.values()]
     if shared := [c for c in columns if columns.count(c) > 1]:
         message = (
@@ -183,7 +189,7 @@ def _check_common_labels(table: SourceTable, columns: PredictionColumns, truth: 
 
 
 def _check_copy(table: SourceTable, columns: PredictionColumns, truth: Truth, recorded: RecordedPredictions) -> None:
-    """Refuse predictions that are equal to the truth in every row and have a name of true labels, such as ``emotion``."""
+    """Refuse predictions that equal the truth in every row, in a column with a name of true labels, such as ``emotion``."""
     if columns.single is None or fold(columns.single) not in {fold(n) for n in TRUTH} or truth.task != "single-label":
         return
     if bool((recorded.frame["predicted"] == truth.columns["label"]).all()):

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from fairfer.gate.checks import Check
     from fairfer.gate.policy import Policy
 
+_UNLABELED = "rows without a true label"
+"""How earlier versions of fairfer described rows that are unlabeled, without marking them."""
+
 _OF_LABEL = ("TPR", "FNR")
 """Rates over the faces that have the label; all others are over all faces."""
 
 
 def unlabeled_rows(audit: Audit) -> int:
     """Rows of the data without a true label. Rows that the data's own protocol excludes are not counted."""
-    return sum(s.excluded for s in audit.data.steps if s.unlabeled)
+    return sum(s.excluded for s in audit.data.steps if s.unlabeled or s.what == _UNLABELED)
 
 
 def data_obstacles(policy: Policy, audit: Audit) -> list[str]:
@@ -33,6 +36,8 @@ def data_obstacles(policy: Policy, audit: Audit) -> list[str]:
     if faces and policy.unsupported_labels != "ignore":
         names = ", ".join(f"{n} ({k:,})" for n, k in faces.items())
         obstacles.append(f"faces have labels that are not among the model's output classes: {names}")
+    elif audit.labels.excluded and policy.unsupported_labels != "ignore":
+        obstacles.append(f"{audit.labels.excluded:,} faces were excluded for their label, and the audit does not say which")
     if (rows := unlabeled_rows(audit)) and policy.unlabeled != "ignore":
         obstacles.append(f"{rows:,} rows have no true label")
     if (cells := _unknown_labels(audit)) and policy.unlabeled != "ignore":

@@ -30,7 +30,9 @@ COVERAGE = '[[rules]]\nname = "t"\nrate = "coverage"\nattribute = "g"\nmin_worst
 ONLY_HAPPY = TPR.replace('attribute = "g"', 'label = "happiness"\nattribute = "g"')
 
 
-def table(answer: Callable[[str, str, int], str], truth: Callable[[str, str, int], str] = lambda t, g, i: t, n: int = 100) -> str:
+def table(
+    answer: Callable[[str, str, int], str], truth: Callable[[str, str, int], str] = lambda t, g, i: t, n: int = 100
+) -> str:
     """A CSV with n faces per emotion and group; the columns as functions of truth, group and number."""
     rows = [(t, g, i) for t, g, i in itertools.product(EMOTIONS, "fm", range(n))]
     return "label,predicted,g\n" + "".join(f"{truth(*r)},{answer(*r)},{r[1]}\n" for r in rows)

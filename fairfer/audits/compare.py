@@ -263,12 +263,13 @@ def _change(key: tuple[str, Grouping, Group, str], cells: _PairedCells, plan: Au
     label, grouping, group, rate = key
     n, both, gained, lost = (int(getattr(cells, name).sum()) for name in ("trials", "both", "gained", "lost"))
     status: RateStatus = "ok" if n >= plan.minimum else "small" if n else "not_estimable"
-    low = high = p = None
+    low = high = p = precision = None
     if n:
         bounds = paired_difference(gained, lost, n, plan.confidence)
         low, high, p = float(bounds[0]), float(bounds[1]), float(mcnemar(gained, lost))
         if cells.subject is not None:
-            low, high, p = _by_subject(cells, p, plan.confidence)
+            precision = _precision(cells, cells.subject)
+            low, high, p = _by_subject(cells, precision, p, plan.confidence)
     return Change(
         label=label,
         attribute=grouping,
@@ -286,29 +287,53 @@ def _change(key: tuple[str, Grouping, Group, str], cells: _PairedCells, plan: Au
         p=p if status == "ok" else None,
         q=None,
         status=status,
+        effective_size=None if precision is None else precision.effective_size,
+        largest_share=None if precision is None else precision.largest_share,
     )
 
 
-def _by_subject(cells: _PairedCells, p: float, confidence: float) -> tuple[float, float, float]:
-    """Interval and p-value of a change where several samples show one subject; never narrower than for independent samples.
+@dataclass(frozen=True)
+class _Precision:
+    """Of a change where several samples show one subject: see `fairfer.metrics.results.Rate`; with the number of subjects."""
 
-    As `fairfer.stats.paired_difference`, of as many samples as have the same precision: the variance of independent ones over
-    that of subjects. Where subjects do not vary, each counts as one sample.
+    effective_size: float
+    degrees_of_freedom: float
+    largest_share: float
+    subjects: int
+
+
+def _precision(cells: _PairedCells, subject: Integers) -> _Precision:
+    """As many samples as have the same precision: the variance of independent ones over that of subjects.
+
+    Where subjects do not vary, each counts as one sample.
     """
-    subject = np.zeros(0, np.int64) if cells.subject is None else cells.subject
     n, more, less = int(cells.trials.sum()), float(cells.gained.sum()), float(cells.lost.sum())
     observed = (more - less) / n
     residual = (cells.gained.astype(float) - cells.lost - observed * cells.trials) / n
     variance, subjects = variance_by_subjects(residual, subject)
     each = np.bincount(np.unique(subject, return_inverse=True)[1], cells.trials)
-    degrees_of_freedom = max(float(each.sum() ** 2 / (each**2).sum()) - 1, 1.0)
     spread = (more + less) / n - observed**2
-    effective = min(max(spread / variance, 1.0), float(n)) if variance > 0 else float(subjects)
+    return _Precision(
+        effective_size=min(max(spread / variance, 1.0), float(n)) if variance > 0 else float(subjects),
+        degrees_of_freedom=max(float(each.sum() ** 2 / (each**2).sum()) - 1, 1.0),
+        largest_share=float(each.max() / each.sum()),
+        subjects=subjects,
+    )
+
+
+def _by_subject(cells: _PairedCells, precision: _Precision, p: float, confidence: float) -> tuple[float, float, float]:
+    """Interval and p-value of a change where several samples show one subject; never narrower than for independent samples.
+
+    As `fairfer.stats.paired_difference`, of the effective number of samples.
+    """
+    n, more, less = int(cells.trials.sum()), float(cells.gained.sum()), float(cells.lost.sum())
+    observed = (more - less) / n
+    effective, degrees_of_freedom = precision.effective_size, precision.degrees_of_freedom
     share = effective / n
     b, c = (more * share + 1) / (effective + 2), (less * share + 1) / (effective + 2)
     error = math.sqrt(max(b + c - (b - c) ** 2, 0) / (effective + 2))
     half = float(special.stdtrit(degrees_of_freedom, (1 + confidence) / 2)) * error
-    by_subjects = 2 * float(special.stdtr(degrees_of_freedom, -abs(b - c) / error)) if subjects > 1 else 1.0
+    by_subjects = 2 * float(special.stdtr(degrees_of_freedom, -abs(b - c) / error)) if precision.subjects > 1 else 1.0
     as_effective = float(mcnemar(int(more * share), int(less * share)))
     low, high = max(min(b - c - half, observed), -1.0), min(max(b - c + half, observed), 1.0)
     return low, high, max(p, by_subjects, as_effective)

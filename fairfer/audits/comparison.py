@@ -37,7 +37,8 @@ class Change(Strict):
 
     Of ``trials`` samples, ``both`` are hits of both models, ``gained`` of the candidate only and ``lost`` of the base only;
     ``change`` is the candidate's rate minus the base's. ``p`` is McNemar's mid-p-value, ``q`` the same, FDR-adjusted over all
-    changes.
+    changes. Where several samples show one subject, ``effective_size`` and ``largest_share`` are as those of a rate
+    (`fairfer.metrics.results.Rate`).
     """
 
     label: str
@@ -56,6 +57,8 @@ class Change(Strict):
     p: float | None
     q: float | None
     status: RateStatus
+    effective_size: float | None = None
+    largest_share: float | None = None
 
 
 class GapChange(Strict):

@@ -5,42 +5,24 @@ A check decides nothing; `fairfer.gate.judge` does.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from fairfer.errors import RunError
+from fairfer.gate.measurements import COMPLEMENTS, UNBOUNDED, Measurement, measure_level, measure_loss, measure_paired_loss
 from fairfer.gate.missing_answers import changes_with_wrong_answers, missing_answers, with_wrong_answers
 from fairfer.gate.verdict import GroupExclusion
-from fairfer.stats.bounds import gap_bounds
-from fairfer.stats.intervals import Estimates, difference_limits, normal_quantile, ratio_limits
-from fairfer.stats.paired import paired_limits
-from fairfer.vocabulary import ALL, EVERYONE, LOWER_IS_BETTER, Group, Grouping, group_name, grouping_name, is_annotated
+from fairfer.vocabulary import ALL, EVERYONE, Group, Grouping, group_name, grouping_name, is_annotated
 
 if TYPE_CHECKING:
-    from fairfer.audits.comparison import Change, Comparison
+    from fairfer.audits.comparison import Comparison
     from fairfer.audits.result import Audit
     from fairfer.gate.policy import Policy, Rule
     from fairfer.metrics.results import ExclusionReason, Rate, RateStatus
-    from fairfer.stats.intervals import Floats
 
 REGRESSION_RATES = ("TPR", "FPR", "TNR", "FNR", "accuracy", "subset accuracy", "coverage")
 """Rates that ``max_regression`` may limit: those whose denominator does not depend on the model."""
-
-_COMPLEMENTS = {"TNR": "FPR", "FNR": "TPR"}
-"""Rates that a comparison does not store, as 1 minus one that it does."""
-
-Bounds = Callable[[float, float, float], tuple[float, float]]
-"""Lower and upper confidence bound, for the error of the lower, the error of the upper, and a factor of the sample size."""
-
-
-class _Limits(Protocol):
-    """One-sided limits of each group's change, for an error, a factor of the sample size, and whether a pass rests on them."""
-
-    def __call__(self, error: float, factor: float, *, passing: bool) -> tuple[Floats, Floats]: ...
 
 
 @dataclass(frozen=True)
@@ -60,26 +42,6 @@ class Target:
     def rate_name(self) -> str:
         """``happiness TPR``; only the rate where it is over all labels."""
         return self.rule.rate if self.label == ALL else f"{self.label} {self.rule.rate}"
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """Observed value of what a rule limits.
-
-    Attributes
-    ----------
-    observed
-        The gap, ratio, rate of the worst group, or loss.
-    worst, best
-        Names of the groups with the least and the most favorable value.
-    bounds
-        Its confidence bounds.
-    """
-
-    observed: float
-    worst: str
-    best: str
-    bounds: Bounds
 
 
 @dataclass(frozen=True)
@@ -119,7 +81,7 @@ class Check:
     reason: str = ""
 
     def bounds(self, passing_error: float, failing_error: float, factor: float = 1.0) -> tuple[float, float]:
-        """Lower and upper confidence bound of the observed value; NaN without one.
+        """Lower and upper confidence bound of the observed value; NaN without one, or where none keeps its error.
 
         Parameters
         ----------
@@ -130,12 +92,12 @@ class Check:
         factor
             Multiplies the sample size.
         """
-        minimum = self.target.rule.is_minimum
         passing = failing = float("nan")
-        if self.measurement is not None:
-            passing = self.measurement.bounds(passing_error, passing_error, factor)[0 if minimum else 1]
-        if self.failing is not None:
-            failing = self.failing.bounds(failing_error, failing_error, factor)[1 if minimum else 0]
+        minimum = self.target.rule.is_minimum
+        if self.measurement is not None and not self.measurement.reason:
+            passing = _bound(self.measurement, passing_error, factor, lower=minimum)
+        if self.failing is not None and not self.failing.reason:
+            failing = _bound(self.failing, failing_error, factor, lower=not minimum)
         return (passing, failing) if minimum else (failing, passing)
 
     def satisfies(self, error: float, factor: float = 1.0) -> bool:
@@ -150,16 +112,24 @@ class Check:
 
     def fails(self, error: float, factor: float = 1.0) -> bool:
         """Whether the confidence bound with this error violates the limit."""
-        if self.failing is None:
+        if self.failing is None or self.failing.reason:
             return False
-        low, high = self.failing.bounds(error, error, factor)
         rule = self.target.rule
-        return high < rule.limit if rule.is_minimum else low > rule.limit
+        bound = _bound(self.failing, error, factor, lower=not rule.is_minimum)
+        return bound < rule.limit if rule.is_minimum else bound > rule.limit
 
     def _within(self, measurement: Measurement, error: float, factor: float) -> bool:
-        low, high = measurement.bounds(error, error, factor)
         rule = self.target.rule
-        return low >= rule.limit if rule.is_minimum else high <= rule.limit
+        if measurement.reason:
+            return False
+        bound = _bound(measurement, error, factor, lower=rule.is_minimum)
+        return bound >= rule.limit if rule.is_minimum else bound <= rule.limit
+
+
+def _bound(measurement: Measurement, error: float, factor: float, *, lower: bool) -> float:
+    """One bound; the other is not computed."""
+    low, high = measurement.bounds(*((error, UNBOUNDED) if lower else (UNBOUNDED, error)), factor)
+    return low if lower else high
 
 
 def create_check(
@@ -231,7 +201,7 @@ def _measure(
 ) -> Measurement | str:
     if target.rule.kind == "max_regression" and baseline is not None:
         return _regression(target, groups, baseline, comparison, minimum)
-    return _level(target.rule, groups)
+    return measure_level(target.rule, list(groups.values()))
 
 
 def _failing(
@@ -263,7 +233,7 @@ def _stress(
             continue
         adjusted = comparison
         if comparison is not None:
-            stored = _COMPLEMENTS.get(rate.rate, rate.rate)
+            stored = COMPLEMENTS.get(rate.rate, rate.rate)
             adjusted = changes_with_wrong_answers(comparison, (stored, rate.label, target.grouping, group), rate, worst)
         outcome = _measure(target, {**judged, group: worst}, baseline, adjusted, minimum)
         if isinstance(outcome, Measurement):
@@ -405,115 +375,17 @@ def _missing_groups(target: Target, rates: dict[Group, Rate], judged: dict[Group
     return ""
 
 
-def _estimates(rates: Sequence[Rate]) -> Estimates:
-    sizes = [float(r.denominator or 0) if r.effective_size is None else r.effective_size for r in rates]
-    return Estimates(
-        np.array([(r.numerator or 0) / (r.denominator or 1) for r in rates], np.float64),
-        np.array(sizes, np.float64),
-        np.array([np.inf if r.degrees_of_freedom is None else r.degrees_of_freedom for r in rates], np.float64),
-    )
-
-
-def _scaled(estimates: Estimates, factor: float) -> Estimates:
-    return Estimates(estimates.rate, estimates.size * factor, estimates.degrees_of_freedom)
-
-
-def _level(rule: Rule, judged: dict[Group, Rate]) -> Measurement:
-    """Gap, ratio or worst rate of the groups."""
-    estimates = _estimates(list(judged.values()))
-    names = [group_name(g) for g in judged]
-    rate = estimates.rate
-    sign = -1 if rule.rate in LOWER_IS_BETTER else 1
-    worst, best = names[int(np.argmin(sign * rate))], names[int(np.argmax(sign * rate))]
-    if rule.kind == "max_gap":
-        return Measurement(float(np.ptp(rate)), worst, best, _gap_bounds(estimates))
-    if rule.kind == "min_ratio":
-        observed = float(rate.min() / rate.max()) if rate.max() > 0 else 1.0
-        return Measurement(observed, worst, best, _ratio_bounds(estimates))
-    return Measurement(float(rate.min()), worst, best, _worst_bounds(estimates))
-
-
-def _gap_bounds(estimates: Estimates) -> Bounds:
-    def bounds(lower_error: float, upper_error: float, factor: float) -> tuple[float, float]:
-        groups = _scaled(estimates, factor)
-        return float(gap_bounds(groups, 1 - lower_error)[0]), float(gap_bounds(groups, 1 - upper_error)[1])
-
-    return bounds
-
-
-def _ratio_bounds(estimates: Estimates) -> Bounds:
-    one, other = (np.array(x) for x in zip(*itertools.permutations(range(len(estimates.rate)), 2), strict=True))
-
-    def bounds(lower_error: float, upper_error: float, factor: float) -> tuple[float, float]:
-        groups = _scaled(estimates, factor)
-        numerator, denominator = groups.of_groups(one), groups.of_groups(other)
-        # A pass needs every pair (intersection-union, no correction); a failure needs one (Bonferroni over the pairs).
-        low, _ = ratio_limits(numerator, denominator, lower_error)
-        _, high = ratio_limits(numerator, denominator, upper_error / len(one))
-        return float(low.min()), float(high.min())
-
-    return bounds
-
-
-def _worst_bounds(estimates: Estimates) -> Bounds:
-    def bounds(lower_error: float, upper_error: float, factor: float) -> tuple[float, float]:
-        groups = _scaled(estimates, factor)
-        # As for ratios: a pass needs every group, a failure needs one.
-        low, _ = groups.limits(lower_error, continuity=True)
-        _, high = groups.limits(upper_error / len(estimates.rate), continuity=True)
-        return float(low.min()), float(high.min())
-
-    return bounds
-
-
 def _regression(
     target: Target, judged: dict[Group, Rate], baseline: Audit, comparison: Comparison | None, minimum: int
 ) -> Measurement | str:
     """The largest loss of any group relative to the baseline; or why it cannot be measured."""
-    changes = (
-        _unpaired_changes(target, judged, baseline, minimum)
-        if comparison is None
-        else _paired_changes(target, judged, comparison, minimum)
-    )
-    if isinstance(changes, str):
-        return changes
-    change, limits = changes
-    lower_is_better = target.rule.rate in LOWER_IS_BETTER
-    loss = change if lower_is_better else -change
-    names = [group_name(g) for g in judged]
-
-    def bounds(lower_error: float, upper_error: float, factor: float) -> tuple[float, float]:
-        # A failure needs one group (Bonferroni over the groups); a pass needs every group.
-        failing = limits(lower_error / len(names), factor, passing=False)
-        passing = limits(upper_error, factor, passing=True)
-        low, high = (failing[0], passing[1]) if lower_is_better else (-failing[1], -passing[0])
-        return float(low.max()), float(high.max())
-
-    # Adding 0.0 turns a loss of -0.0 into 0.0.
-    return Measurement(float(loss.max()) + 0.0, names[int(np.argmax(loss))], names[int(np.argmin(loss))], bounds)
-
-
-def _unpaired_changes(target: Target, judged: dict[Group, Rate], baseline: Audit, minimum: int) -> tuple[Floats, _Limits] | str:
-    """Change of each group's rate and its limits, as if the two runs had different samples."""
-    rates = _rates_by_group(target, baseline, "baseline")
-    small = [group_name(g) for g in judged if g not in rates or (rates[g].denominator or 0) < minimum]
-    if small:
-        return f"{target.rate_name}: the baseline has fewer than {minimum} faces in {', '.join(small)}"
-    before, after = _estimates([rates[g] for g in judged]), _estimates(list(judged.values()))
-
-    def limits(error: float, factor: float, *, passing: bool) -> tuple[Floats, Floats]:
-        del passing  # the same limits serve both
-        return difference_limits(_scaled(after, factor), _scaled(before, factor), error, continuity=True)
-
-    return after.rate - before.rate, limits
-
-
-def _paired_changes(
-    target: Target, judged: dict[Group, Rate], comparison: Comparison, minimum: int
-) -> tuple[Floats, _Limits] | str:
-    """Change of each group's rate and its limits, on the samples of both runs."""
-    stored_rate = _COMPLEMENTS.get(target.rule.rate, target.rule.rate)
-    is_complement = target.rule.rate in _COMPLEMENTS
+    if comparison is None:
+        rates = _rates_by_group(target, baseline, "baseline")
+        small = [group_name(g) for g in judged if g not in rates or (rates[g].denominator or 0) < minimum]
+        if small:
+            return f"{target.rate_name}: the baseline has fewer than {minimum} faces in {', '.join(small)}"
+        return measure_loss(target.rule, list(judged.values()), [rates[g] for g in judged])
+    stored_rate = COMPLEMENTS.get(target.rule.rate, target.rule.rate)
     changes = {
         c.group: c
         for c in comparison.changes
@@ -522,28 +394,4 @@ def _paired_changes(
     small = [group_name(g) for g in judged if g not in changes or changes[g].trials < minimum]
     if small:
         return f"{target.rate_name}: the two runs have fewer than {minimum} faces in common in {', '.join(small)}"
-    rows = [changes[g] for g in judged]
-    change = np.array([c.change or 0.0 for c in rows])
-
-    def limits(error: float, factor: float, *, passing: bool) -> tuple[Floats, Floats]:
-        low, high = _paired_limits(rows, error, factor, comparison, passing=passing)
-        return (-high, -low) if is_complement else (low, high)
-
-    return -change if is_complement else change, limits
-
-
-def _paired_limits(
-    rows: Sequence[Change], error: float, factor: float, comparison: Comparison, *, passing: bool
-) -> tuple[Floats, Floats]:
-    if not comparison.subject:
-        gained, lost, trials = (
-            factor * np.array(counts, float) for counts in zip(*((c.gained, c.lost, c.trials) for c in rows), strict=True)
-        )
-        # Without the correction only limits towards a larger loss are too narrow, and only a pass rests on those.
-        return paired_limits(gained, lost, trials, error, continuity=passing)
-    # Where subjects have several images, the standard error is that of the comparison's interval.
-    change = np.array([c.change or 0.0 for c in rows])
-    width = np.array([(c.high or 0.0) - (c.low or 0.0) for c in rows])
-    standard_error = width / 2 / normal_quantile((1 + comparison.confidence) / 2)
-    half = normal_quantile(1 - error) * standard_error / np.sqrt(factor)
-    return change - half, change + half
+    return measure_paired_loss(target.rule, [changes[g] for g in judged], by_subject=bool(comparison.subject))

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fairfer.errors import RunError, UsageError, did_you_mean
-from fairfer.gate.checks import REGRESSION_RATES, Check, Measurement, Target, create_check
+from fairfer.gate.checks import REGRESSION_RATES, Check, Target, create_check
 from fairfer.gate.policy import JUDGED_OVERALL_RATES, JUDGED_RATES, Policy, Rule, Treatment
 from fairfer.gate.sanity import check_answers, warnings
 from fairfer.gate.treatment import as_judged, unsupported_faces
@@ -42,6 +42,7 @@ from fairfer.vocabulary import ALL, EVERYONE, LOWER_IS_BETTER, Group, Grouping, 
 if TYPE_CHECKING:
     from fairfer.audits.comparison import Comparison
     from fairfer.audits.result import Audit
+    from fairfer.gate.measurements import Measurement
 
 MAX_SAMPLE_FACTOR = 100
 """Additional sample sizes are stated up to this multiple of the present sample size."""
@@ -314,7 +315,8 @@ def _result(check: Check, decision: Decision, policy: Policy) -> CheckResult:
     low, high = (b if np.isfinite(b) else None for b in check.bounds(decision.passing_error, decision.failing_error))
     satisfied = not failed and check.satisfies(decision.passing_error)
     additional = None
-    if decision.outcome == "inconclusive" and check.measurement is not None and not satisfied:
+    decidable = check.measurement is not None and not check.measurement.reason
+    if decision.outcome == "inconclusive" and decidable and not satisfied:
         additional = _additional_samples(check, decision)
     return CheckResult(
         rule=target.rule.name,
@@ -378,7 +380,9 @@ def _reason(
     if decision.outcome == "pass":
         return text
     parts = [text]
-    if not check.satisfies(decision.passing_error):
+    if check.measurement.reason:
+        parts.append(f"not judged: {check.measurement.reason}")
+    elif not check.satisfies(decision.passing_error):
         parts.append(_needed(additional))
     elif not check.obstacles:
         parts.append("not satisfied if the faces without an answer are counted as wrong")

@@ -135,7 +135,11 @@ def _rule(suggestion: Suggestion) -> list[str]:
 def _not_suggested(suggestions: Sequence[Suggestion]) -> list[str]:
     if not suggestions:
         return []
-    return ["", "# No limit is suggested where this audit has too few faces for one that says much:", *(f"# {_comment(_why(s))}" for s in suggestions)]
+    return [
+        "",
+        "# No limit is suggested where this audit has too few faces for one that says much:",
+        *(f"# {_comment(_why(s))}" for s in suggestions),
+    ]
 
 
 def _quoted(text: str) -> str:

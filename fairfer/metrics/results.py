@@ -143,8 +143,9 @@ class ReliabilityBin(Strict):
 class Rate(Strict):
     """One rate of one group, with its numerator and denominator.
 
-    Where several samples show one subject, ``effective_size`` is the number of independent samples with the same precision and
-    ``degrees_of_freedom`` those of its variance; ``None`` where every sample counts as a subject of its own.
+    Where several samples show one subject, ``effective_size`` is the number of independent samples with the same precision,
+    ``degrees_of_freedom`` those of its variance, and ``largest_share`` the share of the denominator that the subject with the
+    most has; ``None`` where every sample counts as a subject of its own.
     """
 
     label: str
@@ -159,6 +160,7 @@ class Rate(Strict):
     status: RateStatus
     effective_size: float | None = None
     degrees_of_freedom: float | None = None
+    largest_share: float | None = None
 
 
 class ExcludedGroup(Strict):

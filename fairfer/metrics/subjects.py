@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,15 +33,19 @@ class SubjectEstimates:
         By grouping; a unit is a subject.
     estimates
         By grouping, group, label and rate; each of shape ().
+    largest_shares
+        By the same: share of the trials that the subject with the most has.
     """
 
     counts: Mapping[Grouping, Counts]
     estimates: Mapping[RateKey, Estimates]
+    largest_shares: Mapping[RateKey, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, counts: Mapping[Grouping, Counts], task: Task, seed: int) -> SubjectEstimates:
         """Estimates from counts by subject."""
         estimates: dict[RateKey, Estimates] = {}
+        shares: dict[RateKey, float] = {}
         for grouping, of_grouping in counts.items():
             rates = [(r, label) for label in of_grouping.labels for r in LABEL_PROPORTIONS]
             rates += [(r, ALL) for r in (ACCURACY[task], "coverage")]
@@ -53,19 +57,22 @@ class SubjectEstimates:
                 name = f"{seed}/{grouping_name(grouping)}/{group_name(group)}/people"
                 generator = np.random.default_rng(list(name.encode()))
                 estimate = estimate_by_subjects(hits[members], trials[members], generator=generator)
+                largest = trials[members].max(axis=0, initial=0) / np.maximum(trials[members].sum(axis=0), 1)
                 for j, (rate, label) in enumerate(rates):
                     estimates[grouping, group, label, rate] = Estimates(
                         estimate.rate[j], estimate.size[j], estimate.degrees_of_freedom[j]
                     )
-        return cls(counts, estimates)
+                    shares[grouping, group, label, rate] = float(largest[j])
+        return cls(counts, estimates, shares)
 
     def applied(self, rates: Sequence[Rate], confidence: float) -> list[Rate]:
-        """Rates with the intervals, effective sizes and degrees of freedom of subjects; ``None`` for rates without estimate."""
+        """Rates with the intervals, effective sizes, degrees of freedom and largest shares of subjects, where estimated."""
         missing = Estimates(np.array(np.nan), np.array(0.0), np.array(np.inf))
         stacked = stack([self.estimates.get((r.attribute, r.group, r.label, r.rate), missing) for r in rates])
         low, high = stacked.limits((1 - confidence) / 2)
-        columns = (low, high, stacked.size, stacked.degrees_of_freedom)
-        names = ("low", "high", "effective_size", "degrees_of_freedom")
+        largest = np.array([self.largest_shares.get((r.attribute, r.group, r.label, r.rate), np.nan) for r in rates])
+        columns = (low, high, stacked.size, stacked.degrees_of_freedom, largest)
+        names = ("low", "high", "effective_size", "degrees_of_freedom", "largest_share")
         return [
             rate.model_copy(
                 update={

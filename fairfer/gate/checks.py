@@ -68,6 +68,8 @@ class Check:
         Why the check fails whatever the number of faces; empty in most cases.
     reason
         Why it cannot be decided.
+    scope
+        Which faces it is about, if not all of the audit.
     """
 
     target: Target
@@ -79,6 +81,7 @@ class Check:
     obstacles: tuple[str, ...] = ()
     certain: str = ""
     reason: str = ""
+    scope: str = ""
 
     def bounds(self, passing_error: float, failing_error: float, factor: float = 1.0) -> tuple[float, float]:
         """Lower and upper confidence bound of the observed value; NaN without one, or where none keeps its error.
@@ -193,7 +196,10 @@ def create_check(
         failing = _failing(target, every, baseline, comparison) or measurement
     stress = _stress(target, audit, judged, (baseline, comparison), minimum) if measurement is not None else ()
     reason = "" if isinstance(outcome, Measurement) else outcome
-    return replace(check, measurement=measurement, failing=failing, stress=stress, reason=reason)
+    scope = ""
+    if comparison is not None and comparison.other_labels and rule.kind == "max_regression" and rule.rate not in ("TPR", "FNR"):
+        scope = "over the faces whose label both models can output"
+    return replace(check, measurement=measurement, failing=failing, stress=stress, reason=reason, scope=scope)
 
 
 def _measure(

@@ -373,10 +373,10 @@ def _reason(
     if check.certain:
         return check.certain
     if decision.outcome == "fail" and check.failing is not None:
-        return _observation(check.target, check.failing, "fail", bounds, policy)
+        return _observation(check, check.failing, "fail", bounds, policy)
     if check.measurement is None:
         return "; ".join([check.reason, *check.obstacles])
-    text = _observation(check.target, check.measurement, decision.outcome, bounds, policy)
+    text = _observation(check, check.measurement, decision.outcome, bounds, policy)
     if decision.outcome == "pass":
         return text
     parts = [text]
@@ -392,10 +392,10 @@ def _reason(
 
 
 def _observation(
-    target: Target, measurement: Measurement, outcome: Outcome, bounds: tuple[float | None, float | None], policy: Policy
+    check: Check, measurement: Measurement, outcome: Outcome, bounds: tuple[float | None, float | None], policy: Policy
 ) -> str:
     """Observed value, confidence bound and limit."""
-    rule = target.rule
+    target, rule = check.target, check.target.rule
     worst, best = measurement.worst, measurement.best
     rate = target.rate_name
     quantity = {
@@ -420,6 +420,7 @@ def _observation(
         "fail": f"Holm-adjusted {level} {side} confidence bound {bound}",
         "inconclusive": f"{level} confidence bounds {low} and {high}",
     }[outcome]
+    observed += f", {check.scope}," if check.scope else ""
     return f"{observed} ({interval}, limit {rule.limit:g})"
 
 

@@ -55,7 +55,9 @@ def test_moved_counts_are_those_of_an_audit_that_keeps_the_faces(seed, treatment
     assert as_judged(of["drop"], "ignore") is of["drop"]
 
 
-@pytest.mark.parametrize(("errors", "most", "independent"), [([0.05], 0.05, 0.05), ([0.05] * 30, 1.0, 1 - 0.95**30), ([], 0, 0)])
+@pytest.mark.parametrize(
+    ("errors", "most", "independent"), [([0.05], 0.05, 0.05), ([0.05] * 30, 1.0, 1 - 0.95**30), ([], 0, 0)]
+)
 def test_chances_of_a_wrong_pass(errors, most, independent):
     """Boole's inequality, and independence."""
     assert chance_at_most(errors) == pytest.approx(most)

@@ -101,9 +101,10 @@ def find_predictions(
         )
         raise UsageError(message)
     if single is not None and fold(single) in map(fold, TRUTH) and any(fold(c) in map(fold, PREDICTED) for c in truth_columns):
+        true = next(iter(truth_columns.values()))
         message = (
-            f"{table.source}: --truth is the column {next(iter(truth_columns.values()))!r} and --predicted the column {single!r}; "
-            "exchange them, or rename the columns"
+            f"{table.source}: --truth is the column {true!r} and --predicted the column {single!r}; exchange them, or rename "
+            "the columns"
         )
         raise UsageError(message)
     columns = [*truth_columns.values(), *([single] if single else []), *multi.values(), *score_columns.values()]

@@ -117,11 +117,15 @@ def _why(suggestion: Suggestion) -> str:
     sizes = ", ".join(f"{g} {n}" for g, n in check.sizes.items())
     if measurement is None:
         return f"by {target.attribute}, {check.reason}"
-    if check.obstacles:
-        return f"{target.rate_name} by {target.attribute}: {'; '.join(check.obstacles)}"
+    obstacles = [*check.obstacles, *([measurement.reason] if measurement.reason else [])]
+    if obstacles:
+        return f"{target.rate_name} by {target.attribute}: {'; '.join(obstacles)}"
     low, high = check.bounds(_ERROR, _ERROR)
     what, bound = ("gap", f"at most {high:.3f}") if target.rule.kind == "max_gap" else ("worst rate", f"at least {low:.3f}")
-    return f"{target.rate_name} by {target.attribute}: {what} observed {measurement.observed:.3f}, {bound} with 95 % confidence; faces: {sizes}"
+    return (
+        f"{target.rate_name} by {target.attribute}: {what} observed {measurement.observed:.3f}, {bound} with 95 % confidence; "
+        f"faces: {sizes}"
+    )
 
 
 def _rule(suggestion: Suggestion) -> list[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 import coverage_of_intervals
 import false_alarms
 import gate
+import looks
 import power
 import random_attribute
 import rows
@@ -32,6 +33,7 @@ SECTIONS = {
     "A random attribute": random_attribute,
     "Power": power,
     "Gate": gate,
+    "Looks": looks,
     "Standardized gaps": strata,
     "Two models": two_models,
     "Score-based metrics": scores,

@@ -3,7 +3,7 @@
 All outcomes of a pair of groups (of a group and its baseline) are enumerated over the rates at which its true value is exactly
 at the limit. The policy's errors follow without simulation, whatever the dependence between its checks: a policy passes only if
 each pair passes, so a wrong pass is no more likely than that of its worst pair; a wrong failure is no more likely than the sum
-over its checks and pairs (Holm's first step, at which all of them are at the limit). Policies of eight groups are also simulated.
+over its checks and pairs (Holm's first step, at which all of them are at the limit).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from scipy import special
 from fairfer.stats.binomial import clopper_pearson
 from fairfer.stats.exact import ArcLimits, gap_bound_below, paired_bounds
 
-PASS = "policy, {}: a wrong pass in at most 5 %"
-FAIL = "policy, {}: any wrong failure in at most 5 %"
+PASSES = "policy, {}: a wrong pass in at most 5 %"
+FAILS = "policy, {}: any wrong failure in at most 5 %"
 ERROR = 0.05
 CHECKS = (1, 8, 64)
 SIZES: tuple[tuple[int, ...], ...] = (
@@ -74,10 +74,10 @@ def _worst(structure: Sequence[int], limit: float) -> Iterator[Row]:
     """A wrong pass of the group at the limit, the others far above; failures with all groups at the limit."""
     passes = max(_single(n, limit, ERROR)[0] for n in set(structure))
     for checks in CHECKS:
-        yield _row(PASS, "min_worst", checks, structure, limit, passes)
+        yield _row(PASSES, "min_worst", checks, structure, limit, passes)
         error = ERROR / checks / len(structure)
         fails = 1 - np.prod([1 - _single(n, limit, error)[1] for n in structure])
-        yield _row(FAIL, "min_worst", checks, structure, limit, checks * float(fails))
+        yield _row(FAILS, "min_worst", checks, structure, limit, checks * float(fails))
 
 
 @cache
@@ -118,9 +118,9 @@ def _pairs(kind: str, structure: Sequence[int], limit: float) -> Iterator[Row]:
         tests = len(pairs) * (2 if kind == "min_ratio" else 1)
     passes = max(_two(kind, *p, limit, ERROR)[0] for p in set(pairs))
     for checks in CHECKS:
-        yield _row(PASS, kind, checks, structure, limit, passes)
+        yield _row(PASSES, kind, checks, structure, limit, passes)
         fails = sum(_two(kind, *p, limit, ERROR / checks / tests)[1] for p in pairs)
-        yield _row(FAIL, kind, checks, structure, limit, checks * fails)
+        yield _row(FAILS, kind, checks, structure, limit, checks * fails)
 
 
 @cache
@@ -250,9 +250,9 @@ def _last(m: int, hits: np.ndarray, holds: Callable[[np.ndarray], np.ndarray]) -
 def _paired(structure: Sequence[int], limit: float) -> Iterator[Row]:
     passes = max(_of_change(n, limit, ERROR)[0] for n in set(structure))
     for checks in CHECKS:
-        yield _row(PASS, "max_regression, same faces", checks, structure, limit, passes)
+        yield _row(PASSES, "max_regression, same faces", checks, structure, limit, passes)
         fails = sum(_of_change(n, limit, ERROR / checks / len(structure))[1] for n in structure)
-        yield _row(FAIL, "max_regression, same faces", checks, structure, limit, checks * fails)
+        yield _row(FAILS, "max_regression, same faces", checks, structure, limit, checks * fails)
 
 
 @cache

@@ -17,8 +17,8 @@ from fairfer.stats.binomial import clopper_pearson
 from fairfer.stats.effective import cautious_trials
 from fairfer.stats.exact import ArcLimits, gap_bound_below, paired_bounds
 
-PASS = "subjects, policy, {}: a wrong pass in at most 5 %"
-FAIL = "subjects, policy, {}: any wrong failure in at most 5 %"
+PASSES = "subjects, policy, {}: a wrong pass in at most 5 %"
+FAILS = "subjects, policy, {}: any wrong failure in at most 5 %"
 ERROR = 0.05
 CHECKS = (1, 8, 64)
 GROUPS = (2, 8)
@@ -94,15 +94,13 @@ def _of_shape(seed: int, name: str, correlation: float, repetitions: int) -> Ite
         yield from _cells("min_ratio", at, one, other, low / high)
         yield from _cells("max_regression, other faces", at, one, other, round(high - low, 9))
     for gained, lost in CHANGES:
-        change = changes(
-            trials, gained, lost, correlation, repetitions, stream(seed, "gate_subjects", of_cell, gained, lost)
-        )
+        change = changes(trials, gained, lost, correlation, repetitions, stream(seed, "gate_subjects", of_cell, gained, lost))
         at = f"{of_cell}, {gained:g} gained and {lost:g} lost"
         yield from _cells("max_regression, same faces", at, change, None, round(lost - gained, 9))
 
 
 def _cells(kind: str, setting: str, one: Sample, other: Sample | None, limit: float) -> Iterator[Row]:
-    yield at_most(PASS.format(kind), "all", setting, *share(passes(kind, one, other, limit, ERROR)))
+    yield at_most(PASSES.format(kind), "all", setting, *share(passes(kind, one, other, limit, ERROR)))
     for checks in CHECKS:
         for groups in GROUPS:
             pairs = groups * (groups - 1) // 2
@@ -112,7 +110,7 @@ def _cells(kind: str, setting: str, one: Sample, other: Sample | None, limit: fl
             at_limit = checks * {"max_gap": (groups // 2) ** 2, "min_ratio": (groups // 2) ** 2}.get(kind, groups)
             part = f"{checks} check{'s' * (checks > 1)}, {groups} groups"
             yield at_most(
-                FAIL.format(kind), part, f"{part}, {setting}", min(at_limit * found, 1), at_limit * error, repetitions
+                FAILS.format(kind), part, f"{part}, {setting}", min(at_limit * found, 1), at_limit * error, repetitions
             )
 
 
@@ -168,9 +166,7 @@ def _loss_limits(change: Sample, error: float) -> tuple[np.ndarray, np.ndarray]:
     return paired_bounds(change.gained * n / change.trials, change.lost * n / change.trials, n, error)
 
 
-def hits(
-    trials: np.ndarray, rate: float, correlation: float, repetitions: int, generator: np.random.Generator
-) -> Sample:
+def hits(trials: np.ndarray, rate: float, correlation: float, repetitions: int, generator: np.random.Generator) -> Sample:
     """Hits of subjects whose rates are beta distributed."""
     rates = subject_rates(rate, correlation, (repetitions, len(trials)), generator)
     of_subject = generator.binomial(trials, rates)
@@ -197,9 +193,7 @@ def changes(
     return Sample(found, spread, *parts, better.sum(axis=1).astype(float), worse.sum(axis=1).astype(float))
 
 
-def _size(
-    values: np.ndarray, mean: np.ndarray, spread: np.ndarray, trials: np.ndarray
-) -> tuple[np.ndarray, int, float]:
+def _size(values: np.ndarray, mean: np.ndarray, spread: np.ndarray, trials: np.ndarray) -> tuple[np.ndarray, int, float]:
     """Effective size as `fairfer.stats.estimate_by_subjects` has it, with the variance that its resamples estimate."""
     total, subjects = int(trials.sum()), len(trials)
     variance = ((values - mean[:, None] * trials) ** 2).sum(axis=1) / total**2 * subjects / (subjects - 1)

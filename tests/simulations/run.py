@@ -16,6 +16,8 @@ from pathlib import Path
 import coverage_of_intervals
 import false_alarms
 import gate
+import gate_policies
+import gate_subjects
 import looks
 import power
 import random_attribute
@@ -33,6 +35,8 @@ SECTIONS = {
     "A random attribute": random_attribute,
     "Power": power,
     "Gate": gate,
+    "Policies of a gate": gate_policies,
+    "Policies of a gate with subjects": gate_subjects,
     "Looks": looks,
     "Standardized gaps": strata,
     "Two models": two_models,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, ValidationError
 
 from fairfer import plugins
+from fairfer.audits.consistency import check_consistent
 from fairfer.audits.plan import AuditPlan
 from fairfer.errors import RunError, UsageError, did_you_mean
 from fairfer.files import write_text
@@ -36,6 +37,7 @@ from fairfer.metrics.results import (
     ScoreHistogram,
     ScoreMetric,
     StandardizedGap,
+    UnsupportedCount,
 )
 from fairfer.schema import Strict
 from fairfer.vocabulary import ALL, EVERYONE, Group, Grouping, Task, group_name, grouping_name, parse_grouping
@@ -55,6 +57,7 @@ class StepInfo(Strict):
 
     what: str
     excluded: int
+    unlabeled: bool = False
 
 
 class AttributeInfo(Strict):
@@ -83,6 +86,8 @@ class DataInfo(Strict):
     attributes: list[AttributeInfo]
     digest: str
     images_digest: str
+    test_set_digest: str = ""
+    """Identity of the samples and their true labels, which models that are tested on them share."""
     subjects: int | None = None
     """Number of subjects, where a column names them."""
 
@@ -154,6 +159,8 @@ class Audit(Strict):
         Differences between groups in each confusion; empty for multi-label audits.
     indices, impact_ratios
         Summary indices per label and grouping, and selection and scoring rates relative to the highest.
+    unsupported
+        Samples whose label is not among the model's output classes, where they were excluded or merged.
     score_scale
         ``probability``, or ``unbounded`` when only the order of the scores has a meaning; ``None`` without scores.
     histograms, scores, reliability
@@ -191,6 +198,7 @@ class Audit(Strict):
     confusion_gaps: list[ConfusionGap] = Field(default_factory=list)
     indices: list[FairnessIndex] = Field(default_factory=list)
     impact_ratios: list[ImpactRatio] = Field(default_factory=list)
+    unsupported: list[UnsupportedCount] = Field(default_factory=list)
     score_scale: Literal["probability", "unbounded"] | None = None
     histograms: list[ScoreHistogram] = Field(default_factory=list)
     scores: list[ScoreMetric] = Field(default_factory=list)
@@ -392,6 +400,7 @@ class Audit(Strict):
         if found.checksum != _checksum(value):
             message = f"{where} was edited after it was written; make the audit again"
             raise RunError(message)
+        check_consistent(found, where)
         return found.model_copy(update={"checksum": ""})
 
     @classmethod

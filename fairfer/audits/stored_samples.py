@@ -88,7 +88,11 @@ def store_samples(run: Path, design: Design, date: str, invocation: Invocation) 
         "attributes": [dataclasses.asdict(a) for a in attributes],
         "steps": [dataclasses.asdict(s) for s in dataset.steps],
         "card": dict(dataset.card),
-        "identity": {"digest": dataset.digest, "images_digest": dataset.images_digest},
+        "identity": {
+            "digest": dataset.digest,
+            "images_digest": dataset.images_digest,
+            "test_set_digest": dataset.test_set_digest,
+        },
         "plan": plan.model_dump(mode="json"),
         "date": date,
         "invocation": dataclasses.asdict(invocation),

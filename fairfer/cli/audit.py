@@ -54,6 +54,7 @@ def audit(
     from fairfer.audits.plan import check_plan
     from fairfer.audits.stored_samples import Invocation
     from fairfer.report.summary import summary
+    from fairfer.report.verdict_files import remove_verdict
     from fairfer.report.write import write_report
 
     if config.config is not None:
@@ -68,6 +69,7 @@ def audit(
     if not plan.by:
         _list_refused(dataset, {plan.subject, *chosen.standardize})
     run = run_folder(output.out, dataset, asked)
+    remove_verdict(run)
     predictions = ask(dataset, asked, run, overwrite=output.overwrite)
     invocation = Invocation(
         shlex.join(["fairfer", *sys.argv[1:]]), to_toml(values_of(data, tables, model, plan, RunOptions(output.out)))

@@ -57,6 +57,31 @@ def write_verdict(
     _write_all(files)
 
 
+def remove_verdict(run: str | os.PathLike[str]) -> None:
+    """Remove the verdict of a run folder: ``verdict.json``, and the banner of ``report.html``.
+
+    A verdict on another audit, or on the last policy that could be judged, is not one on this run.
+
+    Raises
+    ------
+    UsageError
+        When a file cannot be changed.
+    RunError
+        When ``report.html`` cannot be read.
+    """
+    folder = Path(run)
+    if not folder.is_dir():
+        return
+    try:
+        (folder / VERDICT).unlink(missing_ok=True)
+    except OSError as error:
+        message = f"{folder / VERDICT} cannot be removed ({error.strerror}); make the folder writable"
+        raise UsageError(message) from error
+    report = folder / _REPORT
+    if report.is_file() and (text := _with_banner(report, None)) != report.read_text(encoding="utf-8"):
+        write_text(report, text)
+
+
 def annotate_workflow(verdict: Verdict) -> str:
     """Report a verdict to the GitHub workflow that this process runs in; nothing outside of one.
 
@@ -80,7 +105,7 @@ def annotate_workflow(verdict: Verdict) -> str:
     return workflow_commands(verdict)
 
 
-def _with_banner(report: Path, verdict: Verdict) -> str:
+def _with_banner(report: Path, verdict: Verdict | None) -> str:
     new = banner(verdict)
     try:
         return BANNER.sub(lambda _: new, report.read_text(encoding="utf-8"), count=1)

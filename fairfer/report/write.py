@@ -12,6 +12,7 @@ from fairfer.files import write_bytes, write_text
 from fairfer.gate.verdict import VERDICT, Verdict
 from fairfer.report import sections
 from fairfer.report.markdown import comparison_markdown
+from fairfer.report.verdict_files import remove_verdict
 from fairfer.report.view import View
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def write_report(audit: Audit, folder: str | os.PathLike[str]) -> Path:
         FOLDER/report.html
 
     Each file is written atomically, the page last. The same audit gives the same bytes. Tables and figures of an earlier report
-    that this report does not have are removed; other files are kept.
+    that this report does not have are removed, and so is a verdict on another audit; other files are kept.
 
     Parameters
     ----------
@@ -57,7 +58,10 @@ def write_report(audit: Audit, folder: str | os.PathLike[str]) -> Path:
     pictures = draw(audit)
     figures = _figure_files(pictures)
     tables = sections.csv_files(View(audit))
-    html = page(audit, pictures, _verdict(audit, folder))
+    verdict = _verdict(audit, folder)
+    html = page(audit, pictures, verdict)
+    if verdict is None:
+        remove_verdict(folder)
     audit.write(folder / "audit.json")
     for name, text in tables.items():
         write_text(folder / "tables" / name, text)

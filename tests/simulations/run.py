@@ -18,8 +18,11 @@ import coverage_of_intervals
 import differences
 import false_alarms
 import gate
+import gate_policies
+import gate_subjects
 import indices
 import interaction
+import looks
 import pooling
 import power
 import random_attribute
@@ -46,6 +49,9 @@ SECTIONS = {
     "Summary indices": indices,
     "Interaction": interaction,
     "Partial pooling": pooling,
+    "Policies of a gate": gate_policies,
+    "Policies of a gate with subjects": gate_subjects,
+    "Looks": looks,
     "Standardized gaps": strata,
     "Sensitivity": sensitivity,
     "Model with covariates": regression,

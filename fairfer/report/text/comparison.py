@@ -96,6 +96,10 @@ def lines(comparison: Comparison) -> list[str]:
         texts.append(f"Not compared: {many(len(comparison.missing), 'face')} ({parts}); listed in comparison.json.")
     if comparison.base.labels != comparison.candidate.labels:
         texts.append(f"Only labels in both audits are compared: {', '.join(comparison.labels)}.")
+    for change in comparison.other_labels:
+        if change.attribute == EVERYONE:
+            role = "base" if change.label in comparison.base.labels else "candidate"
+            texts.append(f"Only the {role} can output {change.label}: TPR {_before_and_after(change)}.")
     return texts
 
 

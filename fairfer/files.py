@@ -1,4 +1,4 @@
-"""Atomic file writes: a file has its old content or its new content, never a part of it."""
+"""Atomic file writes: a file has its old content or its new content, never a part of it. The mark of an unfinished run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from fairfer.errors import UsageError
+from fairfer.errors import RunError, UsageError
+
+UNFINISHED = "unfinished"
+"""File of a run folder while its predictions or its audit are being made."""
+
+LOADING = "The model is being loaded.\n"
+ASKED = "The model is being asked, or was interrupted; an audit in this folder may be outdated.\n"
+"""Content of that file: whether the predictions may have changed already."""
 
 
 def write_into_place(path: Path, write: Callable[[Path], object]) -> None:
@@ -35,8 +42,8 @@ def write_into_place(path: Path, write: Callable[[Path], object]) -> None:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    except OSError as error:
-        message = f"{path} cannot be written ({error.strerror}); choose another place with --out"
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        message = f"{path} cannot be written ({getattr(error, 'strerror', None) or error}); choose another place with --out"
         raise UsageError(message) from error
     os.close(handle)
     temporary = Path(name)
@@ -66,6 +73,41 @@ def write_text(path: Path, text: str) -> None:
 def dump_json(value: object) -> str:
     """Serialize as JSON: keys in their own order, indented by two spaces, NaN refused with a `ValueError`."""
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def mark_unfinished(run: Path, content: str = ASKED) -> None:
+    """Mark a run folder, so that an earlier audit in it is not used if this process ends before the new one is written.
+
+    Raises
+    ------
+    UsageError
+        When the folder cannot be written.
+    """
+    path = run / UNFINISHED
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")  # its presence counts, so it need not be atomic
+    except (OSError, ValueError) as error:
+        message = f"{path} cannot be written ({getattr(error, 'strerror', None) or error}); choose another place with --out"
+        raise UsageError(message) from error
+
+
+def mark_finished(run: Path) -> None:
+    """Remove the mark."""
+    (run / UNFINISHED).unlink(missing_ok=True)
+
+
+def check_finished(run: Path) -> None:
+    """Refuse a run folder with the mark.
+
+    Raises
+    ------
+    RunError
+        When it is marked as unfinished.
+    """
+    if os.path.lexists(run / UNFINISHED):
+        message = f"{run} is unfinished: its last fairfer audit did not end, so an audit in it may be outdated; run it again"
+        raise RunError(message)
 
 
 def _umask() -> int:

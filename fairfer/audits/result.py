@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError
 from fairfer import plugins
 from fairfer.audits.plan import AuditPlan
 from fairfer.errors import RunError, UsageError, did_you_mean
-from fairfer.files import write_text
+from fairfer.files import check_finished, mark_finished, write_text
 from fairfer.metrics.results import (
     AnnotationSensitivity,
     Confusion,
@@ -348,7 +348,7 @@ class Audit(Strict):
         """
         try:
             value = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             message = f"{where} is not JSON ({error}); make the audit again"
             raise RunError(message) from error
         version = value.get("schema_version") if isinstance(value, dict) else None
@@ -380,6 +380,7 @@ class Audit(Strict):
         """
         path = Path(path)
         file = path / "audit.json" if path.is_dir() else path
+        check_finished(file.parent)
         try:
             text = file.read_text(encoding="utf-8")
         except (OSError, UnicodeError) as error:
@@ -390,6 +391,7 @@ class Audit(Strict):
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write ``audit.json`` in one step."""
         write_text(Path(path), self.to_json())
+        mark_finished(Path(path).parent)
 
     def _repr_html_(self) -> str | None:
         """Key findings and the first figure, for notebooks; ``None`` when no renderer is installed."""

@@ -103,7 +103,7 @@ class RunInfo(Strict):
         except FileNotFoundError as error:
             message = f"{run} is not a run folder: it has no {RUN_FILE}; give a folder that fairfer predict or audit wrote"
             raise RunError(message) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             message = f"{path} cannot be read ({error}); delete the folder and predict again"
             raise RunError(message) from error
         version = content.get("format") if isinstance(content, dict) else None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +18,38 @@ UNFINISHED = "unfinished"
 LOADING = "The model is being loaded.\n"
 ASKED = "The model is being asked, or was interrupted; an audit in this folder may be outdated.\n"
 """Content of that file: whether the predictions may have changed already."""
+
+
+def read_text(path: Path, encoding: str = "utf-8") -> str:
+    """Read a text file. A named pipe to which nobody writes is an error; `Path.read_text` would wait for a writer forever.
+
+    Raises
+    ------
+    OSError, UnicodeError
+        When the file cannot be read.
+    """
+    return read_bytes(path).decode(encoding)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file, as `read_text` does.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be read.
+    """
+    if _is_named_pipe(path):
+        raise OSError(errno.EINVAL, "it is a named pipe, not a file", str(path))
+    return path.read_bytes()
+
+
+def _is_named_pipe(path: Path) -> bool:
+    """Whether a path is a named pipe; ``<(command)`` of a shell is another kind of pipe and always has a writer."""
+    try:
+        return stat.S_ISFIFO(path.stat().st_mode) and not path.as_posix().startswith(("/dev/", "/proc/"))
+    except (OSError, ValueError):
+        return False
 
 
 def write_into_place(path: Path, write: Callable[[Path], object]) -> None:
@@ -38,6 +72,8 @@ def write_into_place(path: Path, write: Callable[[Path], object]) -> None:
     path = path.resolve() if path.is_symlink() else path
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
+            if _is_named_pipe(path):
+                os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))  # an error where nobody reads; writing would wait forever
             write(path)
             return
         path.parent.mkdir(parents=True, exist_ok=True)

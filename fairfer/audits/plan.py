@@ -29,6 +29,7 @@ DEFAULT_THRESHOLD = 0.5
 
 _LEAST_CONFIDENCE = 0.5
 _LEAST_PERMUTATIONS = 100
+_MOST_PERMUTATIONS = 1_000_000  # the results of each are held in memory
 
 
 class AuditPlan(Strict):
@@ -113,6 +114,9 @@ class AuditPlan(Strict):
     def _permutations(cls, value: int) -> int:
         if value < _LEAST_PERMUTATIONS:
             message = f"--permutations {value}: give at least {_LEAST_PERMUTATIONS}"
+            raise UsageError(message)
+        if value > _MOST_PERMUTATIONS:
+            message = f"--permutations {value}: give at most {_MOST_PERMUTATIONS:,}"
             raise UsageError(message)
         return value
 

@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError
 from fairfer import plugins
 from fairfer.audits.plan import AuditPlan
 from fairfer.errors import RunError, UsageError, did_you_mean
-from fairfer.files import check_finished, mark_finished, write_text
+from fairfer.files import check_finished, mark_finished, read_text, write_text
 from fairfer.metrics.results import (
     AnnotationSensitivity,
     Confusion,
@@ -382,7 +382,7 @@ class Audit(Strict):
         file = path / "audit.json" if path.is_dir() else path
         check_finished(file.parent)
         try:
-            text = file.read_text(encoding="utf-8")
+            text = read_text(file)
         except (OSError, UnicodeError) as error:
             message = f"{file} cannot be read ({getattr(error, 'strerror', None) or error}); make the audit first"
             raise RunError(message) from error

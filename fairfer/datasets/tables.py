@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from fairfer.datasets.frames import to_pandas
 from fairfer.errors import DataError, UsageError, did_you_mean
+from fairfer.files import read_text
 
 _SHOWN = 5
 
@@ -378,7 +379,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         If it cannot be read as TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(read_text(path, "utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         message = f"{path} cannot be read as TOML ({_first_line(error)}); correct the file"
         raise DataError(message) from error

@@ -21,7 +21,7 @@ from fairfer import plugins
 from fairfer.audits.consistency import check_consistent
 from fairfer.audits.plan import AuditPlan
 from fairfer.errors import RunError, UsageError, did_you_mean
-from fairfer.files import write_text
+from fairfer.files import check_finished, mark_finished, read_text, write_text
 from fairfer.metrics.index_results import ConfusionGap, FairnessIndex, ImpactRatio
 from fairfer.metrics.option_results import GeeDifference, Interaction, PooledRate
 from fairfer.metrics.results import (
@@ -381,7 +381,7 @@ class Audit(Strict):
         """
         try:
             value = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             message = f"{where} is not JSON ({error}); make the audit again"
             raise RunError(message) from error
         version = value.get("schema_version") if isinstance(value, dict) else None
@@ -414,8 +414,9 @@ class Audit(Strict):
         """
         path = Path(path)
         file = path / "audit.json" if path.is_dir() else path
+        check_finished(file.parent)
         try:
-            text = file.read_text(encoding="utf-8")
+            text = read_text(file)
         except (OSError, UnicodeError) as error:
             message = f"{file} cannot be read ({getattr(error, 'strerror', None) or error}); make the audit first"
             raise RunError(message) from error
@@ -424,6 +425,7 @@ class Audit(Strict):
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write ``audit.json`` in one step."""
         write_text(Path(path), self.to_json())
+        mark_finished(Path(path).parent)
 
     def _repr_html_(self) -> str | None:
         """Key findings and the first figure, for notebooks; ``None`` when no renderer is installed."""
@@ -449,7 +451,7 @@ def _flat(row: BaseModel) -> dict[str, object]:
     """A row with tuples and lists written as text."""
     flat: dict[str, object] = {}
     for name, value in row:
-        if name in ("attribute", "group", "worst", "best") and value is not None:
+        if name in ("attribute", "group", "reference", "worst", "best") and value is not None:
             flat[name] = group_name(value)
         elif isinstance(value, list):
             flat[name] = "; ".join(group_name(v) if isinstance(v, tuple) else str(v) for v in value)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from fairfer.cli.command import app
+from fairfer.cli.console import print_commands
 from fairfer.errors import UsageError
 
 _PAIR = 2
@@ -117,7 +118,11 @@ def gate(
     verdict = judge_run(run, baseline, policy, allow_inconclusive=allow_inconclusive, looks=looks)
     write_verdict(verdict, run, markdown_file=markdown, junit_file=junit)
     annotations = annotate_workflow(verdict)
-    typer.echo((verdict.to_json() if as_json else terminal(verdict) + annotations).rstrip("\n"))
+    if as_json:  # a runner reads "##[" as the start of a command, in JSON too
+        typer.echo(verdict.to_json().rstrip("\n").replace("##[", "#\\u0023["))
+    else:
+        typer.echo(terminal(verdict).rstrip("\n"))
+        print_commands(annotations)
     raise typer.Exit(verdict.exit_code)
 
 

@@ -42,6 +42,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from fairfer.errors import UsageError, did_you_mean
+from fairfer.files import read_text
 from fairfer.labels import canonical
 from fairfer.vocabulary import ALL, LOWER_IS_BETTER, Grouping, grouping_name, parse_grouping
 
@@ -283,7 +284,7 @@ def read_policy(path: str | os.PathLike[str] | None = None, folder: str | os.Pat
     """
     file = policy_file(path, folder)
     try:
-        content: object = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        content: object = tomllib.loads(read_text(file, "utf-8-sig"))
     except (OSError, UnicodeError) as error:
         message = f"{file} cannot be read ({getattr(error, 'strerror', None) or error}); name a policy file with --policy"
         raise UsageError(message) from error
@@ -323,7 +324,7 @@ def _default_file(folder: Path) -> Path:
 def _content(file: Path) -> object:
     """Of a TOML file; ``None`` when it is missing or damaged, and so holds no policy."""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(read_text(file, "utf-8-sig"))
     except (OSError, UnicodeError, tomllib.TOMLDecodeError, RecursionError):
         return None
 

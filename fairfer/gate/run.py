@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fairfer.audits.result import Audit
 from fairfer.errors import RunError, UsageError
+from fairfer.files import read_text
 from fairfer.gate.judge import judge
 from fairfer.gate.looks import Ledger
 from fairfer.gate.policy import Policy, policy_file, read_policy
@@ -96,7 +97,7 @@ def read_current_audit(run: Path) -> Audit:
     if not file.is_file():
         return audit
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(read_text(file))
         model = [str(content["model"]), str(content["version"]), dict(content["options"])]
     except (OSError, ValueError, KeyError, TypeError) as error:
         message = f"{file} cannot be read ({error}); run fairfer audit again"

@@ -27,6 +27,10 @@ CHECK_STATUSES: tuple[CheckStatus, ...] = ("fail", "inconclusive", "waived", "pa
 MARKER = "<!-- fairfer gate -->"
 """First line of the Markdown, by which a comment is recognized and updated in place."""
 
+JUNIT_START = """<?xml version="1.0" encoding="utf-8"?>
+<testsuites name="fairfer gate\""""
+"""Start of the JUnit XML, by which a file of an earlier verdict is recognized."""
+
 BANNER = re.compile(r"<!--verdict-->.*?<!--/verdict-->", re.DOTALL)
 """Where a page shows its verdict."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairfer.errors import RunError
-from fairfer.files import write_bytes, write_text
+from fairfer.files import mark_finished, write_bytes, write_text
 from fairfer.gate.verdict import VERDICT, Verdict
 from fairfer.report import sections
 from fairfer.report.markdown import comparison_markdown
@@ -62,7 +62,7 @@ def write_report(audit: Audit, folder: str | os.PathLike[str]) -> Path:
     html = page(audit, pictures, verdict)
     if verdict is None:
         remove_verdict(folder)
-    audit.write(folder / "audit.json")
+    write_text(folder / "audit.json", audit.to_json())
     for name, text in tables.items():
         write_text(folder / "tables" / name, text)
     for name in sections.csv_names() - tables.keys():
@@ -73,6 +73,7 @@ def write_report(audit: Audit, folder: str | os.PathLike[str]) -> Path:
         if path.name not in figures and is_figure_file(path.name):
             path.unlink()
     write_text(folder / "report.html", html)
+    mark_finished(folder)
     return folder / "report.html"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fairfer.report.tables.table import Table, as_csv
-from fairfer.report.text.groups import EVERYONE, csv_group, group_words, with_source
+from fairfer.report.text.groups import EVERYONE, csv_group, csv_groups, group_words, with_source
 from fairfer.report.text.numbers import DASH, many, rate, signed, whole
 from fairfer.report.text.sentences import bounds_of_size, sides_by_name
 from fairfer.vocabulary import ALL
@@ -64,9 +64,9 @@ def _power(gap: Gap) -> dict[str, object]:
     excluded = [f"{csv_group(o.group)} ({o.reason}, {o.denominator})" for o in gap.excluded]
     return {
         **dict(gap),
-        "additional_samples": None if samples is None else "; ".join(texts) or _NONE_NEEDED,
-        "groups": "; ".join(map(csv_group, gap.groups)),
-        "excluded": "; ".join(excluded),
+        "additional_samples": None if samples is None else csv_groups(texts) or _NONE_NEEDED,
+        "groups": csv_groups(map(csv_group, gap.groups)),
+        "excluded": csv_groups(excluded),
     }
 
 

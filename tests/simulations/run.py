@@ -3,8 +3,8 @@
 ``[FAIRFER_SHARED=FOLDER] python tests/simulations/run.py [--short] [--out reports/validation] [--seed 0] [--jobs 1]``
 
 Writes ``results.csv``, ``README.md`` and a figure. The same seed gives the same numbers, with any number of jobs. The full run
-takes about an hour on one core, ``--short`` a few minutes with fewer repetitions. Random attributes are added to FER+ Test, if FAIRFER_SHARED names
-a folder with ``data/ferplus``; without it these rows are marked as skipped.
+takes about an hour on one core, ``--short`` a few minutes with fewer repetitions. Random attributes are added to FER+ Test, if
+FAIRFER_SHARED names a folder with ``data/ferplus``; without it these rows are marked as skipped.
 """
 
 from __future__ import annotations

@@ -134,7 +134,8 @@ def subjects_vs_rest(
     -----
     Subjects are reassigned with all of their samples. Groups may differ in the number of samples per subject, so the statistic
     is studentized (Chung and Romano 2013, Ann. Stat. 41): the variance is the sum of squared residuals of the units from the
-    pooled rate, in the group and in the rest.
+    pooled rate, in the group and in the rest. With few subjects that alone rejects a true hypothesis too often (in up to 9 % of
+    simulations), so the p-value is the larger of this test's and that of the sums of residuals as they are.
     """
     group, k, n = np.asarray(member, np.int64), np.asarray(hits, float), np.asarray(trials, float)
     rate = k.sum(axis=0) / n.sum()
@@ -142,17 +143,21 @@ def subjects_vs_rest(
     values = np.concatenate([residual, residual**2, n[:, None]], axis=1)
     groups, kinds = int(group.max()) + 1, k.shape[1]
     totals = (residual**2).sum(axis=0)
-    observed = _studentized(permuted_sums(group, values, groups, None, 1)[0], totals, float(n.sum()), kinds)
-    largest = np.abs(observed).max(axis=0)
+    units = np.bincount(group, minlength=groups)[:, None]
+    plain_error = np.sqrt(units * (len(group) - units) * np.where(totals > 0, totals, 1.0)) / len(group)
+    sums = permuted_sums(group, values, groups, None, 1)[0]
+    observed = _studentized(sums, totals, float(n.sum()), kinds)
+    largest = np.stack([np.abs(observed).max(axis=0), np.abs(sums[:, :kinds] / plain_error).max(axis=0)])
     varies = (rate > 0) & (rate < 1)
-    reached, drawn = np.zeros(kinds, np.int64), 0
-    while drawn < permutations and (reached[varies] < _ENOUGH).any():
+    reached, drawn = np.zeros((2, kinds), np.int64), 0
+    while drawn < permutations and (reached.max(axis=0)[varies] < _ENOUGH).any():
         size = min(_BATCH, permutations - drawn)
         sums = permuted_sums(group, values, groups, generator, size)
         null = np.abs(_studentized(sums, totals, float(n.sum()), kinds)).max(axis=1)
-        reached += (null >= largest - 1e-9).sum(axis=0)
+        plain = np.abs(sums[..., :kinds] / plain_error).max(axis=1)
+        reached += np.stack([(null >= largest[0] - 1e-9).sum(axis=0), (plain >= largest[1] - 1e-9).sum(axis=0)])
         drawn += size
-    p = np.where(varies, (1 + reached) / (1 + drawn), 1.0)
+    p = np.where(varies, (1 + reached.max(axis=0)) / (1 + drawn), 1.0)
     least = np.where(varies, 1 / (1 + permutations), 1.0)
     return [GroupsVsRest(observed[:, i], float(p[i]), float(least[i])) for i in range(kinds)]
 

@@ -31,7 +31,7 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
     found = np.array([_planted((300, 300, 600), generator) for _ in range(60 if short else 1500)])
     yield about(FOUND, "7 labels", "300 vs. 300 vs. 600 faces of each label, 0.12 vs. 0.36", *share(found))
     for correlation in (0.1, 0.4):
-        for shape in (((20, 5), (20, 5)), ((12, 3), (60, 12))):
+        for shape in (((20, 5), (20, 5)), ((12, 3), (60, 12)), ((12, 20), (12, 2), (40, 5)), ((12, 12), (60, 3))):
             name = " vs. ".join(f"{s} subjects x {n}" for s, n in shape)
             generator = stream(seed, "confusions of subjects", name, correlation)
             significant = np.array([_subjects(shape, correlation, generator) for _ in range(40 if short else 2000)])

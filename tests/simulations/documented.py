@@ -76,4 +76,10 @@ DOCUMENTED = (
         0.89,
         "Few samples have a large loss. They determine both the mean and its variance, and are often missing from a sample.",
     ),
+    Documented(
+        "confusions of a random attribute of subjects: some p < 0.05 of a confusion in at most 5 %",
+        r"^12 subjects x 12 vs\. 60 subjects x 3, correlation 0\.4$",
+        0.08,
+        "A few subjects with many samples each beside many with few: the variance of the few is estimated from twelve numbers.",
+    ),
 )

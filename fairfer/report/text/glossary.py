@@ -180,12 +180,12 @@ GLOSSARY: Mapping[str, Entry] = {
         "are equal, 1 when only one group is ever recognized. Xu's ratio: lowest divided by highest macro recall (mean TPR "
         "over labels) of a group.",
     ),
-    "indices": Entry(
+    "summary-indices": Entry(
         "Summary indices: MERG, SER, MERA, Gini, GARBE, Fairness Discrepancy Rate, inequity rate, impact ratio",
         "Largest error rate divided by the geometric mean, by the smallest, and by the mean of all groups (MERG, SER, MERA). "
         "Gini: mean absolute difference between two groups, divided by twice the mean, from 0 to 1. GARBE: mean of the Gini "
-        "of FPR and FNR. Fairness Discrepancy Rate: 1 minus the mean of the differences in FPR and FNR. Inequity rate: geometric "
-        "mean of the SER of FPR and FNR. Impact ratio: lowest divided by highest selection rate.",
+        "of FPR and FNR. Fairness Discrepancy Rate: 1 minus the mean of the differences in FPR and FNR. Inequity rate: "
+        "geometric mean of the SER of FPR and FNR. Impact ratio: lowest divided by highest selection rate.",
         ("summary index", "Fairness Discrepancy Rate", "impact ratio"),
     ),
     "not-estimable": Entry(

@@ -36,7 +36,7 @@ def standardized_table(view: View) -> Table:
     rows = [
         (
             *identity(view, g),
-            share(g.covered_share) if g.status == "ok" else _REASONS[g.status],
+            _REASONS.get(g.status) or share(g.covered_share),
             *(signed(x) if x is not None and x < 0 else rate(x) for x in (g.unstandardized, g.standardized)),
             signed(g.change),
             f"{signed(g.change_low)} to {signed(g.change_high)}" if g.change is not None else DASH,

@@ -117,6 +117,7 @@ def audit_predictions(
         scores=scores.metrics,
         reliability=scores.reliability,
         confusions=compute_confusions(counts, plan.metrics, measured.by_subject),
+        unsupported=samples.unsupported,
         rates=measured.rates,
         gaps=measured.gaps,
         dataset_bias=dataset_bias(counts, measured.rates, design.task) if design.groupings else None,
@@ -247,7 +248,7 @@ def _data_info(dataset: Dataset, design: Design, samples: JoinedSamples) -> Data
         labels=list(dataset.labels.labels),
         label_space=dataset.labels.name,
         card=dict(dataset.card),
-        steps=[StepInfo(what=s.what, excluded=s.excluded) for s in dataset.steps],
+        steps=[StepInfo(what=s.what, excluded=s.excluded, unlabeled=s.unlabeled) for s in dataset.steps],
         attributes=[
             AttributeInfo(
                 name=a.name,
@@ -262,6 +263,7 @@ def _data_info(dataset: Dataset, design: Design, samples: JoinedSamples) -> Data
         ],
         digest=dataset.digest,
         images_digest=dataset.images_digest,
+        test_set_digest=dataset.test_set_digest,
         subjects=len(np.unique(samples.subjects)) if design.plan.subject else None,
     )
 

@@ -24,7 +24,7 @@ from fairfer.errors import RunError
 from fairfer.metrics.counts import ACCURACY, Counts, Integers, Numbers, Source, count
 from fairfer.metrics.gaps import FAVORABLE
 from fairfer.stats import benjamini_hochberg, change_of_gap, mcnemar, paired_difference, variance_by_subjects
-from fairfer.vocabulary import ALL, Group, Grouping, Task, is_annotated
+from fairfer.vocabulary import ALL, EVERYONE, Group, Grouping, Task, is_annotated
 
 if TYPE_CHECKING:
     from fairfer.audits.plan import AuditPlan
@@ -50,7 +50,8 @@ def compare(base: str | os.PathLike[str], candidate: str | os.PathLike[str]) -> 
     """
     one, other = StoredRun.read(Path(base)), StoredRun.read(Path(candidate))
     check_comparable(one, other)
-    paired = _pair(one, other)
+    labels = tuple(n for n in one.audit.labels.audited if n in other.audit.labels.audited)
+    paired = _pair(one, other, labels)
     plan = one.audit.plan
     changes = [c for g in paired.base for c in _changes(paired, g, plan)]
     tested = [i for i, c in enumerate(changes) if c.p is not None]
@@ -72,6 +73,7 @@ def compare(base: str | os.PathLike[str], candidate: str | os.PathLike[str]) -> 
         samples=paired.samples,
         missing=paired.missing,
         changes=changes,
+        other_labels=_other_labels(one, other),
         gaps=[g for grouping in plan.by for g in _gap_changes(paired, grouping, changes, plan)],
         flips=paired.flips,
     )
@@ -133,8 +135,24 @@ class _PairedCells:
         return _PairedCells(self.group[used], self.trials[used], self.both[used], self.gained[used], self.lost[used], subject)
 
 
-def _pair(one: StoredRun, other: StoredRun) -> _Paired:
-    labels = tuple(n for n in one.audit.labels.audited if n in other.audit.labels.audited)
+def _other_labels(one: StoredRun, other: StoredRun) -> list[Change]:
+    """Changes of the TPR of labels that only one of the two models can output."""
+    lacking = [set(run.audit.labels.unsupported_labels) for run in (one, other)]
+    labels = [n for n in one.audit.data.labels if (n in lacking[0]) != (n in lacking[1])]
+    labels = [n for n in labels if not (n in one.audit.labels.audited and n in other.audit.labels.audited)]
+    if not labels:
+        return []
+    runs = [run.with_every_label() for run in (one, other)]
+    paired = _pair(runs[0], runs[1], tuple(runs[0].samples.design.labels.labels))
+    plan = one.audit.plan
+    return [c for g in paired.base for n in labels for c in _changes_of(paired, g, [("TPR", n)], plan) if _has_faces(paired, n)]
+
+
+def _has_faces(paired: _Paired, label: str) -> bool:
+    return bool(paired.cells(EVERYONE, "TPR", label).trials.sum())
+
+
+def _pair(one: StoredRun, other: StoredRun, labels: tuple[str, ...]) -> _Paired:
     if not labels:
         message = (
             f"{one.folder} and {other.folder} cannot be compared: they have no audited label in common; "
@@ -231,6 +249,10 @@ def _as_text(table: pd.DataFrame, kind: str, labels: Sequence[str], task: Task) 
 def _changes(paired: _Paired, grouping: Grouping, plan: AuditPlan) -> Iterator[Change]:
     rates = [(rate, label) for label in paired.labels for rate in ("TPR", "FPR")]
     rates += [(r, ALL) for r in (ACCURACY[paired.task], "coverage")]
+    yield from _changes_of(paired, grouping, rates, plan)
+
+
+def _changes_of(paired: _Paired, grouping: Grouping, rates: Sequence[tuple[str, str]], plan: AuditPlan) -> Iterator[Change]:
     for rate, label in rates:
         cells = paired.cells(grouping, rate, label)
         for i, group in enumerate(paired.base[grouping].groups):

@@ -89,7 +89,11 @@ class Flip(Strict):
 
 
 class Comparison(Stored):
-    """Two runs on the same samples, paired sample by sample."""
+    """Two runs on the same samples, paired sample by sample.
+
+    ``changes`` are over the labels that both models can output. ``other_labels`` has the TPR of labels that only one of them
+    can: 0 for the other.
+    """
 
     remedy: ClassVar[str] = "compare again"
 
@@ -109,5 +113,10 @@ class Comparison(Stored):
     samples: int
     missing: list[MissingSample]
     changes: list[Change]
+    other_labels: list[Change] = Field(default_factory=list)
     gaps: list[GapChange]
     flips: list[Flip] = Field(default_factory=list)
+
+    def with_other_labels(self) -> Comparison:
+        """The comparison with `other_labels` among its changes."""
+        return self.model_copy(update={"changes": [*self.changes, *self.other_labels]}) if self.other_labels else self

@@ -16,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fairfer.audits.plan import DEFAULT_THRESHOLD
+from fairfer.audits.unsupported import count_unsupported
 from fairfer.datasets.dataset import DUPLICATE_GROUP
 from fairfer.datasets.loaders.ferplus import selects
 from fairfer.errors import DataError, RunError, UsageError
@@ -31,6 +32,7 @@ from fairfer.vocabulary import UNANNOTATED, Grouping
 if TYPE_CHECKING:
     from fairfer.audits.plan import Design
     from fairfer.datasets.dataset import Dataset
+    from fairfer.metrics.results import UnsupportedCount
     from fairfer.metrics.score_bins import ScoreScale
     from fairfer.predictions.predictions import Predictions
 
@@ -57,6 +59,8 @@ class JoinedSamples:
         Of the scores.
     excluded
         Samples excluded for their label.
+    unsupported
+        Samples excluded or merged for their label, by group.
     """
 
     design: Design
@@ -65,6 +69,7 @@ class JoinedSamples:
     scored: tuple[int, ...]
     scale: ScoreScale
     excluded: int
+    unsupported: list[UnsupportedCount]
 
     @cached_property
     def source(self) -> Source:
@@ -243,7 +248,8 @@ def join(design: Design, predictions: Predictions) -> JoinedSamples:
     scores, scored, scale = _scores(labels.labels, answers)
     _check_thresholds(design.plan.thresholds, scale)
     table = table.join(scores)
-    return JoinedSamples(design, table[kept], columns, scored, scale, int((~kept).sum()))
+    unsupported = count_unsupported(design, table, columns, answers)
+    return JoinedSamples(design, table[kept], columns, scored, scale, int((~kept).sum()), unsupported)
 
 
 def _truth(design: Design) -> pd.DataFrame:

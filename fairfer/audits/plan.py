@@ -31,6 +31,7 @@ DEFAULT_THRESHOLD = 0.5
 _LEAST_CONFIDENCE = 0.5
 _LEAST_PERMUTATIONS = 100
 _TWO = 2
+_MOST_PERMUTATIONS = 1_000_000  # the results of each are held in memory
 
 
 class AuditPlan(Strict):
@@ -135,6 +136,9 @@ class AuditPlan(Strict):
     def _permutations(cls, value: int) -> int:
         if value < _LEAST_PERMUTATIONS:
             message = f"--permutations {value}: give at least {_LEAST_PERMUTATIONS}"
+            raise UsageError(message)
+        if value > _MOST_PERMUTATIONS:
+            message = f"--permutations {value}: give at most {_MOST_PERMUTATIONS:,}"
             raise UsageError(message)
         return value
 

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, ValidationError
 
 from fairfer import plugins
+from fairfer.audits.consistency import check_consistent
 from fairfer.audits.plan import AuditPlan
 from fairfer.errors import RunError, UsageError, did_you_mean
-from fairfer.files import write_text
+from fairfer.files import check_finished, mark_finished, read_text, write_text
 from fairfer.metrics.index_results import ConfusionGap, FairnessIndex, ImpactRatio
 from fairfer.metrics.option_results import GeeDifference, Interaction, PooledRate
 from fairfer.metrics.results import (
@@ -36,6 +37,7 @@ from fairfer.metrics.results import (
     ScoreHistogram,
     ScoreMetric,
     StandardizedGap,
+    UnsupportedCount,
 )
 from fairfer.schema import Strict
 from fairfer.vocabulary import ALL, EVERYONE, Group, Grouping, Task, group_name, grouping_name, parse_grouping
@@ -55,6 +57,7 @@ class StepInfo(Strict):
 
     what: str
     excluded: int
+    unlabeled: bool = False
 
 
 class AttributeInfo(Strict):
@@ -83,6 +86,8 @@ class DataInfo(Strict):
     attributes: list[AttributeInfo]
     digest: str
     images_digest: str
+    test_set_digest: str = ""
+    """Identity of the samples and their true labels, which models that are tested on them share."""
     subjects: int | None = None
     """Number of subjects, where a column names them."""
 
@@ -154,6 +159,8 @@ class Audit(Strict):
         Differences between groups in each confusion; empty for multi-label audits.
     indices, impact_ratios
         Summary indices per label and grouping, and selection and scoring rates relative to the highest.
+    unsupported
+        Samples whose label is not among the model's output classes, where they were excluded or merged.
     score_scale
         ``probability``, or ``unbounded`` when only the order of the scores has a meaning; ``None`` without scores.
     histograms, scores, reliability
@@ -191,6 +198,7 @@ class Audit(Strict):
     confusion_gaps: list[ConfusionGap] = Field(default_factory=list)
     indices: list[FairnessIndex] = Field(default_factory=list)
     impact_ratios: list[ImpactRatio] = Field(default_factory=list)
+    unsupported: list[UnsupportedCount] = Field(default_factory=list)
     score_scale: Literal["probability", "unbounded"] | None = None
     histograms: list[ScoreHistogram] = Field(default_factory=list)
     scores: list[ScoreMetric] = Field(default_factory=list)
@@ -373,7 +381,7 @@ class Audit(Strict):
         """
         try:
             value = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             message = f"{where} is not JSON ({error}); make the audit again"
             raise RunError(message) from error
         version = value.get("schema_version") if isinstance(value, dict) else None
@@ -392,6 +400,7 @@ class Audit(Strict):
         if found.checksum != _checksum(value):
             message = f"{where} was edited after it was written; make the audit again"
             raise RunError(message)
+        check_consistent(found, where)
         return found.model_copy(update={"checksum": ""})
 
     @classmethod
@@ -405,8 +414,9 @@ class Audit(Strict):
         """
         path = Path(path)
         file = path / "audit.json" if path.is_dir() else path
+        check_finished(file.parent)
         try:
-            text = file.read_text(encoding="utf-8")
+            text = read_text(file)
         except (OSError, UnicodeError) as error:
             message = f"{file} cannot be read ({getattr(error, 'strerror', None) or error}); make the audit first"
             raise RunError(message) from error
@@ -415,6 +425,7 @@ class Audit(Strict):
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write ``audit.json`` in one step."""
         write_text(Path(path), self.to_json())
+        mark_finished(Path(path).parent)
 
     def _repr_html_(self) -> str | None:
         """Key findings and the first figure, for notebooks; ``None`` when no renderer is installed."""
@@ -440,7 +451,7 @@ def _flat(row: BaseModel) -> dict[str, object]:
     """A row with tuples and lists written as text."""
     flat: dict[str, object] = {}
     for name, value in row:
-        if name in ("attribute", "group", "worst", "best") and value is not None:
+        if name in ("attribute", "group", "reference", "worst", "best") and value is not None:
             flat[name] = group_name(value)
         elif isinstance(value, list):
             flat[name] = "; ".join(group_name(v) if isinstance(v, tuple) else str(v) for v in value)

@@ -21,7 +21,7 @@ from fairfer.audits.plan import AuditPlan
 from fairfer.datasets.attributes import Attribute
 from fairfer.datasets.dataset import DUPLICATE_GROUP, Dataset, Step, UnselectedFaces
 from fairfer.errors import RunError
-from fairfer.files import write_into_place
+from fairfer.files import check_finished, write_into_place
 from fairfer.labels import LabelSpace
 
 if TYPE_CHECKING:
@@ -88,7 +88,11 @@ def store_samples(run: Path, design: Design, date: str, invocation: Invocation) 
         "attributes": [dataclasses.asdict(a) for a in attributes],
         "steps": [dataclasses.asdict(s) for s in dataset.steps],
         "card": dict(dataset.card),
-        "identity": {"digest": dataset.digest, "images_digest": dataset.images_digest},
+        "identity": {
+            "digest": dataset.digest,
+            "images_digest": dataset.images_digest,
+            "test_set_digest": dataset.test_set_digest,
+        },
         "plan": plan.model_dump(mode="json"),
         "date": date,
         "invocation": dataclasses.asdict(invocation),
@@ -142,6 +146,7 @@ def read_samples(run: Path) -> StoredSamples:
         When it is missing, damaged, or of another format version.
     """
     path = run / SAMPLES
+    check_finished(run)
     try:
         table = pq.read_table(path, partitioning=None)
         metadata = json.loads((table.schema.metadata or {})[b"fairfer"])
@@ -151,7 +156,7 @@ def read_samples(run: Path) -> StoredSamples:
             raise RunError(message) from error
         message = f"{run} holds no {SAMPLES}: it was predicted but not audited; run fairfer audit with the same --out"
         raise RunError(message) from error
-    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+    except (OSError, pa.ArrowException, KeyError, ValueError, RecursionError) as error:
         message = f"{path} is damaged ({type(error).__name__}); run fairfer audit again"
         raise RunError(message) from error
     if metadata.get("format") != FORMAT:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from fairfer.cli.console import results_only
 from fairfer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -252,7 +253,8 @@ def chosen_model(options: ModelOptions, dataset: Dataset) -> Model | None:
     chosen = _once("--option", map(_model_option, options.option or ()))
     if options.model is None:
         typer.echo(f"no --model given: auditing the bundled {BASELINE}", err=True)
-    return registry.load_model(options.model or BASELINE, **chosen)
+    with results_only():
+        return registry.load_model(options.model or BASELINE, **chosen)
 
 
 def _once(option: str, pairs: Iterable[tuple[str, Value]]) -> dict[str, Value]:

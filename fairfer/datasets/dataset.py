@@ -34,10 +34,13 @@ class Step:
         What was done or noticed, for the report.
     excluded
         Number of samples that the step excluded; 0 for a remark.
+    unlabeled
+        Whether they were excluded because their true label is missing, and not by the protocol of the dataset.
     """
 
     what: str
     excluded: int = 0
+    unlabeled: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ class Dataset:
     refused
         Columns that cannot be attributes as they are (too many different values), with the reason.
     identity
-        ``digest`` and ``images_digest`` of a dataset that was read back from a run; computed if not given.
+        ``digest``, ``images_digest`` and ``test_set_digest`` of a dataset that was read back from a run; computed if not given.
     task
         * ``single-label``: the column ``label`` of `samples` has the true label (canonical name);
         * ``multi-label``: `samples` has one column ``truth:LABEL`` per label (nullable Int8: 1, 0, or missing for unknown)
@@ -326,6 +329,15 @@ class Dataset:
         lines = zip(self.samples.index, self.image_digests, strict=True)
         predictions = "" if self.recorded is None else self.recorded.version
         return digest_lines([predictions, *(f"{name}\t{image}" for name, image in lines)])
+
+    @cached_property
+    def test_set_digest(self) -> str:
+        """Digest of the samples that models are tested on: ids, images and true labels, not predictions and attributes."""
+        if "test_set_digest" in self.identity:
+            return self.identity["test_set_digest"]
+        columns = [c for c in self.samples.columns if c == "label" or str(c).startswith(TRUTH_PREFIX)]
+        lines = zip(self.samples.index, self.image_digests, *(self.samples[c] for c in columns), strict=True)
+        return digest_lines(sorted("\t".join(map(str, line)) for line in lines))
 
     @cached_property
     def digest(self) -> str:

@@ -75,7 +75,8 @@ def load_dataset(
     name
         Name of the dataset; by default chosen by the loader.
     demographics
-        A table of attributes by image name, with their provenance in a ``.toml`` file of the same name beside it.
+        A table of attributes by image name, with their provenance in a ``.toml`` file of the same name beside it. A relative
+        path is looked up in the working directory, then in the folder of the data, then beside that folder.
     bands
         For each numeric column to group by, the lowest value of each band except the first: ``{"age": [20, 40, 60]}``.
     not_missing
@@ -139,7 +140,8 @@ def load_dataset(
     if name is not None:
         dataset = dataset.replace(name=name)
     if demographics is not None:
-        dataset = annotate(dataset, Path(demographics).expanduser(), real)
+        folder = Path(source).expanduser() if isinstance(source, str | os.PathLike) else Path()
+        dataset = annotate(dataset, _beside(Path(demographics).expanduser(), folder), real)
     dataset = apply_bands(words_as_missing(dataset, real), bands or {})
     return apply_validation(dataset, validation or {})
 
@@ -147,6 +149,12 @@ def load_dataset(
 def _accepted(loader: Loader, not_missing: Mapping[str, Sequence[str]]) -> dict[str, object]:
     """Declared values, for a loader that makes attributes of columns."""
     return {"not_missing": not_missing} if not_missing and "not_missing" in loader.options else {}
+
+
+def _beside(path: Path, data: Path) -> Path:
+    """The path of a table of attributes: as it is, else relative to the data or to the folder that holds the data."""
+    places = [path] if path.is_absolute() else [path, data / path, data.parent / path]
+    return next((place for place in places if place.exists()), path)
 
 
 def _locate(

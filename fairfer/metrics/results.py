@@ -83,6 +83,28 @@ class Confusion(Strict):
     status: RateStatus
 
 
+class UnsupportedCount(Strict):
+    """Samples of one group whose true label is not among the model's output classes, and how the audit counted them.
+
+    Attributes
+    ----------
+    label
+        The label of the dataset.
+    counted_as
+        The label that they were merged into; ``None`` where they were excluded.
+    predicted
+        The answer: a label, or `fairfer.vocabulary.NO_ANSWER`. ``None`` for multi-label data, where `count` is the number of
+        samples with the label.
+    """
+
+    attribute: Grouping
+    group: Group
+    label: str
+    counted_as: str | None
+    predicted: str | None
+    count: int
+
+
 class ScoreHistogram(Strict):
     """Scores of one label in one group, in the bins of `fairfer.metrics.score_bins`; empty bins are omitted."""
 

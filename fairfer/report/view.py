@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from fairfer.labels import canonical
-from fairfer.metrics.results import CorrectedGap, Gap, ProbabilisticGap, Rate, StandardizedGap, WeightedRate
+from fairfer.metrics.results import (
+    CorrectedGap,
+    Gap,
+    GroupDifference,
+    ProbabilisticGap,
+    Rate,
+    StandardizedGap,
+    WeightedRate,
+)
 from fairfer.report.text.groups import EVERYONE, Group, Grouping
 from fairfer.report.text.numbers import listed, many
-from fairfer.vocabulary import ALL, LOWER_IS_BETTER, Status
+from fairfer.vocabulary import ALL, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fairfer.audits.result import Audit
 
 TOO_FEW = frozenset({"small", "few_subjects"})
@@ -46,6 +57,20 @@ RateSource = Literal["model", "rater"]
 _REASONS: dict[Status, str] = {"no_face": "no face detected", "unreadable": "image unreadable", "error": "error"}
 
 
+@dataclass(frozen=True)
+class Side:
+    """One side of a difference: a group, or several together."""
+
+    groups: tuple[Group, ...]
+    numerator: int
+    denominator: int
+
+    @property
+    def value(self) -> float:
+        """The rate of the groups together."""
+        return self.numerator / self.denominator
+
+
 class View:
     """An audit with look-ups by rate, label, grouping and group.
 
@@ -75,7 +100,7 @@ class View:
         self._groups: dict[Grouping, dict[Group, None]] = {}
         for row in audit.rates:
             self._groups.setdefault(row.attribute, {})[row.group] = None
-        self._tested = sorted((g for g in audit.gaps if g.p is not None), key=_rank)
+        self._tested: list[Gap] = sorted((g for g in audit.gaps if g.p is not None), key=_rank)
         self._gaps = {(g.rate, g.label, g.attribute): g for g in self._tested}
         votes = self.human_agreement
         self._weighted: dict[tuple[RateSource, str, str, Grouping, Group], WeightedRate] = {}
@@ -140,6 +165,17 @@ class View:
         """The gap between the groups of a grouping, when it was estimated."""
         return self._gaps.get((rate, label, grouping))
 
+    def sides(self, gap: Gap, difference: GroupDifference) -> tuple[Side, Side]:
+        """The group of a difference, and its reference: another group, or all other compared groups together."""
+        others = (
+            [difference.reference] if difference.reference is not None else [g for g in gap.groups if g != difference.group]
+        )
+        return self._side(gap, [difference.group]), self._side(gap, others)
+
+    def _side(self, gap: Gap, groups: Sequence[Group]) -> Side:
+        rates = [self.rate(gap.rate, gap.label, gap.attribute, g) for g in groups]
+        return Side(tuple(groups), sum(r.numerator or 0 for r in rates), sum(r.denominator or 0 for r in rates))
+
     def weighted(
         self, source: RateSource, rate: str, label: str, grouping: Grouping = EVERYONE, group: Group = EVERYONE
     ) -> WeightedRate | None:
@@ -182,13 +218,23 @@ class View:
 
     @property
     def tested(self) -> list[Gap]:
-        """Gaps that could be estimated, by decreasing margin."""
+        """Gaps that were tested: significant ones by the certain size of their leading difference, then the others by p."""
         return self._tested
 
     @property
     def significant(self) -> list[Gap]:
-        """Statistically significant gaps, by decreasing margin."""
+        """Statistically significant gaps, by the certain size of their leading difference."""
         return [g for g in self.tested if is_significant(g)]
+
+    @property
+    def untestable(self) -> list[Gap]:
+        """Gaps that no outcome with the same numbers would make significant; they are not among the tested."""
+        return [g for g in self.audit.gaps if g.status == "no_variation"]
+
+    @property
+    def confidence(self) -> str:
+        """Confidence level of the intervals: ``95 %``."""
+        return f"{100 * self.audit.plan.confidence:g} %"
 
     @property
     def unanswered(self) -> dict[str, int]:
@@ -197,8 +243,8 @@ class View:
         return {_REASONS[status]: n for status, n in everyone.statuses.items() if status != "ok" and n}
 
 
-def margin(gap: Gap | StandardizedGap) -> float:
-    """A gap minus the gap expected by chance."""
+def margin(gap: StandardizedGap) -> float:
+    """A standardized gap minus the gap expected by chance."""
     return (gap.difference or 0.0) - (gap.expected_by_chance or 0.0)
 
 
@@ -216,9 +262,3 @@ def is_significant(gap: Gap | StandardizedGap) -> bool:
 def is_changed(gap: StandardizedGap) -> bool:
     """Whether standardization changes a gap: the interval of the change excludes 0."""
     return gap.change_low is not None and gap.change_high is not None and not gap.change_low <= 0 <= gap.change_high
-
-
-def higher_and_lower(gap: Gap) -> tuple[Group, Group]:
-    """The groups with the higher and the lower rate."""
-    worst, best = gap.worst or EVERYONE, gap.best or EVERYONE
-    return (worst, best) if gap.rate in LOWER_IS_BETTER else (best, worst)

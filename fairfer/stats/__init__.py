@@ -10,7 +10,10 @@
 `families`            which tests of a family are significant, with sequential permutations
 `score_limits`        score limits of a difference
 `standardized`        direct standardization: how it changes a difference, and the interval of the change
-`bounds`              confidence bounds of the gap over all pairs of groups
+`bounds`              confidence bounds of the gap over all pairs of groups, for reading
+`binomial`            exact (Clopper–Pearson) limits of a rate, without scipy
+`exact`               limits that decide: of differences, ratios, gaps and paired changes, with errors that hold in the tails
+`effective`           effective trials of samples that share subjects, for limits that decide
 `multiple_testing`    false discovery rate (Benjamini and Hochberg)
 `power`               minimum detectable difference and additional sample size
 ====================  =======================================================================================================

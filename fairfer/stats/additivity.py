@@ -83,11 +83,11 @@ def additivity_test(
     Notes
     -----
     In small cells the chi-squared distribution of the likelihood ratio is wrong, and so is a parametric bootstrap (it rejects
-    a true hypothesis in up to 11 % at a level of 5 %). Given the hits of each level of either attribute, which are sufficient for
-    the additive model, the distribution of the cells does not depend on the unknown effects (Agresti 1992, Stat. Sci. 7). Tables
-    with these totals are drawn by a Markov chain: backward from the observed table to a hidden one, then forward from that one
-    many times, so that observed and drawn tables are exchangeable and the p-value is valid however long the chain is (Besag and
-    Clifford 1989, Biometrika 76).
+    a true hypothesis in up to 11 % at a level of 5 %). The hits of each level of either attribute are sufficient for the
+    additive model. Given these totals, the distribution of the cells does not depend on the unknown effects (Agresti 1992,
+    Stat. Sci. 7). Tables with these totals are drawn by a Markov chain: backward from the observed table to a hidden one, then
+    forward from that one many times, so that observed and drawn tables are exchangeable and the p-value is valid however long
+    the chain is (Besag and Clifford 1989, Biometrika 76).
     """
     k, n = np.asarray(hits, np.int64), np.asarray(trials, np.int64)
     rows, row = np.unique(np.asarray(first), return_inverse=True)

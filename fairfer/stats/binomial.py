@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _ERFC = np.frompyfunc(math.erfc, 1, 1)
 _LGAMMA = np.frompyfunc(math.lgamma, 1, 1)
 _FEW = 50
-"""Hits or misses up to which the incomplete beta function is computed; beyond, its expansion is exact to 4 in 100,000."""
+"""Hits or misses up to which the incomplete beta function is computed; beyond, the tail of its expansion is exact to 0.03 %."""
 
 _TERMS = 30
 """Terms of the continued fraction; with few hits or misses 20 suffice for 10 digits."""
@@ -92,7 +92,7 @@ def _expansion_quantile(a: Floats, b: Floats, z: Floats) -> Floats:
     """Quantile of Beta(a, b) that a standard normal variable would have at `-z`.
 
     The signed root of the deviance with its correction r* (Barndorff-Nielsen 1986, Biometrika 73) is standard normal up to a
-    relative error of the tail probability of 6 % for one hit, 0.3 % for ten and 0.004 % for a hundred.
+    relative error of the tail probability of 6 % for one hit, 0.3 % for ten and 0.03 % for fifty.
     """
     size = a + b
     mean = a / size

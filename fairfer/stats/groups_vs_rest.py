@@ -24,7 +24,8 @@ _LONG = 400
 _FAR = 12.0
 """Standard deviations beyond which a probability is negligible."""
 
-_SMALLEST_P = 1e-15
+_SMALLEST_P = 1e-11
+"""Smaller p-values are beyond the precision of the computation."""
 _ENOUGH = 100
 """Permutations that reach the observed statistic, after which more of them change no decision."""
 

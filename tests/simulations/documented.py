@@ -64,16 +64,6 @@ DOCUMENTED = (
         0.88,
         "A few subjects have most of the samples: these 50 subjects are as informative as 22 with equal numbers of samples.",
     ),
-    *(
-        Documented(
-            f"gate, the worst of all rates: {verdict} in at most 5 %",
-            r"^(20|30) vs\. (200|500|1000),|^100 vs\. 1000,",
-            0.062,
-            "A small group beside a large one, near 0 or 1, where score limits are approximate. Without continuity correction "
-            "it would be up to twice as often.",
-        )
-        for verdict in ("passes", "fails")
-    ),
     Documented(
         "AUROC: the 95 % interval covers it",
         r"near perfect$",

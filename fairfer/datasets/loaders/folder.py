@@ -231,7 +231,7 @@ def _from_folders(folder: Path, truth: str | None) -> _Part:
 
 
 def _steps(parts: Sequence[_Part], unlabeled: int) -> tuple[Step, ...]:
-    return (*(p.step for p in parts), *([Step("rows without a true label", unlabeled)] if unlabeled else []))
+    return (*(p.step for p in parts), *([Step("rows without a true label", unlabeled, unlabeled=True)] if unlabeled else []))
 
 
 LOADER = Loader("folder", "a folder with metadata.csv (file_name, label, …) or one folder of images per label", _matches, load)

@@ -112,7 +112,7 @@ def load(
         refused=groups.refused,
         steps=(
             Step(f"rows in {table.name}: {len(table.frame):,}"),
-            *([Step("rows without a true label", unlabeled)] if unlabeled else []),
+            *([Step("rows without a true label", unlabeled, unlabeled=True)] if unlabeled else []),
         ),
         card=_card(table, truth or next(iter(truth_columns.values())), columns),
         recorded=recorded,

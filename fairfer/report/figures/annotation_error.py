@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from fairfer.report.figures.canvas import Canvas, Picture, file_name
 from fairfer.report.figures.style import COLORS, INK, MUTED
 from fairfer.report.figures.text_layout import truncate
-from fairfer.report.figures.titles import confidence_level
 from fairfer.report.tables.annotation_error import annotation_error_table
 from fairfer.report.text import statements
 from fairfer.report.text.groups import with_source
@@ -39,7 +38,7 @@ def draw_annotation_error(view: View) -> list[Picture]:
     caption = (
         "Gap between the groups with the most and the least favorable rate, as annotated (dot at the left) and corrected. "
         "Lines: the assumed share of wrong annotations is in all inferred groups (solid), or in the least (dashed) or the most "
-        f"favorable group only (dotted). Band: {confidence_level(view)} confidence intervals of all three. Dot with a line: "
+        f"favorable group only (dotted). Band: {view.confidence} confidence intervals of all three. Dot with a line: "
         "corrected by the validation sample, with its interval. Below 0 the order of the two groups is reversed. A line ends "
         "where no correction is possible."
     )

@@ -17,7 +17,6 @@ from fairfer.report.figures.rate_axes import (
 )
 from fairfer.report.figures.style import COLORS, MUTED, SEPARATOR, GroupStyle
 from fairfer.report.figures.text_layout import SMALL, shorten, text_width
-from fairfer.report.figures.titles import confidence_level
 from fairfer.report.tables.human_agreement import ambiguity_table, human_agreement_table
 from fairfer.report.text import statements
 from fairfer.report.text.groups import EVERYONE, group_words, with_source
@@ -42,7 +41,7 @@ def draw_human_agreement(view: View) -> list[Picture]:
         return []
     caption = (
         f"Square: the model compared with the label. Diamond: one rater compared with the majority of the others (human "
-        f"agreement). Line: {confidence_level(view)} confidence interval. Open: too few faces to compare."
+        f"agreement). Line: {view.confidence} confidence interval. Open: too few faces to compare."
     )
     return [
         _draw_groups(view, a, statements.human_agreement_statement(view, a)).finish(

@@ -39,10 +39,11 @@ def draw_changes(comparison: Comparison) -> list[Picture]:
                 continue
             grouping = changes[0].attribute
             rates = [c for c in changes if c.rate in RATE_DEFINITIONS]
-            worse, better = sum(map(is_worse, rates)), sum(map(is_better, rates))
+            tested = [c for c in rates if c.q is not None]
+            worse, better = sum(map(is_worse, tested)), sum(map(is_better, tested))
             title = (
-                f"By {with_inferred(grouping, comparison.inferred)}: of {many(len(rates), 'rate')} (TPR and FPR), {worse:,} "
-                f"significantly worse and {better:,} significantly better"
+                f"By {with_inferred(grouping, comparison.inferred)}: of {many(len(tested), 'tested rate')} (TPR and FPR), "
+                f"{worse:,} significantly worse and {better:,} significantly better"
             )
             caption = (
                 f"Ring: base ({comparison.base.model}). Dot: candidate ({comparison.candidate.model}). Orange: worse; blue: "

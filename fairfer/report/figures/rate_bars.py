@@ -12,7 +12,7 @@ from fairfer.report.figures.grouping import file_part
 from fairfer.report.figures.rate_axes import RATE_DEFINITIONS, axis_end, axis_ticks, draw_legend, layout_legend
 from fairfer.report.figures.style import FAINT, GRID, INK, MUTED, GroupStyle, group_styles
 from fairfer.report.figures.text_layout import column_label, column_label_layout, shorten
-from fairfer.report.figures.titles import confidence_level, largest_spread_title
+from fairfer.report.figures.titles import COMPARED, largest_spread_title
 from fairfer.report.tables import rates as tables
 from fairfer.report.text.groups import EVERYONE
 from fairfer.report.text.numbers import DASH
@@ -40,10 +40,10 @@ def draw_bars(view: View) -> list[Picture]:
 def _bars(view: View, grouping: Grouping) -> Picture:
     groups = displayed_groups(view, grouping)
     table = tables.comparison_table(view, grouping, view.groups(grouping))
-    title = largest_spread_title(view, grouping)
+    title = largest_spread_title(view, grouping, groups)
     caption = (
-        f"Bar: rate; thin line: {confidence_level(view)} confidence interval. Pale hatched bar: too few faces to compare. "
-        f"{DASH}: not estimable.{omission_note(view, [(grouping, groups)])}"
+        f"Bar: rate; thin line: {view.confidence} confidence interval. Pale hatched bar: too few faces to compare. "
+        f"{DASH}: not estimable. {COMPARED}{omission_note(view, [(grouping, groups)])}"
     )
     slot = _BAR_WIDTH * len(groups) + _GAP_WIDTH
     if len(groups) > MAX_GROUPS_BY_COLOR or slot * len(view.labels) > _MAX_WIDTH:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from fairfer.report.figures.canvas import Canvas, Picture, file_name
 from fairfer.report.figures.style import COLORS, GRID, INK, MUTED
 from fairfer.report.figures.text_layout import SMALL, shorten, text_width
-from fairfer.report.figures.titles import confidence_level
 from fairfer.report.tables.standardized import standardized_table
 from fairfer.report.text.groups import grouping_words
 from fairfer.report.text.numbers import MINUS, many, rate, share, signed
@@ -33,11 +32,11 @@ def draw_standardized_gaps(view: View) -> list[Picture]:
     changed = sum(is_changed(a) for a in estimated)
     title = (
         f"Standardizing for {view.strata} changes {changed or 'none'} of {many(len(estimated), 'gap')} "
-        f"({confidence_level(view)} confidence each)"
+        f"({view.confidence} confidence each)"
     )
     caption = (
         f"Dot: change of the gap when all groups have the same distribution of {view.strata}; line: its "
-        f"{confidence_level(view)} confidence interval; filled: the interval excludes 0. At the right: share of the faces that "
+        f"{view.confidence} confidence interval; filled: the interval excludes 0. At the right: share of the faces that "
         "can be compared, and the gap over them before and after, between the groups that have the largest unstandardized "
         "gap. A negative gap has the reverse order. A change does not show a cause."
     )

@@ -46,9 +46,9 @@ class PooledSection(Section):
         """What pooling does, and the table."""
         text = (
             "Rates of small groups vary by chance. A pooled rate is drawn from the observed one toward the rate common to all "
-            "groups of its grouping: the fewer faces, the further. Its intervals hold on average over the groups. The rate of a "
-            "group that really differs from all others is drawn toward them too, so a pooled rate near the others is no evidence "
-            "that the group does not differ."
+            "groups of its grouping: the fewer faces, the further. Its intervals hold on average over the groups. The rate of "
+            "a group that really differs from all others is drawn toward them too, so a pooled rate near the others is no "
+            "evidence that the group does not differ."
         )
         return [Paragraph(text), TableBlock(pooled_table(view), summary="Pooled rates as a table"), csv_links(self.csv_names)]
 
@@ -90,7 +90,7 @@ def _sentence(row: Interaction) -> str:
     name = row.rate if row.label == ALL else f"{row.label} {row.rate}"
     value, additive = distinct_rates([row.value or 0.0, row.additive or 0.0])
     return (
-        f"{name} by {grouping_words(row.attribute)}: more than the sum of both attributes ({probability('q', row.q)}); "
+        f"{name} by {grouping_words(row.attribute)}: the effects of both attributes do not add up ({probability('q', row.q)}); "
         f"the largest deviation is that of {group_words(row.group or ())}, {value} instead of {additive}."
     )
 
@@ -114,9 +114,9 @@ class GeeSection(Section):
         """What the model is, and the table."""
         text = (
             f"A second opinion beside the directly standardized gaps: a logistic model of recognition by group and "
-            f"{listed(list(view.audit.plan.standardize))}, with correlated images within subjects (GEE). A difference is that of "
-            "the mean predicted rates if all faces belonged to either group. The model assumes that the covariates have the same "
-            "effect in all groups. It does not show what caused a difference."
+            f"{listed(list(view.audit.plan.standardize))}, with correlated images within subjects (GEE). A difference is that "
+            "of the mean predicted rates if all faces belonged to either group. The model assumes that the covariates have the "
+            "same effect in all groups. It does not show what caused a difference."
         )
         table = TableBlock(gee_table(view), summary="Differences as a table")
         return [Paragraph(text), table, csv_links(self.csv_names)]

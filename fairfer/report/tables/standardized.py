@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fairfer.report.view import View
 
 _REASONS = {"too_few_groups": "too few groups", "no_common_strata": "no common strata"}
+"""Why there is no standardized gap; one without variation exists but cannot be tested."""
 
 
 def standardized_gaps_csv(view: View) -> str:
@@ -36,7 +37,7 @@ def standardized_table(view: View) -> Table:
     rows = [
         (
             *identity(view, g),
-            _REASONS.get(g.status) or share(g.covered_share),
+            share(g.covered_share) if g.difference is not None else _REASONS[g.status],
             *(signed(x) if x is not None and x < 0 else rate(x) for x in (g.unstandardized, g.standardized)),
             signed(g.change),
             f"{signed(g.change_low)} to {signed(g.change_high)}" if g.change is not None else DASH,

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fairfer.labels import canonical
+from fairfer.report.text.extremes import names, smallest
 from fairfer.report.text.finding_caveats import is_sign_open, open_from
 from fairfer.report.text.findings import gap_name
 from fairfer.report.text.groups import Grouping, capital, group_words, grouping_words, is_common_attribute, quoted
 from fairfer.report.text.numbers import list_some, listed, many, rate, share, signed
-from fairfer.report.view import ALPHA, View, is_changed, is_significant
+from fairfer.report.view import View, is_changed, is_significant
+from fairfer.vocabulary import is_annotated
 
 if TYPE_CHECKING:
     from fairfer.audits.result import AttributeInfo, Audit
@@ -165,17 +167,6 @@ def _tpr_statuses(view: View, grouping: Grouping) -> list[str]:
     return [view.rate("TPR", label, grouping, g).status for g in view.groups(grouping) for label in view.labels]
 
 
-def permutations(view: View) -> str:
-    """Whether the number of permutations is too small for a single gap among the tested to be significant."""
-    tested, number = len(view.tested), view.audit.plan.permutations
-    if tested / (number + 1) < ALPHA:
-        return ""
-    return (
-        f"{number:,} permutations are too few for {tested:,} tested gaps: if only one gap is real, it cannot be "
-        f"statistically significant. Audit again with at least {-(-tested // ALPHA):,.0f} permutations."
-    )
-
-
 def labels(view: View) -> list[str]:
     """How labels were treated that only the dataset or only the model has."""
     audit, lines = view.audit, []
@@ -232,10 +223,10 @@ def coverage(view: View) -> str:
     shares = []
     for grouping in view.groupings:
         rows = [view.rate("coverage", grouping=grouping, group=g) for g in view.groups(grouping)]
-        usable = [r for r in rows if r.status == "ok" and r.value is not None]
-        if len({r.value for r in usable}) > 1:
-            lowest = min(usable, key=lambda r: r.value or 0.0)
-            shares.append(f"{group_words(lowest.group)} ({share(1 - (lowest.value or 0.0))})")
+        usable = [r for r in rows if r.status == "ok" and r.value is not None and is_annotated(r.group)]
+        lowest = smallest(usable, lambda r: r.value or 0.0)
+        if len(lowest) < len(usable):
+            shares.append(f"{names([group_words(r.group) for r in lowest], 'group')} ({share(1 - (lowest[0].value or 0.0))})")
     return f"{text} Highest share without a prediction: {'; '.join(shares)}." if shares else text
 
 

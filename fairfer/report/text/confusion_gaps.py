@@ -22,7 +22,7 @@ def significant_confusions(view: View) -> list[ConfusionGap]:
     """
     found = [g for g in view.audit.confusion_gaps if g.q is not None and g.q < ALPHA]
     kept: list[ConfusionGap] = []
-    for gap in sorted(found, key=lambda g: (g.q or 0.0, g.p or 0.0)):
+    for gap in sorted(found, key=lambda g: (g.q or 0.0, g.p or 0.0, -_certain_ratio(g))):
         if not any(_repeats(gap, other) for other in kept):
             kept.append(gap)
     return sorted(kept, key=lambda g: -_certain_ratio(g))

@@ -17,6 +17,9 @@ DASH = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 NO_BREAK = "\N{NO-BREAK SPACE}"
 _MAX_DECIMALS = 4
+_ROUNDING_DECIMALS = 9
+_ROUNDING_ERROR = 1e-9
+"""Smaller differences are rounding errors of a computer."""
 _PAIR = 2
 """Up to this many items of a list have no comma."""
 _SMALLEST_P = 0.0005
@@ -76,15 +79,18 @@ def distinct_rates(values: Sequence[float]) -> list[str]:
 
 
 def signed(value: float | None) -> str:
-    """Format a difference with its sign.
+    """Format a difference with its sign; more decimals where two would round it to 0 or 1.
 
-    >>> signed(0.0312), signed(-0.2), signed(0.0), signed(-0.001), signed(None)
-    ('+0.03', '−0.20', '0.00', '−<0.01', '–')
+    >>> signed(0.0312), signed(-0.2), signed(0.0), signed(-0.001), signed(0.9996), signed(None)
+    ('+0.03', '−0.20', '0.00', '−0.001', '+0.9996', '–')
     """
     if value is None:
         return DASH
-    text = rate(abs(value))
-    return text if value == 0 else (MINUS if value < 0 else "+") + text
+    size = abs(value)
+    if size < _ROUNDING_ERROR:
+        return "0.00"
+    decimals = next((d for d in range(2, _ROUNDING_DECIMALS) if 0 < float(f"{size:.{d}f}") != 1), 2)
+    return f"{MINUS if value < 0 else '+'}{size:.{2 if size == 1 else decimals}f}"
 
 
 def interval(low: float | None, high: float | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fairfer.report.text.extremes import largest
 from fairfer.report.text.findings import gap_name
 from fairfer.report.text.groups import EVERYONE, Grouping, capital, people, with_source
 from fairfer.report.text.numbers import distinct_rates, rate, signed
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 _TENTH = 0.1
 """Share of wrong annotations that the statement about annotation error assumes."""
 _PAIR = 2
+_ROUNDING_ERROR = 1e-9
 
 
 def human_agreement_statement(view: View, grouping: Grouping) -> str:
@@ -27,8 +29,8 @@ def human_agreement_statement(view: View, grouping: Grouping) -> str:
         return f"Model and human agreement: too few faces of every {view.noun}"
     above = sum(model > rater for model, rater in pairs)
     by = "" if grouping == EVERYONE else f"; shown by {with_source(view.audit, grouping)}"
-    number = f"all {len(pairs)}" if above == len(pairs) else f"{above or 'none'} of {len(pairs)}"
-    return f"The model's TPR is higher than human agreement for {number} compared {view.noun}s{by}"
+    number = f"all {len(pairs)}" if above == len(pairs) > 1 else f"{above or 'none'} of {len(pairs)}"
+    return f"The model's TPR is higher than human agreement for {number} compared {view.noun}{'s' * (len(pairs) > 1)}{by}"
 
 
 def ambiguity_statement(view: View) -> str:
@@ -68,11 +70,17 @@ def _gap_text(value: float) -> str:
 
 
 def association_statement(view: View) -> str:
-    """The strongest association of a label with a group."""
+    """The strongest positive association of a label with a group, among pairs with enough faces."""
     rows = view.audit.dataset_bias.pairing if view.audit.dataset_bias else ()
     rows = [p for p in rows if p.samples >= view.audit.plan.minimum]
     if not rows:
         return f"Association of {view.noun} and group"
-    strongest = max(rows, key=lambda p: p.ducher_z)
-    group = people(strongest.attribute, strongest.group).plural
-    return f"{capital(strongest.label)} is most over-represented among {group} (Ducher's Z {signed(strongest.ducher_z)})"
+    strongest = largest(rows, lambda p: p.ducher_z)
+    value = strongest[0].ducher_z
+    if value <= _ROUNDING_ERROR:
+        return f"No {view.noun} with enough faces is over-represented in a group"
+    if len(strongest) > 1:
+        return f"{len(strongest)} pairs of {view.noun} and group are equally associated (Ducher's Z {signed(value)}), none more"
+    [first] = strongest
+    group = people(first.attribute, first.group).plural
+    return f"{capital(first.label)} is most over-represented among {group} (Ducher's Z {signed(value)})"

@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -55,7 +56,7 @@ def test_fairfers_own_commands_pass(monkeypatch):
     out = io.StringIO()
     monkeypatch.setattr(sys, "stdout", Console(out))
     print_commands("::notice title=a::b\n")
-    print("::error::c")
+    sys.stdout.write("::error::c\n")
     assert out.getvalue() == "::notice title=a::b\n: :error::c\n"
 
 
@@ -106,10 +107,10 @@ def test_a_closed_pipe_keeps_the_exit_code(run, policy, code):
     assert (done.returncode, done.stderr) == (code, "")
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 @pytest.mark.parametrize("command", [["gate", "run", "--policy", "pass.toml"], ["models"], ["--help"], ["report", "run"]])
 def test_a_full_disk_is_one_line(run, command):
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         done = fairfer(*command, cwd=run, stdout=full)
     assert done.returncode == 2
     assert done.stderr == "fairfer: standard output cannot be written (No space left on device); write to another place\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -176,16 +177,16 @@ def test_labels_that_change_are_refused():
 def test_a_model_changes_nothing_of_the_process(tmp_path, monkeypatch, capsys):
     """Streams, signals, warning filters, NumPy's error handling and the working directory are restored."""
     monkeypatch.chdir(Path.cwd())
-    before = (list(warnings.filters), np.geterr(), os.getcwd(), sys.stdout, sys.stderr, signal.getsignal(signal.SIGTERM))
+    before = (list(warnings.filters), np.geterr(), Path.cwd(), sys.stdout, sys.stderr, signal.getsignal(signal.SIGTERM))
     with foreign_code("model x"):
         warnings.simplefilter("ignore")
         np.seterr(all="raise")
         os.chdir(tmp_path)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        print("from the model")
+        sys.stdout.write("from the model\n")
         sys.stdout = sys.stderr = None
-    after = (list(warnings.filters), np.geterr(), os.getcwd(), sys.stdout, sys.stderr, signal.getsignal(signal.SIGTERM))
+    after = (list(warnings.filters), np.geterr(), Path.cwd(), sys.stdout, sys.stderr, signal.getsignal(signal.SIGTERM))
     assert after == before
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     out = capsys.readouterr()
@@ -194,10 +195,8 @@ def test_a_model_changes_nothing_of_the_process(tmp_path, monkeypatch, capsys):
 
 def test_the_keyboard_interrupts_a_model_that_catches_everything():
     def swallow():
-        try:
+        with contextlib.suppress(BaseException):
             signal.raise_signal(signal.SIGINT)
-        except BaseException:
-            return
 
     with pytest.raises(KeyboardInterrupt), foreign_code("model x"):
         swallow()

@@ -33,7 +33,8 @@ Pillow). Logits become probabilities by a softmax, or by a sigmoid per label for
 A description is checked against its graph at load, including one trial run on a plain gray image, so that errors are reported
 before any predictions are made.
 
-Modules: `description` (the TOML file), `preprocessing` and `resizing` (images to a batch), `session` (onnxruntime), `model`, `loading`.
+Modules: `description` (the TOML file), `preprocessing` and `resizing` (images to a batch), `session` (onnxruntime), `model` and
+`loading`.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ TAILS = (0.05, 0.05 / 28, 0.05 / 64 / 28, 1e-9)
 # ---- single rates
 
 
-@pytest.mark.parametrize("tail", [0.49, 0.05, 0.001, 1e-5, 1e-9])
+@pytest.mark.parametrize("tail", [0.49, 0.05, 0.001, 1e-5, 1e-7])
 @pytest.mark.parametrize("n", [1, 2, 20, 137, 1000, 50_000])
 def test_limits_of_a_rate_are_those_of_scipy(n, tail):
     """The tail probability at a limit is the stated one, to 0.03 % of itself."""

@@ -5,7 +5,10 @@
 `paired`              two models on the same samples: mid-p McNemar test, the change of a rate and of a gap
 `clustered`           samples that share subjects: effective sample sizes by resampling subjects
 `permutation`         permutation tests of the gap between groups, and the gap expected by chance
-`bounds`              confidence bounds of the gap over all pairs of groups
+`bounds`              confidence bounds of the gap over all pairs of groups, for reading
+`binomial`            exact (Clopper–Pearson) limits of a rate, without scipy
+`exact`               limits that decide: of differences, ratios, gaps and paired changes, with errors that hold in the tails
+`effective`           effective trials of samples that share subjects, for limits that decide
 `multiple_testing`    false discovery rate (Benjamini and Hochberg)
 `power`               minimum detectable difference and additional sample size
 ====================  =======================================================================================================

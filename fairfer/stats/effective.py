@@ -50,8 +50,8 @@ def cautious_trials(
     informative subject (more in a far tail) beside ``subjects · spread`` others: where nearly all subjects are alike, as at
     rates near 0 and 1, the sample may lack the few that vary, and the estimate is too small. The size is multiplied by the
     squared ratio of the normal to Student's quantile (Korn and Graubard 1998, Surv. Methodol. 24). Each subject counts as one
-    trial at least. Subjects are counted by the largest, because in a far tail it alone decides: with their number by Kish (1965)
-    a limit with an error of 0.001 fails in 0.01 where one of a hundred subjects has a tenth of the samples.
+    trial at least. Subjects are counted by the largest, because in a far tail it alone decides: with their number by Kish
+    (1965) a limit with an error of 0.001 fails in 0.01 where one of a hundred subjects has a tenth of the samples.
     """
     v, n_eff, share, n = (np.asarray(a, float) for a in (spread, size, largest_share, trials))
     images = np.maximum(n * share, 1)

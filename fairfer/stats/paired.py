@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 RESAMPLES = 2000
 
+
 def mcnemar(more: ArrayLike, less: ArrayLike) -> Floats:
     """Mid-p McNemar test of equal numbers of discordant samples in either direction.
 

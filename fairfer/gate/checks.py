@@ -233,9 +233,10 @@ def _stress(
     """
     baseline, comparison = others
     measured = []
-    for group, rate in judged.items():
-        worst = with_wrong_answers(rate, missing_answers(audit, target.grouping, group, rate))
-        if worst is rate:
+    for group, missing in missing_answers(audit, target.grouping, target.rule.rate, target.label).items():
+        rate = judged.get(group)
+        worst = None if rate is None else with_wrong_answers(rate, missing)
+        if rate is None or worst is None or worst is rate:
             continue
         adjusted = comparison
         if comparison is not None:

@@ -19,19 +19,22 @@ _FALSE_POSITIVES = ("FPR", "TNR")
 _IMPROVED = (*_FALSE_POSITIVES, "PPV", "selection rate")
 
 
-def missing_answers(audit: Audit, grouping: Grouping, group: Group, rate: Rate) -> int:
-    """Faces of a group whose answer is missing and could have been a false positive (or, for the selection rate, a positive).
+def missing_answers(audit: Audit, grouping: Grouping, rate: str, label: str) -> dict[Group, int]:
+    """Faces of each group whose answer is missing and could have been a false positive (for the selection rate, a positive).
 
-    For FPR and TNR, a label that the data do not have is no answer either.
+    For FPR and TNR, a label that the data do not have is no answer either. Groups without such faces are omitted.
     """
-    if rate.rate not in _IMPROVED:
-        return 0
-    rows = [c for c in audit.confusions if (c.attribute, c.group) == (grouping, group)]
-    if not rows:  # multi-label audits have no confusions
-        return sum(s.total - s.answered for s in audit.sizes if (s.attribute, s.group) == (grouping, group))
-    answers = {*audit.labels.audited} if rate.rate in _FALSE_POSITIVES else {c.predicted for c in rows} - {NO_ANSWER}
-    everyone = rate.rate == "selection rate"
-    return sum(c.count for c in rows if c.predicted not in answers and (everyone or c.truth != rate.label))
+    missing: dict[Group, int] = {}
+    if rate not in _IMPROVED:
+        return missing
+    if not audit.confusions:  # as in multi-label audits
+        return {s.group: s.total - s.answered for s in audit.sizes if s.attribute == grouping and s.total > s.answered}
+    for row in audit.confusions:
+        foreign = rate in _FALSE_POSITIVES and row.predicted not in audit.labels.audited
+        unanswered = row.predicted == NO_ANSWER or foreign
+        if row.attribute == grouping and row.count and unanswered and (rate == "selection rate" or row.truth != label):
+            missing[row.group] = missing.get(row.group, 0) + row.count
+    return missing
 
 
 def with_wrong_answers(rate: Rate, missing: int) -> Rate:

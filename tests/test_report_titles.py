@@ -322,7 +322,8 @@ def check_composition(view, picture):
     groupings = "; ".join(dict.fromkeys(by_name(r[0]) for r in table.rows))
     first, *rest = picture.title.removesuffix(f" ({groupings})").split("; ")
     if len(set(totals.values())) == 1:
-        assert first == f"{next(iter(totals.values())):,} faces of every {view.noun}"
+        every = view.labels[0] if len(view.labels) == 1 else f"every {view.noun}"
+        assert first == f"{next(iter(totals.values())):,} faces of {every}"
     else:
         match = re.fullmatch(
             r"(.*) (?:is|are) the most frequent \w+ \(([\d,]+) faces?\), (.*) the least frequent \(([\d,]+)\)", first

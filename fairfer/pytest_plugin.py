@@ -38,7 +38,7 @@ def assert_fair(
     baseline: Audit | None = None,
     allow_inconclusive: bool = False,
 ) -> Verdict:
-    """Fail the test unless the audit satisfies the policy.
+    """Fail the test unless the audit satisfies the policy. Looks are not counted (``fairfer gate --looks`` does that).
 
     Parameters
     ----------
@@ -64,12 +64,13 @@ def assert_fair(
         When the audit cannot be judged by this policy.
     """
     from fairfer.gate.judge import judge
-    from fairfer.gate.policy import Policy, read_policy
+    from fairfer.gate.policy import Policy, policy_file, read_policy
     from fairfer.report.verdict_renderers import terminal
 
     __tracebackhide__ = True
-    rules = policy if isinstance(policy, Policy) else read_policy(policy)
-    verdict = judge(rules, audit, baseline=baseline, allow_inconclusive=allow_inconclusive)
+    file = "" if isinstance(policy, Policy) else str(policy_file(policy))
+    rules = policy if isinstance(policy, Policy) else read_policy(file)
+    verdict = judge(rules, audit, baseline=baseline, allow_inconclusive=allow_inconclusive, policy_file=file)
     if verdict.exit_code:
         pytest.fail("\n" + terminal(verdict), pytrace=False)
     return verdict

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fairfer.errors import RunError
-from fairfer.files import write_text
+from fairfer.files import read_text, write_text
 
 
 class Strict(BaseModel):
@@ -43,7 +43,7 @@ class Stored(Strict):
             When it is missing, damaged or of another version; the message names the field.
         """
         try:
-            return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
+            return cls.model_validate_json(read_text(Path(path)))
         except (OSError, UnicodeError) as error:
             message = f"{path} cannot be read ({error}); {cls.remedy}"
             raise RunError(message) from error

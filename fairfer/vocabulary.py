@@ -52,7 +52,16 @@ def grouping_name(grouping: Sequence[str]) -> str:
 
 
 def group_name(group: Sequence[str]) -> str:
-    """A group as tables write it: ``female,white``; ``*`` for everyone."""
+    """A group as tables write it: ``female,white``; ``*`` for everyone.
+
+    In a group of several levels, a level with a comma or a quotation mark is quoted as in a CSV file, so that no two groups are
+    written alike.
+
+    >>> group_name(("female", "Latino, Hispanic"))
+    'female,"Latino, Hispanic"'
+    """
+    if len(group) > 1:
+        group = ['"{}"'.format(n.replace('"', '""')) if "," in n or '"' in n else n for n in group]
     return ",".join(group) or ALL
 
 

@@ -295,7 +295,7 @@ def test_a_figure_title_counts_the_changes_that_it_shows(comparison):
     bad, good = (sum(map(judge, drawn)) for judge in (is_worse, is_better))
     assert (bad, good) == (2, 0)
     assert picture.title.startswith(
-        f"By gender: of {len(drawn)} rates (TPR and FPR), {bad} significantly worse and {good} significantly better"
+        f"By gender: of {len(drawn)} tested rates (TPR and FPR), {bad} significantly worse and {good} significantly better"
     )
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from fairfer.datasets.attributes import MAX_LEVELS, Attribute, cut_bands, to_levels
 from fairfer.datasets.dataset import Dataset, Step, digest_lines
 from fairfer.datasets.images import FileImages, PixelImages
+from fairfer.datasets.missing_values import is_missing_word
 from fairfer.errors import DataError
 from fairfer.labels import FERPLUS
 from fairfer.vocabulary import UNANNOTATED
@@ -172,14 +173,14 @@ def test_a_data_set_cannot_be_changed_in_place():
         ([1.0, 2.0, None], ["1", "2", UNANNOTATED], ("1", "2", UNANNOTATED)),
         ([1.5, 2.0, 1.5], ["1.5", "2.0", "1.5"], ("1.5", "2.0")),
         ([True, False, True], ["True", "False", "True"], ("False", "True")),
-        (["NA", " f ", ""], ["NA", "f", UNANNOTATED], ("NA", "f", UNANNOTATED)),
-        (["nan", "None", "<NA>"], ["nan", "None", "<NA>"], ("<NA>", "None", "nan")),
+        (["NA", " f ", ""], [UNANNOTATED, "f", UNANNOTATED], ("f", UNANNOTATED)),
+        (["nan", "None", "<NA>", "other"], [*[UNANNOTATED] * 3, "other"], ("other", UNANNOTATED)),
         ([None, None, None], [UNANNOTATED] * 3, (UNANNOTATED,)),
         ([10, 8, 9], ["10", "8", "9"], ("8", "9", "10")),
     ],
 )
 def test_a_column_is_converted_to_levels(values, groups, levels):
-    """A missing value is `UNANNOTATED`, last; the text NA is a level; whole numbers lose their ``.0``."""
+    """A missing value, or a word for it, is `UNANNOTATED`, last; whole numbers lose their ``.0``."""
     text, names = to_levels(pd.Series(values), "t.csv, column 'x'")
     assert list(text) == groups
     assert names == levels
@@ -192,7 +193,7 @@ def test_levels_keep_every_value(values):
     assert text.notna().all()
     assert set(text) == set(levels)
     assert len(levels) == len(set(levels))
-    missing = sum(v is None or not v.strip() or v.strip() == UNANNOTATED for v in values)
+    missing = sum(v is None or is_missing_word(v.strip()) for v in values)
     assert (text == UNANNOTATED).sum() == missing
 
 

@@ -211,6 +211,8 @@ def rich_audit(folder: Path) -> Path:
             "label": label,
             "gender": np.where(female > 0.5, "female", "male"),
             "p_female": female,
+            "race": np.where(np.arange(ROWS) % 3, "white", "black"),
+            "person": [f"person{i % 90}" for i in range(ROWS)],
             "duplicate_group": [f"pair{i // 2}" for i in range(ROWS)],
         },
         index=index,
@@ -230,11 +232,12 @@ def rich_audit(folder: Path) -> Path:
         name="docs",
         labels=FERPLUS,
         samples=samples,
-        attributes=(gender,),
+        attributes=(gender, Attribute("race", ("black", "white"), "annotated", "us")),
         votes=votes,
         recorded=RecordedPredictions("recorded", space, frame, "1"),
     )
-    plan = AuditPlan.of({"by": ["gender"], "standardize": ["vote_entropy"], "minimum": 5, "permutations": 200})
+    options = {"standardize": ["vote_entropy"], "subject": "person", "pool": True, "interaction": True, "gee": True}
+    plan = AuditPlan.of({"by": ["gender", "gender,race"], "minimum": 5, "permutations": 200, **options})
     audit = audit_predictions(dataset, fairfer.predict(dataset), plan)
     return fairfer.write_report(audit, folder).parent
 

@@ -157,7 +157,7 @@ def test_the_number_of_significant_gaps_in_the_title_is_that_of_the_audit(two):
 def test_titles_of_rates_name_the_labels_with_the_highest_and_the_lowest(two):
     rates = {label: View(two).rate("TPR", label).value for label in LABELS}
     title = next(p.title for p in draw(two, ["rate"]) if p.name == "rate-tpr")
-    assert title.startswith(f"TPR: {max(rates, key=rates.get)} is recognized most often")
+    assert title.startswith(f"TPR over all faces: {max(rates, key=rates.get)} is recognized most often")
     assert f", {min(rates, key=rates.get)} least often" in title
 
 
@@ -344,7 +344,7 @@ def test_metrics_from_few_faces_are_open_and_missing_ones_a_dash(two, canvases):
     assert fills[0.9] != "white"
     assert texts(axes) == ["\N{EN DASH}"]
     assert picture.name == "score-metric-auroc-everyone"
-    assert picture.title == "AUROC: 0.90 for every emotion and group"
+    assert picture.title == "AUROC: 0.90 for every emotion with enough faces"
     assert [row[4] for row in picture.table.rows] == ["too few faces", "", ""]
 
 

@@ -21,10 +21,12 @@ from fairfer.datasets.dataset import Dataset
 from fairfer.errors import FairferError, RunError, UsageError
 from fairfer.gate.checks import Target, create_check
 from fairfer.gate.judge import decide, judge
+from fairfer.gate.measurements import measure_paired_loss
 from fairfer.gate.policy import JUDGED_RATES, Policy
 from fairfer.labels import LabelSpace
 from fairfer.predictions.predictions import Predictions
-from fairfer.stats import Estimates, newcombe
+from fairfer.stats import Estimates
+from fairfer.stats.exact import ArcLimits, difference_bounds, paired_bounds
 from fairfer.stats.intervals import ratio_limits
 from fairfer.vocabulary import UNANNOTATED
 
@@ -55,9 +57,9 @@ def _audited(groups, *, neutral=30, name="made", subjects=None, **options) -> Au
     return fairfer.audit(data, predictions, by=["g"], date="2026-01-01", **{"permutations": 100, "minimum": 20, **options})
 
 
-def policy(waivers=(), confidence=0.95, **rule) -> Policy:
+def policy(waivers=(), confidence=0.95, keys=(), **rule) -> Policy:
     rule = {"name": "r", "rate": "TPR", "label": ["happiness"], "attribute": ["g"], **rule}
-    return Policy.model_validate({"rules": [rule], "waivers": list(waivers), "confidence": confidence})
+    return Policy.model_validate({"rules": [rule], "waivers": list(waivers), "confidence": confidence, **dict(keys)})
 
 
 def verdict(groups, *, baseline=None, **rule):
@@ -67,6 +69,7 @@ def verdict(groups, *, baseline=None, **rule):
 
 
 PRESENT, SMALL, NONE, ABSENT = (400, 500), (8, 10), (0, 0), None
+IGNORE = {"small_groups": "ignore"}
 TABLE = [
     # second group, rule, outcome
     ((400, 500), {"max_gap": 0.1}, "pass"),
@@ -80,10 +83,15 @@ TABLE = [
     ((350, 500), {"min_worst": 0.7}, "inconclusive"),
     (SMALL, {"max_gap": 0.1}, "inconclusive"),
     (SMALL, {"min_ratio": 0.8}, "inconclusive"),
-    (SMALL, {"min_worst": 0.7}, "pass"),
+    (SMALL, {"min_worst": 0.7}, "inconclusive"),
+    (SMALL, {"min_worst": 0.7, "keys": IGNORE}, "pass"),
     (SMALL, {"min_worst": 0.7, "require": ["m"]}, "inconclusive"),
     (NONE, {"max_gap": 0.1}, "inconclusive"),
-    (NONE, {"min_worst": 0.7}, "pass"),
+    (NONE, {"min_worst": 0.7}, "inconclusive"),
+    (NONE, {"min_worst": 0.7, "keys": IGNORE}, "pass"),
+    ((0, 19), {"min_worst": 0.5}, "fail"),
+    ((0, 19), {"min_worst": 0.5, "keys": IGNORE}, "pass"),
+    ((0, 19), {"max_gap": 0.3}, "fail"),
     (NONE, {"min_worst": 0.7, "require": ["m"]}, "inconclusive"),
     ((400, 500), {"max_gap": 0.1, "require": ["f", "m"]}, "pass"),
     ((400, 500), {"max_gap": 0.1, "minimum": 501}, "inconclusive"),
@@ -121,7 +129,8 @@ def test_outcomes_with_a_baseline(before, after, outcome):
     )
     if result is None:
         both = {"f": PRESENT, "m": SMALL}
-        result = verdict(both, baseline=both, max_regression=0.1)
+        assert verdict(both, baseline=both, max_regression=0.1).outcome == "inconclusive"
+        result = verdict(both, baseline=both, max_regression=0.1, keys=IGNORE)
         assert [str(o) for o in result.checks[0].excluded] == ["m (small, 10)"]
     assert result.outcome == outcome
     assert result.paired is False
@@ -152,9 +161,14 @@ def test_a_required_group_that_is_too_small_is_never_a_pass():
 
 
 def test_unannotated_faces_are_not_judged():
-    """They are listed as excluded."""
-    result = verdict({"f": PRESENT, "m": PRESENT, UNANNOTATED: (0, 500)}, max_gap=0.1)
+    """They are listed as excluded, and nothing passes unless the policy ignores them."""
+    groups = {"f": PRESENT, "m": PRESENT, UNANNOTATED: (0, 500)}
+    unjudged = verdict(groups, max_gap=0.1)
+    assert unjudged.outcome == "inconclusive"
+    assert "530 faces have no g" in unjudged.checks[0].reason
+    result = verdict(groups, max_gap=0.1, keys={"unannotated": "ignore"})
     assert result.outcome == "pass"
+    assert result.ignored == ["unannotated: 530 faces without g"]
     assert [str(o) for o in result.checks[0].excluded] == ["unannotated (unannotated, 500)"]
 
 
@@ -259,23 +273,13 @@ def test_an_increase_of_an_error_rate_is_a_loss():
         assert verdict(more, baseline=fewer, **rule).checks[0].observed == pytest.approx(0.36)
 
 
-def test_unpaired_regression_uses_newcombe_limits():
-    """One-sided limits of each group's change; for a failure Bonferroni-adjusted over the groups."""
+def test_unpaired_regression_uses_limits_of_a_difference():
+    """One-sided limits of each group's loss; for a failure Bonferroni-adjusted over the groups."""
     before, after = {"f": (400, 500), "m": (380, 500)}, {"f": (390, 500), "m": (330, 500)}
     [result] = verdict(after, baseline=before, max_regression=0.2).checks
-    from fairfer.stats import difference_limits
-
-    losses = [
-        [
-            -float(difference_limits(Estimates.of_counts(*after[g]), Estimates.of_counts(*before[g]), t, continuity=True)[i])
-            for g in "fm"
-        ]
-        for t, i in ((0.025, 1), (0.05, 0))
-    ]
-    assert result.low == pytest.approx(max(losses[0]))
-    assert result.high == pytest.approx(max(losses[1]))
-    plain = newcombe(330, 500, 380, 500, confidence=0.9)
-    assert result.high >= -float(plain[0])
+    one, other = (tuple(zip(*groups.values(), strict=True)) for groups in (before, after))
+    assert result.low == pytest.approx(difference_bounds(*one, *other, 0.025)[0].max())
+    assert result.high == pytest.approx(difference_bounds(*one, *other, 0.05)[1].max())
 
 
 def compared(changes, subject="") -> Comparison:
@@ -312,7 +316,8 @@ def test_paired_comparison_detects_smaller_changes():
     unpaired, paired = (judge(rule, audit, baseline=before, comparison=c, today=TODAY) for c in (None, pairs))
     assert (unpaired.outcome, paired.outcome, paired.paired) == ("inconclusive", "pass", True)
     assert paired.checks[0].high < unpaired.checks[0].high
-    people = pairs.model_copy(update={"subject": "who"})
+    by_subject = [c.model_copy(update={"effective_size": 200.0, "largest_share": 0.02}) for c in pairs.changes]
+    people = pairs.model_copy(update={"subject": "who", "changes": by_subject})
     assert judge(rule, audit, baseline=before, comparison=people, today=TODAY).checks[0].high > paired.checks[0].high
     mirrored = policy(rate="FNR", max_regression=0.05)
     [complement] = judge(mirrored, audit, baseline=before, comparison=pairs, today=TODAY).checks
@@ -333,9 +338,37 @@ def test_images_of_the_same_subject_widen_the_bounds():
     """The same rates from seven subjects and from independent faces."""
     groups = {"f": (400, 500), "m": (390, 500)}
     strangers = judge(policy(max_gap=0.1), audited(groups), today=TODAY).checks[0]
-    people = judge(policy(max_gap=0.1), audited(groups, subjects=7), today=TODAY).checks[0]
+    people = judge(policy(max_gap=0.1), audited(groups, subjects=70), today=TODAY).checks[0]
     assert strangers.outcome == "pass"
     assert people.high > strangers.high
+
+
+@pytest.mark.parametrize("rule", [{"max_gap": 0.01}, {"max_gap": 0.99}, {"min_ratio": 0.01}, {"min_worst": 0.01}])
+def test_few_subjects_are_inconclusive(rule):
+    """With one subject in seven faces no bound keeps its error; neither a pass nor a failure is claimed."""
+    groups = {"f": (500, 500), "m": (100, 500)}
+    result = judge(policy(**rule), audited(groups, subjects=7), today=TODAY)
+    assert (result.outcome, result.exit_code) == ("inconclusive", 3)
+    [check] = result.checks
+    assert "not judged: one subject has 14% of the faces of f" in check.reason
+    assert (check.low, check.high, check.additional_samples) == (None, None, None)
+    assert judge(policy(**rule), audited(groups, subjects=70), today=TODAY).outcome != "inconclusive"
+
+
+def test_audits_and_comparisons_that_state_no_precision_are_inconclusive():
+    """Those written before the shares of subjects were stored."""
+    audit = audited({"f": (400, 500), "m": (390, 500)}, subjects=70)
+    rates = [r.model_copy(update={"largest_share": None}) for r in audit.rates]
+    [check] = judge(policy(max_gap=0.5), audit.model_copy(update={"rates": rates}), today=TODAY).checks
+    assert check.outcome == "inconclusive"
+    assert "run fairfer audit again" in check.reason
+    rule = policy(max_regression=0.5).rules[0]
+    [change] = [changed("f", 2, 2)]
+    assert "run fairfer compare again" in measure_paired_loss(rule, [change], by_subject=True).reason
+    known = change.model_copy(update={"effective_size": 100.0, "largest_share": 0.02})
+    assert not measure_paired_loss(rule, [known], by_subject=True).reason
+    few = known.model_copy(update={"largest_share": 0.2})
+    assert "one subject has 20%" in measure_paired_loss(rule, [few], by_subject=True).reason
 
 
 @pytest.mark.parametrize("kind", ["max_gap", "min_ratio", "min_worst", "max_regression"])
@@ -392,18 +425,16 @@ def test_ratio_limits_cover_the_true_ratio():
     assert np.allclose(swapped[0], 1 / high)
 
 
-def test_worst_group_bounds_are_the_smallest_score_limits():
-    """Against scipy's Wilson interval with continuity correction, per group."""
+def test_worst_group_bounds_are_the_smallest_exact_limits():
+    """Against scipy's Clopper–Pearson interval, per group."""
     groups = {"f": (400, 500), "m": (60, 80), "x": (25, 30)}
     [result] = verdict(groups, min_worst=0.7).checks
 
     def limits(tail):
-        return [
-            stats.binomtest(k, n).proportion_ci(confidence_level=1 - 2 * tail, method="wilsoncc") for k, n in groups.values()
-        ]
+        return [stats.binomtest(k, n).proportion_ci(confidence_level=1 - 2 * tail, method="exact") for k, n in groups.values()]
 
-    assert result.low == pytest.approx(min(x.low for x in limits(0.05)))
-    assert result.high == pytest.approx(min(x.high for x in limits(0.05 / 3)))
+    assert result.low == pytest.approx(min(x.low for x in limits(0.05)), rel=1e-5)
+    assert result.high == pytest.approx(min(x.high for x in limits(0.05 / 3)), rel=1e-5)
     assert result.worst == "m"
 
 
@@ -445,15 +476,20 @@ def test_a_model_that_lost_a_label_does_not_pass(toy):
     limited = Limited(LabelSpace.of("one", ["anger"]), name="limited")
     audits = [fairfer.audit(data, fairfer.predict(data, m), by=["g"], permutations=100) for m in (complete, limited)]
     assert audits[1].labels.audited == ["anger"]
-    for rule in ({"rate": "TPR", "label": ["*"]}, {"rate": "accuracy", "label": ["*"]}, {"rate": "FPR", "label": ["anger"]}):
-        result = judge(policy(**rule, max_regression=0.9), audits[1], baseline=audits[0], today=TODAY)
-        assert result.outcome == "inconclusive"
+    for rule, outcome in (
+        ({"rate": "TPR", "label": ["*"]}, "fail"),
+        ({"rate": "accuracy", "label": ["*"]}, "fail"),
+        ({"rate": "FPR", "label": ["anger"]}, "fail"),
+        ({"rate": "FPR", "label": ["fear"]}, "inconclusive"),
+        ({"rate": "TPR", "label": ["anger"]}, "inconclusive"),
+    ):
+        result = judge(policy(**rule, max_regression=0.1), audits[1], baseline=audits[0], today=TODAY)
+        assert result.outcome == outcome, rule
         back = judge(policy(**rule, max_regression=0.9), audits[0], baseline=audits[1], today=TODAY)
-        assert back.outcome == "inconclusive"
-    reasons = [
-        f.reason for f in judge(policy(label=["*"], max_regression=0.9), audits[1], baseline=audits[0], today=TODAY).checks
-    ]
-    assert any("may have lost the label" in reason for reason in reasons)
+        assert back.outcome == "pass"
+    checks = judge(policy(label=["*"], max_regression=0.1), audits[1], baseline=audits[0], today=TODAY).checks
+    assert [(c.label, c.outcome) for c in checks] == [("anger", "inconclusive"), ("fear", "fail")]
+    assert checks[1].observed == 1
 
 
 def test_a_label_that_is_never_predicted_for_a_group_has_no_ppv_and_does_not_pass():
@@ -474,11 +510,8 @@ def test_tables_of_the_same_samples_are_the_same_data():
 @pytest.mark.parametrize("loss", [0.01, 0.02, 0.05, 0.1, 0.3])
 def test_a_paired_loss_at_the_limit_rarely_passes(n, loss):
     """Exact enumeration where no sample is gained; without continuity correction up to 10.7 % pass."""
-    from fairfer.stats import paired_limits
-
     lost = np.arange(n + 1)
-    high = -paired_limits(np.zeros(n + 1), lost, np.full(n + 1, n), 0.05, continuity=True)[0]
-    low = -paired_limits(np.zeros(n + 1), lost, np.full(n + 1, n), 0.05)[1]
+    low, high = paired_bounds(lost, np.zeros(n + 1), np.full(n + 1, n), 0.05)
     probability = stats.binom.pmf(lost, n, loss)
     assert probability[high <= loss + 1e-12].sum() <= 0.05
     assert probability[low > loss].sum() <= 0.05
@@ -563,10 +596,10 @@ def test_ratio_bounds_are_the_smallest_of_all_pairs():
     """For a pass with the full error per pair, for a failure Bonferroni-adjusted over the ordered pairs."""
     groups = {"f": (400, 500), "m": (350, 500), "x": (60, 100)}
     [check] = verdict(groups, min_ratio=0.7).checks
-    estimates = {g: Estimates.of_counts(*counts) for g, counts in groups.items()}
-    pairs = list(itertools.permutations(groups, 2))
-    assert check.low == pytest.approx(min(float(ratio_limits(estimates[g], estimates[h], 0.05)[0]) for g, h in pairs))
-    assert check.high == pytest.approx(min(float(ratio_limits(estimates[g], estimates[h], 0.05 / 6)[1]) for g, h in pairs))
+    one, other = (np.array(x) for x in zip(*itertools.permutations(range(3), 2), strict=True))
+    counts = tuple(zip(*groups.values(), strict=True))
+    assert check.low == pytest.approx(ArcLimits.of_counts(*counts, 0.05).ratio(one, other)[0].min())
+    assert check.high == pytest.approx(ArcLimits.of_counts(*counts, 0.05 / 6).ratio(one, other)[1].min())
 
 
 def test_the_worst_group_has_the_highest_error_rate():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 
 import numpy as np
 import pytest
@@ -45,6 +46,79 @@ def test_every_format_is_decoded_to_rgb(raw, pixels):
     picture = decode_picture(raw, "face.png")
     assert picture.dtype == np.uint8
     assert np.array_equal(picture, pixels)
+
+
+DEEP = np.random.default_rng(0).integers(0, 65536, (6, 8)).astype(np.uint16)
+
+
+@pytest.mark.parametrize("magic", ["P2", "P5", "P3", "P6"])
+@pytest.mark.parametrize("white", [1, 100, 255, 256, 1000, 4095, 65535])
+def test_netpbm_levels_of_any_depth_are_scaled(magic, white):
+    """Pillow alone clips gray levels above 255. Oracle: level * 255 / maxval, rounded."""
+    shape = (6, 8, 3) if magic in ("P3", "P6") else (6, 8)
+    levels = np.random.default_rng(white).integers(0, white + 1, shape)
+    body = (
+        " ".join(map(str, levels.ravel())).encode()
+        if magic in ("P2", "P3")
+        else levels.astype(">u2" if white > 255 else "u1").tobytes()
+    )
+    picture = decode_picture(f"{magic} 8 6 {white}\n".encode() + body, "face.pgm").astype(int)
+    expected = levels if levels.ndim == 3 else np.repeat(levels[:, :, None], 3, 2)
+    assert np.abs(picture - expected * 255 / white).max() <= 1
+
+
+@pytest.mark.parametrize(("form", "tags", "inverted"), [("PNG", {}, False), ("TIFF", {}, False), ("TIFF", {262: 0}, True)])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_deep_images_are_scaled_and_turned(form, tags, inverted, orientation):
+    """16-bit gray, also where 0 is white, in each of the orientations of a camera."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"tiffinfo": {**tags, 0x0112: orientation}} if form == "TIFF" else {"exif": exif}
+    high = (255 - (DEEP >> 8) if inverted else DEEP >> 8).astype(np.uint8)
+    turned = {
+        1: high, 2: high[:, ::-1], 3: high[::-1, ::-1], 4: high[::-1],
+        5: high.T, 6: np.rot90(high, -1), 7: high[::-1, ::-1].T, 8: np.rot90(high),
+    }[orientation]  # fmt: skip
+    picture = decode_picture(encoded(Image.fromarray(DEEP), form, **options), "face")
+    assert np.array_equal(picture, np.repeat(turned[:, :, None], 3, 2))
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (encoded(Image.fromarray(DEEP.astype(np.float32)), "TIFF"), "floating-point pixels have no defined range"),
+        (encoded(Image.fromarray(DEEP.astype(np.int32)), "TIFF"), "32-bit or signed pixels have no defined range"),
+        (b"Pf\n8 6\n-1.0\n" + DEEP.astype("<f4").tobytes(), "floating-point pixels have no defined range"),
+        (encoded(Image.fromarray(DEEP), "JPEG2000"), "number of bits per pixel of a JPEG2000 image is unknown"),
+        (encoded(Image.fromarray(COLOR), "EPS"), "the format EPS is not read"),
+    ],
+    ids=["float tiff", "32-bit tiff", "pfm", "deep jpeg 2000", "eps"],
+)
+def test_pixels_without_a_defined_range_are_unreadable(raw, why):
+    with pytest.raises(UnreadableImageError, match=why):
+        decode_picture(raw, "face")
+
+
+@pytest.mark.parametrize("form", ["TIFF", "PNG", "WEBP", "GIF"])
+def test_of_several_frames_the_first_is_decoded(form):
+    other = Image.fromarray(255 - COLOR)
+    raw = encoded(
+        Image.fromarray(COLOR), form, save_all=True, append_images=[other], **({"lossless": True} if form == "WEBP" else {})
+    )
+    assert np.array_equal(decode_picture(raw, "face"), COLOR)
+
+
+def test_transparent_palettes_and_cmyk_are_decoded():
+    """Oracles: the palette's colors; (255 - ink) * (255 - black) / 255."""
+    levels = RAMP % 3
+    palette = Image.frombytes("P", (8, 6), levels.tobytes())
+    colors = np.array([[10, 20, 30], [200, 100, 50], [0, 255, 7]], np.uint8)
+    palette.putpalette(colors.ravel().tolist())
+    assert np.array_equal(decode_picture(encoded(palette, transparency=1), "face"), colors[levels])
+    ink = np.random.default_rng(1).integers(0, 256, (6, 8, 4)).astype(np.uint8)
+    expected = (255.0 - ink[..., :3]) * (255.0 - ink[..., 3:]) / 255
+    picture = decode_picture(encoded(Image.frombytes("CMYK", (8, 6), ink.tobytes()), "TIFF"), "face")
+    assert np.abs(picture - expected).max() <= 1
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
@@ -123,6 +197,15 @@ def test_files_are_read_below_their_root(tmp_path):
         images.raw("2")
     with pytest.raises(UnreadableImageError, match=r"a cannot be opened \(Is a directory\)"):
         images.raw("3")
+
+
+def test_a_named_pipe_is_unreadable(tmp_path):
+    """Opening it would wait for a writer forever; a name with a null character is no file either."""
+    os.mkfifo(tmp_path / "a.png")
+    images = FileImages(tmp_path, {"1": "a.png", "2": "a\0b.png"})
+    for name, why in (("1", "is not a file"), ("2", "cannot be opened")):
+        with pytest.raises(UnreadableImageError, match=why):
+            images.raw(name)
 
 
 def test_images_can_be_rows_of_an_array():

@@ -7,14 +7,17 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import fairfer
 from fairfer.audits.audit import audit_predictions, rebuild
 from fairfer.audits.plan import AuditPlan
+from fairfer.cli.main import app
 from fairfer.datasets.attributes import Attribute
-from fairfer.errors import DataError
+from fairfer.errors import DataError, FairferError
 from fairfer.labels import LabelSpace
-from fairfer.metrics.inferred_groups import ERROR_RATES, correct_counts, error_matrix, membership
+from fairfer.metrics.annotation_error import ERROR_RATES, correct_counts, error_matrix
+from fairfer.metrics.inferred_groups import membership
 from fairfer.predictions.inference import predict
 from fairfer.testing import FakeModel
 from fairfer.vocabulary import UNANNOTATED
@@ -70,16 +73,16 @@ def test_rates_of_probabilistic_groups_are_expected_counts(toy, both):
 
 
 def test_a_probabilistic_gap_has_the_sign_of_the_most_likely_one(toy):
-    """Both are best minus worst of the plain gap, so either may be negative; with certain probabilities they are equal."""
+    """Both are positive like the plain gap, or negative where the order reverses; with certain probabilities they are equal."""
     audit = audited(inferred(toy, ROWS))
     values = {(r.group, r.label, r.rate): r.value for r in audit.annotation_sensitivity.rates}
     assert audit.annotation_sensitivity.gaps
     for gap in audit.annotation_sensitivity.gaps:
         [plain] = [g for g in audit.gaps if (g.label, g.rate) == (gap.label, gap.rate)]
         assert plain.difference == 0 or (gap.worst, gap.best) == (plain.worst, plain.best)
-        assert abs(gap.most_likely) == pytest.approx(plain.difference)
+        assert gap.most_likely == pytest.approx(plain.difference)
         expected = values[gap.best, gap.label, gap.rate] - values[gap.worst, gap.label, gap.rate]
-        assert gap.probabilistic == pytest.approx(expected)
+        assert gap.probabilistic == pytest.approx(-expected if gap.rate == "FPR" else expected)
     certain = audited(inferred(toy, [(t, s, float(p >= 0.5)) for t, s, p in ROWS])).annotation_sensitivity
     assert all(g.probabilistic == pytest.approx(g.most_likely, abs=1e-9) for g in certain.gaps)
 
@@ -154,6 +157,12 @@ def test_correct_counts_inverts_the_error_matrix(levels, error):
     assert correct_counts(counts @ matrix, matrix) == pytest.approx(counts)
 
 
+def scenario(sensitivity, name):
+    """Corrected TPR gaps of anger by assumed error, with the gap as annotated at 0."""
+    rows = [c for c in sensitivity.corrected if (c.label, c.rate) == ("anger", "TPR")]
+    return {c.error: c for c in rows if c.scenario in ("as_annotated", name)}
+
+
 @pytest.mark.parametrize("error", [0.05, 0.2])
 def test_the_correction_restores_a_planted_gap(toy, error):
     """True rates are 0.9 and 0.6; a share of the annotations is wrong, regardless of the image.
@@ -168,8 +177,8 @@ def test_the_correction_restores_a_planted_gap(toy, error):
     groups = {"g": [("f", "m")[g] for g in annotated]}
     dataset = toy(["anger"] * n, groups, said=[0 if c else 1 for c in correct], labels=LABELS).replace(attributes=BY_MODEL)
     sensitivity = audited(dataset).annotation_sensitivity
-    rows = {c.error: c for c in sensitivity.corrected if (c.label, c.rate) == ("anger", "TPR")}
-    assert set(rows) == set(ERROR_RATES)
+    rows = scenario(sensitivity, "all_groups")
+    assert set(rows) == {0.0, *ERROR_RATES}
     assert rows[0.0].difference == pytest.approx(0.3 * (1 - 2 * error), abs=0.06)
     assert rows[error].difference == pytest.approx(0.3, abs=0.06)
     assert rows[error].low < 0.3 < rows[error].high
@@ -181,7 +190,7 @@ def test_a_group_that_may_consist_of_errors_has_no_corrected_gap(toy):
     groups = {"g": ["f"] * 1000 + ["m"] * 30}
     dataset = toy(["anger"] * 1030, groups, said=[0] * 900 + [1] * 100 + [0, 1] * 15, labels=LABELS)
     sensitivity = audited(dataset.replace(attributes=BY_MODEL)).annotation_sensitivity
-    rows = {c.error: c for c in sensitivity.corrected if (c.label, c.rate) == ("anger", "TPR")}
+    rows = scenario(sensitivity, "all_groups")
     assert rows[0.01].status == "ok"
     assert (rows[0.2].status, rows[0.2].difference) == ("not_estimable", None)
 
@@ -215,7 +224,7 @@ def test_copies_of_a_subjects_sample_do_not_narrow_intervals(toy):
                 assert width[1] == pytest.approx(width[0], rel=0.15)
                 assert width[2] < 0.7 * width[1]
                 compared += 1
-    assert compared == 2 + len(ERROR_RATES)
+    assert compared == 2 + 1 + 3 * len(ERROR_RATES)
 
 
 def test_a_run_with_probabilities_is_rebuilt(tmp_path, toy):
@@ -232,3 +241,162 @@ def test_an_inferred_attribute_without_values_has_empty_tables(toy):
     dataset = dataset.replace(attributes=(Attribute("g", (UNANNOTATED,), "inferred", "a model"),))
     sensitivity = audited(dataset).annotation_sensitivity
     assert (sensitivity.rates, sensitivity.gaps, sensitivity.corrected) == ([], [], [])
+
+
+VALIDATION = {"f": {"f": 90, "m": 10}, "m": {"f": 40, "m": 160}}
+
+
+def test_the_validation_sample_gives_the_estimate_of_rogan_and_gladen(toy):
+    """Two groups: the true share of each group among hits and among all, by their formula, for TPR and for FPR."""
+    counts = {("f", 1): 300, ("f", 0): 100, ("m", 1): 200, ("m", 0): 300}
+    rows = [(g, hit) for (g, hit), n in counts.items() for _ in range(n)]
+    sensitivity, specificity = 90 / 100, 160 / 200
+
+    def rogan_gladen(annotated_f, total):
+        return (annotated_f - (1 - specificity) * total) / (sensitivity + specificity - 1)
+
+    hits, faces = rogan_gladen(300, 500), rogan_gladen(400, 900)
+    expected = hits / faces - (500 - hits) / (900 - faces)
+    for truth, rate, sign in (("anger", "TPR", 1), ("fear", "FPR", 1)):
+        dataset = toy([truth] * 900, {"g": [g for g, _ in rows]}, said=[0 if hit else 1 for _, hit in rows], labels=LABELS)
+        attribute = dataclasses.replace(BY_MODEL[0], confusion=VALIDATION)
+        corrected = audited(dataset.replace(attributes=(attribute,))).annotation_sensitivity.corrected
+        as_annotated, validated = [c for c in corrected if (c.label, c.rate) == ("anger", rate)]
+        assert (as_annotated.scenario, validated.scenario, validated.error) == ("as_annotated", "validation", None)
+        assert as_annotated.difference == pytest.approx(300 / 400 - 200 / 500)  # positive for FPR too
+        assert validated.difference == pytest.approx(sign * expected)
+        assert validated.low < validated.difference < validated.high
+
+
+def test_a_small_validation_sample_widens_the_interval(toy):
+    """Its sampling error belongs in the interval; with a tenth of the faces it dominates."""
+    rows = [("f", 1)] * 3000 + [("f", 0)] * 1000 + [("m", 1)] * 2000 + [("m", 0)] * 3000
+    dataset = toy(["anger"] * 9000, {"g": [g for g, _ in rows]}, said=[1 - hit for _, hit in rows], labels=LABELS)
+    width = {}
+    for factor in (1, 100):
+        confusion = {true: {k: n * factor for k, n in row.items()} for true, row in VALIDATION.items()}
+        attribute = dataclasses.replace(BY_MODEL[0], confusion=confusion)
+        corrected = audited(dataset.replace(attributes=(attribute,))).annotation_sensitivity.corrected
+        [row] = [c for c in corrected if (c.label, c.rate, c.scenario) == ("anger", "TPR", "validation")]
+        width[factor] = row.high - row.low
+    assert width[1] > 2 * width[100]
+
+
+def test_an_annotator_at_chance_leaves_everything_open(toy):
+    """Its matrix has no inverse."""
+    dataset = toy(["anger"] * 200, {"g": ["f", "m"] * 100}, said=[0, 1] * 100, labels=LABELS)
+    attribute = dataclasses.replace(BY_MODEL[0], confusion={"f": {"f": 5, "m": 5}, "m": {"f": 5, "m": 5}})
+    corrected = audited(dataset.replace(attributes=(attribute,))).annotation_sensitivity.corrected
+    assert {c.status for c in corrected if c.scenario == "validation"} == {"not_estimable"}
+
+
+def test_scenarios_are_asymmetric(toy):
+    """If only one group is mislabeled, the gap changes in another way than if both are; each restores its own planted gap."""
+    generator = np.random.default_rng(7)
+    n, error = 40_000, 0.2
+    group = generator.integers(0, 2, n)
+    correct = generator.random(n) < np.where(group == 0, 0.9, 0.6)
+    for name, wrong in (("all_groups", group >= 0), ("worst_only", group == 1), ("best_only", group == 0)):
+        annotated = np.where(wrong & (generator.random(n) < error), 1 - group, group)
+        dataset = toy(
+            ["anger"] * n, {"g": [("f", "m")[g] for g in annotated]}, said=[0 if c else 1 for c in correct], labels=LABELS
+        )
+        sensitivity = audited(dataset.replace(attributes=BY_MODEL)).annotation_sensitivity
+        rows = scenario(sensitivity, name)
+        assert rows[0.0].difference < 0.27
+        assert rows[error].difference == pytest.approx(0.3, abs=0.02)
+
+
+def test_a_validated_attribute_in_an_intersection(toy):
+    """The other inferred attribute has no validation sample: the scenarios are about that one."""
+    groups = {"g": ["f", "m"] * 100, "h": ["a", "a", "b", "b"] * 50}
+    dataset = toy(["anger"] * 200, groups, said=[0, 1, 1, 0, 0] * 40, labels=LABELS)
+    one = dataclasses.replace(BY_MODEL[0], confusion=VALIDATION)
+    two = Attribute("h", ("a", "b"), "inferred", "a model")
+    corrected = audited(dataset.replace(attributes=(one, two)), by=["g,h"]).annotation_sensitivity.corrected
+    rows = [c for c in corrected if (c.label, c.rate) == ("anger", "TPR")]
+    assert [c.scenario for c in rows[:2]] == ["as_annotated", "validation"]
+    assert len(rows) == 2 + 3 * len(ERROR_RATES)
+
+
+def test_probabilistic_membership_dilutes_a_gap_by_itself(toy):
+    """Calibrated probabilities and a true gap of 0.20: 0.12 between most likely groups, 0.09 between probabilistic ones."""
+    generator = np.random.default_rng(2)
+    n = 60_000
+    p = generator.beta(0.61, 0.61, n)
+    women = generator.random(n) < p
+    correct = generator.random(n) < np.where(women, 0.8, 0.6)
+    rows = list(zip([0] * n, np.where(correct, 0, 1).tolist(), p.tolist(), strict=True))
+    [gap] = [g for g in audited(inferred(toy, rows)).annotation_sensitivity.gaps if (g.label, g.rate) == ("anger", "TPR")]
+    assert gap.most_likely == pytest.approx(0.12, abs=0.012)
+    assert gap.probabilistic == pytest.approx(0.09, abs=0.012)
+
+
+PEOPLE = pd.DataFrame(
+    {
+        "label": ["anger", "fear"] * 100,
+        "predicted": ["anger", "anger", "fear", "fear"] * 50,
+        "g": ["f", "m", "m"] * 66 + ["f"] * 2,
+    }
+)
+
+
+def test_a_validation_sample_is_given_in_every_way(tmp_path):
+    """As a table of faces or of counts, as a data frame, as counts, for arrays, in the provenance file, on the command line."""
+    faces = pd.DataFrame(
+        [(true, level) for true, row in VALIDATION.items() for level, n in row.items() for _ in range(n)],
+        columns=["true", "inferred"],
+    )
+    counted = faces.groupby(["true", "inferred"]).size().reset_index(name="count")
+    faces.to_csv(tmp_path / "faces.csv", index=False)
+    for source in (faces, counted, tmp_path / "faces.csv", str(tmp_path / "faces.csv"), VALIDATION):
+        attribute = fairfer.load_dataset(PEOPLE, validation={"g": source}).attribute("g")
+        assert (attribute.source, attribute.confusion) == ("inferred", VALIDATION)
+    audit = fairfer.audit(PEOPLE["label"], PEOPLE["predicted"], groups=PEOPLE[["g"]], validation={"g": faces}, permutations=100)
+    assert "validation" in {c.scenario for c in audit.annotation_sensitivity.corrected}
+    assert audit.data.attributes[0].confusion == VALIDATION
+    PEOPLE.to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "t.toml").write_text(
+        '[g]\nsource = "inferred"\n[g.confusion]\nf = { f = 90, m = 10 }\nm = { f = 40, m = 160 }\n'
+    )
+    assert fairfer.load_dataset(tmp_path / "t.csv").attribute("g").confusion == VALIDATION
+    (tmp_path / "t.toml").unlink()
+    run = ["audit", str(tmp_path / "t.csv"), "--by", "g", "--out", str(tmp_path / "run"), "--permutations", "100"]
+    result = CliRunner().invoke(app, [*run, "--validation", f"g={tmp_path / 'faces.csv'}"], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert rebuild(tmp_path / "run").annotation_sensitivity == audit.annotation_sensitivity
+    assert "validation sample" in (tmp_path / "run" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("validation", "complaint"),
+    [
+        ({"x": VALIDATION}, "--validation x: data frame has no such attribute"),
+        ({"g": {"f": {"f": 3}}}, "no face that truly is m; validate some of each level"),
+        ({"g": {"f": {"f": 3}, "m": {"m": 3}, "x": {"x": 1}}}, "has the level 'x', which the attribute has not"),
+        ({"g": {"f": {"f": 0.9}, "m": {"m": 0.8}}}, "give counts, not shares"),
+        ({"g": {"f": 3}}, "must have one row of counts per true level"),
+        ({"g": pd.DataFrame({"a": [1]})}, "needs the columns true and inferred"),
+        ({"g": pd.DataFrame({"true": ["f", None], "inferred": ["f", "m"]})}, "row 1: true or inferred is empty"),
+        ({"g": pd.DataFrame({"true": ["f"], "inferred": ["f"], "count": ["many"]})}, "row 0: count is not a number of faces"),
+    ],
+)
+def test_an_invalid_validation_sample_is_refused(validation, complaint):
+    with pytest.raises(FairferError, match=complaint) as caught:
+        fairfer.load_dataset(PEOPLE, name="data frame", validation=validation)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("provenance", "complaint"),
+    [
+        ('source = "self-reported"\nconfusion = { f = { f = 1 }, m = { m = 1 } }', "belongs to an inferred attribute"),
+        ('source = "inferred"\nconfusion = 3', "must have one row of counts per true level"),
+        ('source = "inferred"\nconfusion = { f = { f = 1 } }', "no face that truly is m"),
+    ],
+)
+def test_an_invalid_matrix_in_the_provenance_file_is_refused(tmp_path, provenance, complaint):
+    PEOPLE.to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "t.toml").write_text(f"[g]\n{provenance}\n")
+    with pytest.raises(DataError, match=complaint):
+        fairfer.load_dataset(tmp_path / "t.csv")

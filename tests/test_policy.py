@@ -77,7 +77,7 @@ def test_a_policy_in_pyproject_is_the_same(read):
 
 
 def test_the_default_policy_file(tmp_path):
-    """fairfer.toml, else pyproject.toml if it has [tool.fairfer]; without either an error, not an empty policy."""
+    """fairfer.toml, else pyproject.toml if it has [tool.fairfer]; without either, or with both, an error."""
     with pytest.raises(UsageError, match=r"no fairfer\.toml here"):
         read_policy(folder=tmp_path)
     (tmp_path / "pyproject.toml").write_text("[tool.other]\n", encoding="utf-8")
@@ -87,6 +87,10 @@ def test_the_default_policy_file(tmp_path):
     (tmp_path / "pyproject.toml").write_text(rule, encoding="utf-8")
     assert read_policy(folder=tmp_path).rules[0].name == "a"
     (tmp_path / "fairfer.toml").write_text(GOOD, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"fairfer\.toml and \[tool\.fairfer\] in .* both have rules; keep one policy"):
+        read_policy(folder=tmp_path)
+    assert read_policy(tmp_path / "fairfer.toml").rules[0].name == "smiles"
+    (tmp_path / "pyproject.toml").write_text("[tool.fairfer.audit]\nby = ['g']\n", encoding="utf-8")
     assert read_policy(folder=tmp_path).rules[0].name == "smiles"
     (tmp_path / "fairfer.toml").unlink()
     (tmp_path / "pyproject.toml").write_text("no toml [", encoding="utf-8")
@@ -115,6 +119,15 @@ WAIVER = '[[waivers]]\nrule = "a"\nreason = "why"\nexpires = 2027-01-01\n'
         (RULE + "max_gap = 10\n", r"rule 'a': max_gap: input should be less than or equal to 1 \(it is 10"),
         (RULE + 'max_gap = "0.1"\n', "rule 'a': max_gap: "),
         (RULE + "max_gap = true\n", "rule 'a': max_gap: "),
+        (RULE + "max_gap = 1\n", r"rule 'a': max_gap = 1 is satisfied by every model; set a limit"),
+        (RULE + "max_regression = 1.0\n", r"rule 'a': max_regression = 1 is satisfied by every model"),
+        (RULE + "min_worst = 0\n", r"rule 'a': min_worst = 0 is satisfied by every model"),
+        (RULE + "min_ratio = 0.0\n", r"rule 'a': min_ratio = 0 is satisfied by every model"),
+        ("confidence = 0.51\n" + RULE + "max_gap = 0.1\n", r"confidence: .*0\.8 \(it is 0\.51\)"),
+        ('unlabeled = "skip"\n' + RULE + "max_gap = 0.1\n", "unlabeled: .*'inconclusive' or 'ignore'"),
+        ('unlabelled = "ignore"\n' + RULE + "max_gap = 0.1\n", "unknown key 'unlabelled'; did you mean 'unlabeled'"),
+        (RULE + "max_gap = 0.1\n[looks]\ncandidates = 0\n", "looks: candidates: "),
+        (RULE + "max_gap = 0.1\n[looks]\ncandidate = 5\n", "looks: unknown key 'candidate'; did you mean 'candidates'"),
         (RULE + "max_gap = 0.1\nminimum = 0\n", "rule 'a': minimum: "),
         (RULE + "max_gap = 0.1\nlabel = []\n", "rule 'a': label: "),
         (RULE.replace("TPR", "TRP") + "max_gap = 0.1\n", "rule 'a': rate 'TRP' cannot be judged; did you mean 'TPR'"),

@@ -149,7 +149,7 @@ def test_answers_stay_with_their_images(folder_data):
         ("short", r"returned scores of shape \(7,\), but it has 8 labels \(neutral, .*contempt\); return one score for each"),
         ("unscored", r"returned scores of shape \(0,\)"),
         ("flat", "returned a ndarray; predict must return a list of fairfer.Prediction"),
-        ("type", "returned a list; predict must return a list of fairfer.Prediction"),
+        ("type", "returned a list with a dict at position 2; predict must return a list of fairfer.Prediction"),
         ("status", "returned the status 'fine'; use one of ok, no_face, unreadable, error"),
         ("text", "returned scores that are not numbers"),
     ],
@@ -159,7 +159,7 @@ def test_a_model_that_breaks_its_contract_ends_the_run_with_one_line(toy, tmp_pa
     with pytest.raises(ModelError, match=f"model fake {complaint}") as caught:
         predict(toy(["anger"] * 3), FakeModel(fault=fault), tmp_path / "run")
     assert "\n" not in str(caught.value)
-    assert list(files(tmp_path / "run")) == ["run.json"]
+    assert list(files(tmp_path / "run")) == ["run.json", "unfinished"]
 
 
 @pytest.mark.usefixtures("small_parts")

@@ -7,7 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from fairfer.gate.checks import Check, Target
+from fairfer.gate.judge import decide
+from fairfer.gate.measurements import measure_level, measure_loss
+from fairfer.gate.policy import Rule
+from fairfer.metrics.results import Rate
 
 PROGRAM = Path(__file__).parent / "simulations" / "run.py"
 COLUMNS = ["promise", "setting", "nominal", "found", "error", "repetitions", "kept", "why"]
@@ -90,6 +97,75 @@ def test_the_published_table_has_no_unexplained_row():
     if not TABLE.is_file():  # a source distribution comes without reports
         pytest.skip("reports/validation is not here")
     assert unexplained(table(TABLE)) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit", "tests"),
+    [("max_gap", 0.1, 1), ("max_gap", 0.5, 1), ("min_ratio", 0.8, 2), ("max_regression, other faces", 0.05, 1)],
+)
+def test_enumerated_decisions_are_those_of_the_gate(monkeypatch, kind, limit, tests):
+    """The regions of outcomes that the enumeration counts, against the decision as the user sees it."""
+    monkeypatch.syspath_prepend(str(PROGRAM.parent))
+    import gate_policies
+
+    n, m = 20, 60
+    passing, failing = (gate_policies._regions(kind, n, m, limit, error) for error in (0.05, 0.05 / tests))
+    name = kind.partition(",")[0]
+    rule = Rule.model_validate({"name": "r", "rate": "TPR", "label": ["a"], "attribute": ["g"], name: limit})
+
+    def rate(hits: int, trials: int, group: str) -> Rate:
+        return Rate(
+            label="a", attribute=("g",), group=(group,), rate="TPR", value=hits / trials, numerator=hits, denominator=trials,
+            low=None, high=None, status="ok",
+        )  # fmt: skip
+
+    generator = np.random.default_rng(0)
+    seen = set()
+    for k in range(n + 1):
+        edges = (passing.least[k] - 1, passing.least[k], failing.below[k], failing.below[k] + 1)
+        for x in {int(v) for v in (*generator.integers(0, m + 1, 4), *np.clip(edges, 0, m))}:
+            one, other = rate(k, n, "f"), rate(x, m, "m")
+            measured = measure_loss(rule, [other], [one]) if name == "max_regression" else measure_level(rule, [one, other])
+            [decision] = decide([Check(Target(rule, "a", ("g",)), {"f": n, "m": m}, (), measured)], 0.05)
+            expected = "inconclusive"
+            if passing.least[k] <= x <= passing.most[k]:
+                expected = "pass"
+            if x <= failing.below[k] or x >= failing.above[k]:
+                expected = "fail"
+            assert decision.outcome == expected
+            seen.add(expected)
+    assert len(seen) > 1
+
+
+@pytest.mark.parametrize("kind", ["min_worst", "max_gap", "min_ratio"])
+def test_simulated_decisions_with_subjects_are_those_of_the_gate(monkeypatch, kind):
+    """Two groups of 50 subjects: the vectorized decision, against the decision as the user sees it."""
+    monkeypatch.syspath_prepend(str(PROGRAM.parent))
+    import gate_subjects
+
+    generator = np.random.default_rng(1)
+    limit = {"min_worst": 0.63, "max_gap": 0.05, "min_ratio": 0.9}[kind]
+    one, other = (gate_subjects.hits(np.full(50, 10), p, 0.1, 40, generator) for p in (0.9, 0.7))
+    tests = {"min_worst": 1, "max_gap": 1, "min_ratio": 2}[kind]
+    group = other if kind == "min_worst" else one
+    passes = gate_subjects.passes(kind, group, other, limit, 0.05)
+    fails = gate_subjects.fails(kind, group, other, limit, 0.05 / tests)
+    rule = Rule.model_validate({"name": "r", "rate": "TPR", "label": ["a"], "attribute": ["g"], kind: limit})
+
+    def rate(sample, i: int, name: str) -> Rate:
+        return Rate(
+            label="a", attribute=("g",), group=(name,), rate="TPR", value=float(sample.rate[i]),
+            numerator=round(sample.rate[i] * 500), denominator=500, low=None, high=None, status="ok",
+            effective_size=float(sample.size[i]), degrees_of_freedom=49.0, largest_share=0.02,
+        )  # fmt: skip
+
+    for i in range(40):
+        groups = [rate(other, i, "m")] if kind == "min_worst" else [rate(one, i, "f"), rate(other, i, "m")]
+        [decision] = decide([Check(Target(rule, "a", ("g",)), {}, (), measure_level(rule, groups))], 0.05)
+        higher = kind == "min_worst" or one.rate[i] > other.rate[i]
+        if higher:
+            assert decision.outcome == ("fail" if fails[i] else "pass" if passes[i] else "inconclusive")
+    assert fails.any() or passes.any()
 
 
 SECTION = """

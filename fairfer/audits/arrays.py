@@ -38,6 +38,8 @@ def audit(
     scores: Any = None,
     subjects: Any = None,
     labels: Sequence[str] | None = None,
+    not_missing: Mapping[str, Sequence[str]] | None = None,
+    validation: Mapping[str, Any] | None = None,
     sample_weight: Any = None,
     run: str | os.PathLike[str] | None = None,
     date: str | None = None,
@@ -66,6 +68,10 @@ def audit(
     labels : sequence of str, optional
         Names of the columns of two-dimensional arrays; data frames have their own. For true labels of shape (n,) without
         an array of scores: all labels that there are, by default those that occur.
+    not_missing : mapping of str to sequence of str, optional
+        For each column of `groups` the values that look like a word for a missing value, such as ``NA``, and are none.
+    validation : mapping, optional
+        For each inferred column of `groups` a validation sample; see `load_dataset`.
     sample_weight : None
         Not supported: intervals and tests assume that every sample counts once.
     run : path, optional
@@ -105,7 +111,7 @@ def audit(
         raise UsageError(message)
     plan = _plan(plan, options)
     if isinstance(y_true, Dataset):
-        _check_dataset_arguments(y_pred, groups, scores, subjects, labels)
+        _check_dataset_arguments(y_pred, groups, scores, subjects, labels, not_missing, validation)
         return audit_predictions(y_true, y_pred, plan, run=run, date=date)
     if y_pred is None and scores is None:
         message = "give y_pred, scores or both"
@@ -124,6 +130,8 @@ def audit(
         truth=f"{_TRUTH}:*" if multi else _TRUTH,
         predicted=None if y_pred is None else f"{_PREDICTED}:*" if _PREDICTED not in table.columns else _PREDICTED,
         scores=None if scores is None else f"{_SCORE}:*",
+        not_missing=not_missing,
+        validation=validation,
     )
     if subjects is not None and not plan.subject:
         plan = plan.model_copy(update={"subject": _SUBJECT})
@@ -151,7 +159,7 @@ def _check_dataset_arguments(predictions: object, *others: object) -> None:
         message = f"with a Dataset, the second argument must be Predictions (see fairfer.predict), not {kind}"
         raise UsageError(message)
     if any(x is not None for x in others):
-        message = "groups, scores, subjects and labels belong to arrays; a Dataset has its own"
+        message = "groups, scores, subjects, labels, not_missing and validation belong to arrays; a Dataset has its own"
         raise UsageError(message)
 
 

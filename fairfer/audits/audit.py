@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fairfer.audits.further_results import further_results
 from fairfer.audits.join import JoinedSamples, join
 from fairfer.audits.plan import AuditPlan, check_plan
 from fairfer.audits.result import AttributeInfo, Audit, DataInfo, LabelInfo, ModelInfo, StepInfo
@@ -86,6 +87,7 @@ def audit_predictions(
         store_samples(Path(run), design, date, invocation)
     counts = measured.counts
     scores = compute_scores(counts, plan.metrics, measured.by_subject)
+    standardized = standardized_gaps(measured.gaps, samples.strata(), plan.metrics) if plan.standardize else []
     return Audit(
         date=date,
         command=invocation.command,
@@ -115,10 +117,12 @@ def audit_predictions(
         scores=scores.metrics,
         reliability=scores.reliability,
         confusions=compute_confusions(counts, plan.metrics, measured.by_subject),
+        unsupported=samples.unsupported,
         rates=measured.rates,
         gaps=measured.gaps,
         dataset_bias=dataset_bias(counts, measured.rates, design.task) if design.groupings else None,
-        standardized=standardized_gaps(measured.gaps, samples.strata(), plan.metrics) if plan.standardize else [],
+        standardized=standardized,
+        **further_results(samples, counts, measured.rates, measured.by_subject, standardized),
         human_agreement=_human_agreement(samples),
         annotation_sensitivity=_annotation_sensitivity(samples, measured),
     )
@@ -151,7 +155,7 @@ def measure_counts(
         Counts by subject, where several samples show one; intervals and tests are then by subject.
     """
     subjects = None if by_subject is None else SubjectEstimates.of(by_subject, task, settings.seed)
-    rates = compute_rates(counts, task, settings.minimum, settings.confidence, subjects)
+    rates = compute_rates(counts, task, settings.minimum, settings.confidence, subjects, settings.minimum_subjects)
     gaps = compute_gaps(rates, [g for g in counts if g != EVERYONE], settings, subjects)
     return Measured(counts, by_subject, rates, gaps)
 
@@ -163,8 +167,8 @@ def _measure(samples: JoinedSamples) -> Measured:
 
 
 def _human_agreement(samples: JoinedSamples) -> HumanAgreement | None:
-    votes, dataset = samples.votes(), samples.design.dataset
-    if votes is None or dataset.votes is None:
+    votes, raters, dataset = samples.votes(), samples.raters(), samples.design.dataset
+    if votes is None or raters is None or dataset.votes is None:
         return None
     duplicates, settings = samples.duplicates(), samples.design.plan.metrics
     consistency: tuple[list[DuplicateConsistency], bool | None] = ([], None)
@@ -172,7 +176,7 @@ def _human_agreement(samples: JoinedSamples) -> HumanAgreement | None:
         consistency = duplicate_consistency(
             dataset.samples["label"], dataset.votes, duplicates, dataset.labels.labels, settings.confidence
         )
-    return human_agreement(votes, int(dataset.votes.sum(axis=1).median()), consistency, settings)
+    return human_agreement(votes, raters, consistency, settings)
 
 
 def _annotation_sensitivity(samples: JoinedSamples, measured: Measured) -> AnnotationSensitivity | None:
@@ -244,12 +248,22 @@ def _data_info(dataset: Dataset, design: Design, samples: JoinedSamples) -> Data
         labels=list(dataset.labels.labels),
         label_space=dataset.labels.name,
         card=dict(dataset.card),
-        steps=[StepInfo(what=s.what, excluded=s.excluded) for s in dataset.steps],
+        steps=[StepInfo(what=s.what, excluded=s.excluded, unlabeled=s.unlabeled) for s in dataset.steps],
         attributes=[
-            AttributeInfo(name=a.name, levels=list(a.levels), source=a.source, by=a.by, note=a.note) for a in attributes
+            AttributeInfo(
+                name=a.name,
+                levels=list(a.levels),
+                source=a.source,
+                by=a.by,
+                note=a.note,
+                missing_words=dict(a.missing_words),
+                confusion={true: dict(row) for true, row in a.confusion.items()},
+            )
+            for a in attributes
         ],
         digest=dataset.digest,
         images_digest=dataset.images_digest,
+        test_set_digest=dataset.test_set_digest,
         subjects=len(np.unique(samples.subjects)) if design.plan.subject else None,
     )
 

@@ -24,7 +24,7 @@ from fairfer.errors import RunError
 from fairfer.metrics.counts import ACCURACY, Counts, Integers, Numbers, Source, count
 from fairfer.metrics.gaps import FAVORABLE
 from fairfer.stats import benjamini_hochberg, change_of_gap, mcnemar, paired_difference, variance_by_subjects
-from fairfer.vocabulary import ALL, Group, Grouping, Task, is_annotated
+from fairfer.vocabulary import ALL, EVERYONE, Group, Grouping, Task, is_annotated
 
 if TYPE_CHECKING:
     from fairfer.audits.plan import AuditPlan
@@ -50,7 +50,8 @@ def compare(base: str | os.PathLike[str], candidate: str | os.PathLike[str]) -> 
     """
     one, other = StoredRun.read(Path(base)), StoredRun.read(Path(candidate))
     check_comparable(one, other)
-    paired = _pair(one, other)
+    labels = tuple(n for n in one.audit.labels.audited if n in other.audit.labels.audited)
+    paired = _pair(one, other, labels)
     plan = one.audit.plan
     changes = [c for g in paired.base for c in _changes(paired, g, plan)]
     tested = [i for i, c in enumerate(changes) if c.p is not None]
@@ -72,6 +73,7 @@ def compare(base: str | os.PathLike[str], candidate: str | os.PathLike[str]) -> 
         samples=paired.samples,
         missing=paired.missing,
         changes=changes,
+        other_labels=_other_labels(one, other),
         gaps=[g for grouping in plan.by for g in _gap_changes(paired, grouping, changes, plan)],
         flips=paired.flips,
     )
@@ -133,8 +135,24 @@ class _PairedCells:
         return _PairedCells(self.group[used], self.trials[used], self.both[used], self.gained[used], self.lost[used], subject)
 
 
-def _pair(one: StoredRun, other: StoredRun) -> _Paired:
-    labels = tuple(n for n in one.audit.labels.audited if n in other.audit.labels.audited)
+def _other_labels(one: StoredRun, other: StoredRun) -> list[Change]:
+    """Changes of the TPR of labels that only one of the two models can output."""
+    lacking = [set(run.audit.labels.unsupported_labels) for run in (one, other)]
+    labels = [n for n in one.audit.data.labels if (n in lacking[0]) != (n in lacking[1])]
+    labels = [n for n in labels if not (n in one.audit.labels.audited and n in other.audit.labels.audited)]
+    if not labels:
+        return []
+    runs = [run.with_every_label() for run in (one, other)]
+    paired = _pair(runs[0], runs[1], tuple(runs[0].samples.design.labels.labels))
+    plan = one.audit.plan
+    return [c for g in paired.base for n in labels for c in _changes_of(paired, g, [("TPR", n)], plan) if _has_faces(paired, n)]
+
+
+def _has_faces(paired: _Paired, label: str) -> bool:
+    return bool(paired.cells(EVERYONE, "TPR", label).trials.sum())
+
+
+def _pair(one: StoredRun, other: StoredRun, labels: tuple[str, ...]) -> _Paired:
     if not labels:
         message = (
             f"{one.folder} and {other.folder} cannot be compared: they have no audited label in common; "
@@ -231,6 +249,10 @@ def _as_text(table: pd.DataFrame, kind: str, labels: Sequence[str], task: Task) 
 def _changes(paired: _Paired, grouping: Grouping, plan: AuditPlan) -> Iterator[Change]:
     rates = [(rate, label) for label in paired.labels for rate in ("TPR", "FPR")]
     rates += [(r, ALL) for r in (ACCURACY[paired.task], "coverage")]
+    yield from _changes_of(paired, grouping, rates, plan)
+
+
+def _changes_of(paired: _Paired, grouping: Grouping, rates: Sequence[tuple[str, str]], plan: AuditPlan) -> Iterator[Change]:
     for rate, label in rates:
         cells = paired.cells(grouping, rate, label)
         for i, group in enumerate(paired.base[grouping].groups):
@@ -241,12 +263,15 @@ def _change(key: tuple[str, Grouping, Group, str], cells: _PairedCells, plan: Au
     label, grouping, group, rate = key
     n, both, gained, lost = (int(getattr(cells, name).sum()) for name in ("trials", "both", "gained", "lost"))
     status: RateStatus = "ok" if n >= plan.minimum else "small" if n else "not_estimable"
-    low = high = p = None
+    if status == "ok" and cells.subject is not None and len(np.unique(cells.subject)) < plan.minimum_subjects:
+        status = "few_subjects"
+    low = high = p = precision = None
     if n:
         bounds = paired_difference(gained, lost, n, plan.confidence)
         low, high, p = float(bounds[0]), float(bounds[1]), float(mcnemar(gained, lost))
         if cells.subject is not None:
-            low, high, p = _by_subject(cells, p, plan.confidence)
+            precision = _precision(cells, cells.subject)
+            low, high, p = _by_subject(cells, precision, p, plan.confidence)
     return Change(
         label=label,
         attribute=grouping,
@@ -264,29 +289,53 @@ def _change(key: tuple[str, Grouping, Group, str], cells: _PairedCells, plan: Au
         p=p if status == "ok" else None,
         q=None,
         status=status,
+        effective_size=None if precision is None else precision.effective_size,
+        largest_share=None if precision is None else precision.largest_share,
     )
 
 
-def _by_subject(cells: _PairedCells, p: float, confidence: float) -> tuple[float, float, float]:
-    """Interval and p-value of a change where several samples show one subject; never narrower than for independent samples.
+@dataclass(frozen=True)
+class _Precision:
+    """Of a change where several samples show one subject: see `fairfer.metrics.results.Rate`; with the number of subjects."""
 
-    As `fairfer.stats.paired_difference`, of as many samples as have the same precision: the variance of independent ones over
-    that of subjects. Where subjects do not vary, each counts as one sample.
+    effective_size: float
+    degrees_of_freedom: float
+    largest_share: float
+    subjects: int
+
+
+def _precision(cells: _PairedCells, subject: Integers) -> _Precision:
+    """As many samples as have the same precision: the variance of independent ones over that of subjects.
+
+    Where subjects do not vary, each counts as one sample.
     """
-    subject = np.zeros(0, np.int64) if cells.subject is None else cells.subject
     n, more, less = int(cells.trials.sum()), float(cells.gained.sum()), float(cells.lost.sum())
     observed = (more - less) / n
     residual = (cells.gained.astype(float) - cells.lost - observed * cells.trials) / n
     variance, subjects = variance_by_subjects(residual, subject)
     each = np.bincount(np.unique(subject, return_inverse=True)[1], cells.trials)
-    degrees_of_freedom = max(float(each.sum() ** 2 / (each**2).sum()) - 1, 1.0)
     spread = (more + less) / n - observed**2
-    effective = min(max(spread / variance, 1.0), float(n)) if variance > 0 else float(subjects)
+    return _Precision(
+        effective_size=min(max(spread / variance, 1.0), float(n)) if variance > 0 else float(subjects),
+        degrees_of_freedom=max(float(each.sum() ** 2 / (each**2).sum()) - 1, 1.0),
+        largest_share=float(each.max() / each.sum()),
+        subjects=subjects,
+    )
+
+
+def _by_subject(cells: _PairedCells, precision: _Precision, p: float, confidence: float) -> tuple[float, float, float]:
+    """Interval and p-value of a change where several samples show one subject; never narrower than for independent samples.
+
+    As `fairfer.stats.paired_difference`, of the effective number of samples.
+    """
+    n, more, less = int(cells.trials.sum()), float(cells.gained.sum()), float(cells.lost.sum())
+    observed = (more - less) / n
+    effective, degrees_of_freedom = precision.effective_size, precision.degrees_of_freedom
     share = effective / n
     b, c = (more * share + 1) / (effective + 2), (less * share + 1) / (effective + 2)
     error = math.sqrt(max(b + c - (b - c) ** 2, 0) / (effective + 2))
     half = float(special.stdtrit(degrees_of_freedom, (1 + confidence) / 2)) * error
-    by_subjects = 2 * float(special.stdtr(degrees_of_freedom, -abs(b - c) / error)) if subjects > 1 else 1.0
+    by_subjects = 2 * float(special.stdtr(degrees_of_freedom, -abs(b - c) / error)) if precision.subjects > 1 else 1.0
     as_effective = float(mcnemar(int(more * share), int(less * share)))
     low, high = max(min(b - c - half, observed), -1.0), min(max(b - c + half, observed), 1.0)
     return low, high, max(p, by_subjects, as_effective)

@@ -37,7 +37,8 @@ class Change(Strict):
 
     Of ``trials`` samples, ``both`` are hits of both models, ``gained`` of the candidate only and ``lost`` of the base only;
     ``change`` is the candidate's rate minus the base's. ``p`` is McNemar's mid-p-value, ``q`` the same, FDR-adjusted over all
-    changes.
+    changes. Where several samples show one subject, ``effective_size`` and ``largest_share`` are as those of a rate
+    (`fairfer.metrics.results.Rate`).
     """
 
     label: str
@@ -56,6 +57,8 @@ class Change(Strict):
     p: float | None
     q: float | None
     status: RateStatus
+    effective_size: float | None = None
+    largest_share: float | None = None
 
 
 class GapChange(Strict):
@@ -86,7 +89,11 @@ class Flip(Strict):
 
 
 class Comparison(Stored):
-    """Two runs on the same samples, paired sample by sample."""
+    """Two runs on the same samples, paired sample by sample.
+
+    ``changes`` are over the labels that both models can output. ``other_labels`` has the TPR of labels that only one of them
+    can: 0 for the other.
+    """
 
     remedy: ClassVar[str] = "compare again"
 
@@ -106,5 +113,10 @@ class Comparison(Stored):
     samples: int
     missing: list[MissingSample]
     changes: list[Change]
+    other_labels: list[Change] = Field(default_factory=list)
     gaps: list[GapChange]
     flips: list[Flip] = Field(default_factory=list)
+
+    def with_other_labels(self) -> Comparison:
+        """The comparison with `other_labels` among its changes."""
+        return self.model_copy(update={"changes": [*self.changes, *self.other_labels]}) if self.other_labels else self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 
 from fairfer.datasets.attributes import Attribute, to_levels
 from fairfer.errors import UsageError, did_you_mean
-from fairfer.metrics.human_agreement import AGREEMENT_LEVELS, agreement_levels, vote_entropy
+from fairfer.metrics.rater_agreement import AGREEMENT_LEVELS, agreement_levels, vote_entropy
 from fairfer.vocabulary import TRUTH_PREFIX, UNANNOTATED
 
 if TYPE_CHECKING:
@@ -74,11 +75,21 @@ def _with_vote_entropy(dataset: Dataset) -> Dataset:
     """The dataset with an attribute `VOTE_ENTROPY`: how much the raters of each sample agreed."""
     if dataset.votes is None or any(a.name == VOTE_ENTROPY for a in dataset.attributes):
         return dataset
-    level = np.array(AGREEMENT_LEVELS)[agreement_levels(vote_entropy(dataset.votes.to_numpy()))]
+    level = _levels_of(dataset.votes)
+    faces = dataset.unselected
+    if faces is not None:
+        faces = replace(faces, samples=faces.samples.assign(**{VOTE_ENTROPY: _levels_of(faces.votes)}))
     note = "Entropy of the votes: unanimous 0, clear up to 0.75, mixed up to 1.25 bits, split above."
     attribute = Attribute(VOTE_ENTROPY, AGREEMENT_LEVELS, "annotated", "the raters' votes", note)
-    samples = dataset.samples.assign(**{VOTE_ENTROPY: pd.Series(level, index=dataset.samples.index, dtype="str")})
-    return _same_data(dataset, samples, (*dataset.attributes, attribute))
+    samples = dataset.samples.assign(**{VOTE_ENTROPY: level})
+    return _same_data(dataset, samples, (*dataset.attributes, attribute)).replace(
+        unselected=faces, identity={"digest": dataset.digest, "images_digest": dataset.images_digest}
+    )
+
+
+def _levels_of(votes: pd.DataFrame) -> pd.Series:
+    level = np.array(AGREEMENT_LEVELS)[agreement_levels(vote_entropy(votes.to_numpy()))]
+    return pd.Series(level, index=votes.index, dtype="str")
 
 
 def _same_data(dataset: Dataset, samples: pd.DataFrame, attributes: tuple[Attribute, ...]) -> Dataset:
@@ -101,7 +112,7 @@ def _in_fifths(dataset: Dataset, name: str, values: pd.Series) -> Dataset:
         groups, levels = text.astype("str"), (*names, *missing)
     origin = next((a for a in dataset.attributes if a.name == name), Attribute(name, ()))
     origin = dataset.refused[name][0] if name in dataset.refused else origin
-    attribute = Attribute(name, levels, origin.source, origin.by, origin.note)
+    attribute = replace(origin, levels=levels, probabilities={}, confusion={})
     others = tuple(a for a in dataset.attributes if a.name != name)
     return _same_data(dataset, dataset.samples.assign(**{name: groups}), (*others, attribute))
 

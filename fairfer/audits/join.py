@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,11 +16,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fairfer.audits.plan import DEFAULT_THRESHOLD
+from fairfer.audits.unsupported import count_unsupported
 from fairfer.datasets.dataset import DUPLICATE_GROUP
+from fairfer.datasets.loaders.ferplus import selects
 from fairfer.errors import DataError, RunError, UsageError
+from fairfer.metrics.annotation_error import InferredAttributes
 from fairfer.metrics.counts import Counts, Source, count, count_weighted
-from fairfer.metrics.human_agreement import VoteCounts, VotePatterns
-from fairfer.metrics.inferred_groups import InferredAttributes, membership, membership_products
+from fairfer.metrics.human_agreement import Raters, VoteCounts, VotePatterns
+from fairfer.metrics.inferred_groups import membership, membership_products
+from fairfer.metrics.rater_agreement import LeftOut, RatedFaces
 from fairfer.metrics.standardization import Strata
 from fairfer.metrics.subjects import number_subjects
 from fairfer.vocabulary import UNANNOTATED, Grouping
@@ -28,6 +32,7 @@ from fairfer.vocabulary import UNANNOTATED, Grouping
 if TYPE_CHECKING:
     from fairfer.audits.plan import Design
     from fairfer.datasets.dataset import Dataset
+    from fairfer.metrics.results import UnsupportedCount
     from fairfer.metrics.score_bins import ScoreScale
     from fairfer.predictions.predictions import Predictions
 
@@ -54,6 +59,8 @@ class JoinedSamples:
         Of the scores.
     excluded
         Samples excluded for their label.
+    unsupported
+        Samples excluded or merged for their label, by group.
     """
 
     design: Design
@@ -62,6 +69,7 @@ class JoinedSamples:
     scored: tuple[int, ...]
     scale: ScoreScale
     excluded: int
+    unsupported: list[UnsupportedCount]
 
     @cached_property
     def source(self) -> Source:
@@ -81,8 +89,7 @@ class JoinedSamples:
     @cached_property
     def subjects(self) -> Integers:
         """(samples,) number of each sample's subject; a sample without a name is a subject of its own."""
-        names = self.design.dataset.samples.loc[self.table.index, self.design.plan.subject]
-        return number_subjects(names.mask(names.astype("str").isin([UNANNOTATED, ""])))
+        return _subjects(self.design.dataset.samples.loc[self.table.index, self.design.plan.subject])
 
     def counts_by_subject(self) -> dict[Grouping, Counts]:
         """Counts and score histograms by subject."""
@@ -123,6 +130,38 @@ class JoinedSamples:
         counts = count(self._by(number.astype(np.int64)), self.design.groups, unit=_UNIT)
         return {g: VoteCounts(c, patterns, c.unit) for g, c in counts.items()}
 
+    def raters(self) -> Raters | None:
+        """Each rater left out in turn, among all faces that were rated; ``None`` without votes."""
+        dataset, plan, labels = self.design.dataset, self.design.plan, self.design.labels
+        if dataset.votes is None:
+            return None
+        faces = dataset.unselected
+        names = list(dict.fromkeys([*self.design.attributes, *([plan.subject] if plan.subject else [])]))
+        votes, samples = dataset.votes, dataset.samples[names]
+        if faces is not None:
+            samples = pd.concat([samples.astype(object), faces.samples.reindex(columns=names).astype(object)])
+            votes = pd.concat([votes, faces.votes[list(votes.columns)]])
+        audited_as = {k: labels.labels.index(v) for k, v in labels.truth.items() if v is not None}
+        patterns, number = np.unique(votes.to_numpy(np.int64), axis=0, return_inverse=True)
+        rule = None if faces is None else partial(selects, rule=faces.rule)
+        left_out = LeftOut.of(patterns, [audited_as.get(str(c), -1) for c in votes.columns], len(labels.labels), rule)
+        subject = _subjects(samples[plan.subject]) if plan.subject else None
+        complete = [g for g in self.design.groups if faces is not None and set(g) <= set(faces.samples.columns)]
+        rated, selected = {}, np.arange(len(votes)) < len(dataset.votes)
+        for grouping, members in self.design.groups.items():
+            used = selected | np.full(len(votes), grouping in complete)
+            group = np.zeros(len(votes), np.int64)
+            if grouping:
+                levels = pd.MultiIndex.from_frame(samples[list(grouping)].astype("str"))
+                group = pd.MultiIndex.from_tuples(list(members)).get_indexer(levels).astype(np.int64)
+            used &= group >= 0
+            columns = [group[used], number.ravel()[used], *([] if subject is None else [subject[used]])]
+            kinds, total = np.unique(np.stack(columns, axis=1), axis=0, return_counts=True)
+            rated[grouping] = RatedFaces(
+                tuple(members), kinds[:, 0], kinds[:, 1], total, None if subject is None else kinds[:, 2]
+            )
+        return Raters(int(dataset.votes.sum(axis=1).median()), left_out, rated, tuple(complete))
+
     def duplicates(self) -> pd.Series | None:
         """Name of each sample's duplicate group in the whole dataset, where it has votes and duplicates."""
         dataset = self.design.dataset
@@ -137,7 +176,12 @@ class JoinedSamples:
         lacking = np.zeros(len(self.table), bool)
         for name in probabilistic:
             lacking |= self._membership(name)[1]
-        return InferredAttributes(levels, inferred, probabilistic, int(lacking.sum()))
+        confusion = {
+            n: np.array([[attributes[n].confusion.get(true, {}).get(x, 0) for x in levels[n]] for true in levels[n]], float)
+            for n in inferred
+            if attributes[n].confusion
+        }
+        return InferredAttributes(levels, inferred, probabilistic, int(lacking.sum()), confusion)
 
     def weighted(self, attributes: InferredAttributes) -> dict[Grouping, tuple[Counts, Counts]]:
         """For each grouping with probabilities, sums of weights and of squared weights; by subject where samples share one."""
@@ -163,6 +207,11 @@ class JoinedSamples:
         levels = np.array(attributes.levels[name], dtype=object)
         weights: NDArray[np.float64] = (self.table[self.columns[name]].to_numpy(object)[:, None] == levels).astype(np.float64)
         return weights
+
+
+def _subjects(names: pd.Series) -> Integers:
+    """(samples,) number of each sample's subject, from its name."""
+    return number_subjects(names.mask((names.isna() | names.astype("str").isin([UNANNOTATED, ""])).to_numpy()))
 
 
 def join(design: Design, predictions: Predictions) -> JoinedSamples:
@@ -199,7 +248,8 @@ def join(design: Design, predictions: Predictions) -> JoinedSamples:
     scores, scored, scale = _scores(labels.labels, answers)
     _check_thresholds(design.plan.thresholds, scale)
     table = table.join(scores)
-    return JoinedSamples(design, table[kept], columns, scored, scale, int((~kept).sum()))
+    unsupported = count_unsupported(design, table, columns, answers)
+    return JoinedSamples(design, table[kept], columns, scored, scale, int((~kept).sum()), unsupported)
 
 
 def _truth(design: Design) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +30,8 @@ DEFAULT_THRESHOLD = 0.5
 
 _LEAST_CONFIDENCE = 0.5
 _LEAST_PERMUTATIONS = 100
+_TWO = 2
+_MOST_PERMUTATIONS = 1_000_000  # the results of each are held in memory
 
 
 class AuditPlan(Strict):
@@ -46,6 +49,8 @@ class AuditPlan(Strict):
         (see `fairfer.labels.reconcile`).
     minimum
         A rate with a smaller denominator is marked small and takes part in no comparison.
+    minimum_subjects
+        With a column of subjects, a rate with fewer of them in its denominator takes part in no comparison.
     confidence
         Of every interval and bound, from 0.5 up to but not including 1.
     permutations, seed
@@ -55,17 +60,27 @@ class AuditPlan(Strict):
         numbers are cut into fifths.
     subject
         Column that names the subject of a sample, where several samples show one. Intervals and tests are then by subject.
+    pool
+        Whether to pool the rates of intersections partially.
+    interaction
+        Whether to test if the two attributes of an intersection act together, beyond the sum of their effects.
+    gee
+        Whether to fit a logistic model with the columns of `standardize` as covariates and a correlation within subjects.
     """
 
     by: tuple[Grouping, ...] = ()
     thresholds: dict[str, float] = Field(default_factory=dict)
     unsupported_labels: str = "drop"
     minimum: int = 20
+    minimum_subjects: int = 10
     confidence: float = 0.95
     permutations: int = 10_000
     seed: int = 0
     standardize: tuple[str, ...] = ()
     subject: str = ""
+    pool: bool = False
+    interaction: bool = False
+    gee: bool = False
 
     @model_validator(mode="wrap")
     @classmethod
@@ -100,6 +115,14 @@ class AuditPlan(Strict):
             raise UsageError(message)
         return value
 
+    @field_validator("minimum_subjects")
+    @classmethod
+    def _minimum_subjects(cls, value: int) -> int:
+        if value < 1:
+            message = f"--minimum-subjects {value}: give at least 1"
+            raise UsageError(message)
+        return value
+
     @field_validator("confidence")
     @classmethod
     def _confidence(cls, value: float) -> float:
@@ -113,6 +136,9 @@ class AuditPlan(Strict):
     def _permutations(cls, value: int) -> int:
         if value < _LEAST_PERMUTATIONS:
             message = f"--permutations {value}: give at least {_LEAST_PERMUTATIONS}"
+            raise UsageError(message)
+        if value > _MOST_PERMUTATIONS:
+            message = f"--permutations {value}: give at most {_MOST_PERMUTATIONS:,}"
             raise UsageError(message)
         return value
 
@@ -139,7 +165,7 @@ class AuditPlan(Strict):
     @property
     def metrics(self) -> MetricSettings:
         """What the metrics need of it."""
-        return MetricSettings(self.minimum, self.confidence, self.permutations, self.seed)
+        return MetricSettings(self.minimum, self.confidence, self.permutations, self.seed, self.minimum_subjects)
 
 
 def parse_groupings(by: object) -> tuple[Grouping, ...]:
@@ -218,6 +244,8 @@ def check_plan(plan: AuditPlan, dataset: Dataset, model_labels: LabelSpace, mode
     if plan.subject and plan.subject not in (columns := own_columns(prepared)):
         message = f"--subject {plan.subject}: {dataset.name} has no such column; {did_you_mean(plan.subject, columns)}"
         raise UsageError(message)
+    _check_standardized(plan)
+    _check_options(plan)
     groupings = plan.by or tuple((a.name,) for a in prepared.attributes if a.name not in (plan.subject, *plan.standardize))
     attributes = {n: prepared.attribute(n) for g in groupings for n in g}
     groups = {EVERYONE: (EVERYONE,), **{g: _cross(g, attributes) for g in groupings}}
@@ -237,6 +265,36 @@ def check_plan(plan: AuditPlan, dataset: Dataset, model_labels: LabelSpace, mode
             )
             raise UsageError(message)
     return Design(plan.model_copy(update={"by": groupings}), prepared, task, attributes, groups, labels)
+
+
+def _check_standardized(plan: AuditPlan) -> None:
+    """Refuse a column that is both: groups that differ in it have no stratum in common."""
+    for grouping in plan.by:
+        for name in grouping:
+            if name in plan.standardize:
+                message = (
+                    f"--standardize {name}: --by {grouping_name(grouping)} compares groups that differ in {name}; they cannot "
+                    "have the same distribution of it, so leave one of the two out"
+                )
+                raise UsageError(message)
+
+
+def _check_options(plan: AuditPlan) -> None:
+    """Refuse analyses that could have no result, before any model runs."""
+    crossed = [g for g in plan.by if len(g) > 1]
+    if plan.pool and not crossed:
+        message = "--pool: no grouping crosses attributes, so there is nothing to pool; add one, such as --by gender,race"
+        raise UsageError(message)
+    if plan.interaction and not any(len(g) == _TWO for g in crossed):
+        message = "--interaction: no grouping crosses two attributes; add one, such as --by gender,race"
+        raise UsageError(message)
+    if plan.gee and not (plan.subject and plan.standardize):
+        lacking = "--standardize COLUMN" if plan.subject else "--subject COLUMN"
+        message = f"--gee: the model needs subjects and covariates; add {lacking}, or leave --gee out"
+        raise UsageError(message)
+    if plan.gee and importlib.util.find_spec("statsmodels") is None:
+        message = "--gee needs statsmodels, which is not installed; run: pip install 'fairfer[regression]'"
+        raise UsageError(message)
 
 
 def _cross(grouping: Grouping, attributes: Mapping[str, Attribute]) -> tuple[Group, ...]:

@@ -18,9 +18,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, ValidationError
 
 from fairfer import plugins
+from fairfer.audits.consistency import check_consistent
 from fairfer.audits.plan import AuditPlan
 from fairfer.errors import RunError, UsageError, did_you_mean
-from fairfer.files import write_text
+from fairfer.files import check_finished, mark_finished, read_text, write_text
+from fairfer.metrics.index_results import ConfusionGap, FairnessIndex, ImpactRatio
+from fairfer.metrics.option_results import GeeDifference, Interaction, PooledRate
 from fairfer.metrics.results import (
     AnnotationSensitivity,
     Confusion,
@@ -34,6 +37,7 @@ from fairfer.metrics.results import (
     ScoreHistogram,
     ScoreMetric,
     StandardizedGap,
+    UnsupportedCount,
 )
 from fairfer.schema import Strict
 from fairfer.vocabulary import ALL, EVERYONE, Group, Grouping, Task, group_name, grouping_name, parse_grouping
@@ -53,6 +57,7 @@ class StepInfo(Strict):
 
     what: str
     excluded: int
+    unlabeled: bool = False
 
 
 class AttributeInfo(Strict):
@@ -63,6 +68,10 @@ class AttributeInfo(Strict):
     source: Literal["self-reported", "annotated", "inferred", "unstated"]
     by: str
     note: str
+    missing_words: dict[str, int] = Field(default_factory=dict)
+    """Words that were taken for a missing value, with their number of rows."""
+    confusion: dict[str, dict[str, int]] = Field(default_factory=dict)
+    """Counts of a validation sample by true level and level as inferred."""
 
 
 class DataInfo(Strict):
@@ -77,6 +86,8 @@ class DataInfo(Strict):
     attributes: list[AttributeInfo]
     digest: str
     images_digest: str
+    test_set_digest: str = ""
+    """Identity of the samples and their true labels, which models that are tested on them share."""
     subjects: int | None = None
     """Number of subjects, where a column names them."""
 
@@ -107,6 +118,12 @@ TABLES: dict[str, type[BaseModel]] = {
     "counts": LabelCount,
     "sizes": GroupCount,
     "confusions": Confusion,
+    "confusion_gaps": ConfusionGap,
+    "indices": FairnessIndex,
+    "impact_ratios": ImpactRatio,
+    "pooled": PooledRate,
+    "interactions": Interaction,
+    "gee": GeeDifference,
     "scores": ScoreMetric,
     "reliability": ReliabilityBin,
     "standardized": StandardizedGap,
@@ -138,6 +155,12 @@ class Audit(Strict):
         TP, FN, FP, TN per label and group, and the size of each group.
     confusions
         Truth x predicted per group; empty for multi-label audits.
+    confusion_gaps
+        Differences between groups in each confusion; empty for multi-label audits.
+    indices, impact_ratios
+        Summary indices per label and grouping, and selection and scoring rates relative to the highest.
+    unsupported
+        Samples whose label is not among the model's output classes, where they were excluded or merged.
     score_scale
         ``probability``, or ``unbounded`` when only the order of the scores has a meaning; ``None`` without scores.
     histograms, scores, reliability
@@ -148,6 +171,9 @@ class Audit(Strict):
         Who is in the data; ``None`` when no groups were compared.
     standardized
         Gaps after direct standardization over the columns of ``--standardize``.
+    pooled, interactions, gee
+        Results of ``--pool``, ``--interaction`` and ``--gee``: partially pooled rates of intersections, tests of whether two
+        attributes act together, and differences at equal covariates from a model.
     human_agreement
         What raters' votes show; ``None`` without votes.
     annotation_sensitivity
@@ -169,6 +195,10 @@ class Audit(Strict):
     counts: list[LabelCount]
     sizes: list[GroupCount]
     confusions: list[Confusion] = Field(default_factory=list)
+    confusion_gaps: list[ConfusionGap] = Field(default_factory=list)
+    indices: list[FairnessIndex] = Field(default_factory=list)
+    impact_ratios: list[ImpactRatio] = Field(default_factory=list)
+    unsupported: list[UnsupportedCount] = Field(default_factory=list)
     score_scale: Literal["probability", "unbounded"] | None = None
     histograms: list[ScoreHistogram] = Field(default_factory=list)
     scores: list[ScoreMetric] = Field(default_factory=list)
@@ -177,6 +207,9 @@ class Audit(Strict):
     gaps: list[Gap]
     dataset_bias: DatasetBias | None = None
     standardized: list[StandardizedGap] = Field(default_factory=list)
+    pooled: list[PooledRate] = Field(default_factory=list)
+    interactions: list[Interaction] = Field(default_factory=list)
+    gee: list[GeeDifference] = Field(default_factory=list)
     human_agreement: HumanAgreement | None = None
     annotation_sensitivity: AnnotationSensitivity | None = None
     checksum: str = ""
@@ -348,7 +381,7 @@ class Audit(Strict):
         """
         try:
             value = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             message = f"{where} is not JSON ({error}); make the audit again"
             raise RunError(message) from error
         version = value.get("schema_version") if isinstance(value, dict) else None
@@ -367,6 +400,7 @@ class Audit(Strict):
         if found.checksum != _checksum(value):
             message = f"{where} was edited after it was written; make the audit again"
             raise RunError(message)
+        check_consistent(found, where)
         return found.model_copy(update={"checksum": ""})
 
     @classmethod
@@ -380,8 +414,9 @@ class Audit(Strict):
         """
         path = Path(path)
         file = path / "audit.json" if path.is_dir() else path
+        check_finished(file.parent)
         try:
-            text = file.read_text(encoding="utf-8")
+            text = read_text(file)
         except (OSError, UnicodeError) as error:
             message = f"{file} cannot be read ({getattr(error, 'strerror', None) or error}); make the audit first"
             raise RunError(message) from error
@@ -390,6 +425,7 @@ class Audit(Strict):
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write ``audit.json`` in one step."""
         write_text(Path(path), self.to_json())
+        mark_finished(Path(path).parent)
 
     def _repr_html_(self) -> str | None:
         """Key findings and the first figure, for notebooks; ``None`` when no renderer is installed."""
@@ -415,7 +451,7 @@ def _flat(row: BaseModel) -> dict[str, object]:
     """A row with tuples and lists written as text."""
     flat: dict[str, object] = {}
     for name, value in row:
-        if name in ("attribute", "group", "worst", "best") and value is not None:
+        if name in ("attribute", "group", "reference", "worst", "best") and value is not None:
             flat[name] = group_name(value)
         elif isinstance(value, list):
             flat[name] = "; ".join(group_name(v) if isinstance(v, tuple) else str(v) for v in value)

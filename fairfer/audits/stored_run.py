@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,8 @@ class StoredRun:
         All of them, also those excluded for their label.
     images
         Digest of each sample's image.
+    predictions
+        The model's answers.
     """
 
     folder: Path
@@ -48,6 +50,7 @@ class StoredRun:
     samples: JoinedSamples
     dataset: Dataset
     images: pd.Series
+    predictions: Predictions
 
     @classmethod
     def read(cls, folder: Path) -> StoredRun:
@@ -66,7 +69,13 @@ class StoredRun:
             raise RunError(message)
         design = check_plan(audit.plan, stored.dataset, predictions.labels, predictions.task)
         images = predictions.frame["image"].reindex(stored.dataset.samples.index)
-        return cls(folder, audit, join(design, predictions), stored.dataset, images.fillna(""))
+        return cls(folder, audit, join(design, predictions), stored.dataset, images.fillna(""), predictions)
+
+    def with_every_label(self) -> StoredRun:
+        """The run with the samples of all labels of the dataset, also of those that the model cannot output."""
+        plan = self.audit.plan.model_copy(update={"unsupported_labels": "keep"})
+        design = check_plan(plan, self.dataset, self.predictions.labels, self.predictions.task)
+        return replace(self, samples=join(design, self.predictions))
 
     def side(self) -> Side:
         """What a comparison says about the run."""
@@ -140,6 +149,7 @@ def _fields(one: Audit, other: Audit) -> list[tuple[str, object, object]]:
         ("--by", [grouping_name(g) for g in one.groupings], [grouping_name(g) for g in other.groupings]),
         ("--unsupported-labels", one.plan.unsupported_labels, other.plan.unsupported_labels),
         ("--minimum", one.plan.minimum, other.plan.minimum),
+        ("--minimum-subjects", one.plan.minimum_subjects, other.plan.minimum_subjects),
         ("--confidence", one.plan.confidence, other.plan.confidence),
         ("--subject", one.plan.subject, other.plan.subject),
     ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,16 +19,19 @@ import pyarrow.parquet as pq
 
 from fairfer.audits.plan import AuditPlan
 from fairfer.datasets.attributes import Attribute
-from fairfer.datasets.dataset import DUPLICATE_GROUP, Dataset, Step
+from fairfer.datasets.dataset import DUPLICATE_GROUP, Dataset, Step, UnselectedFaces
 from fairfer.errors import RunError
-from fairfer.files import write_into_place
+from fairfer.files import check_finished, write_into_place
 from fairfer.labels import LabelSpace
 
 if TYPE_CHECKING:
     from fairfer.audits.plan import Design
 
 SAMPLES = "samples.parquet"
-FORMAT = 3
+UNSELECTED = "unselected.parquet"
+"""Votes and groups of rated faces without a label, where the data have votes."""
+
+FORMAT = 4
 """Version of the file."""
 
 _VOTES = "votes:"
@@ -84,7 +88,11 @@ def store_samples(run: Path, design: Design, date: str, invocation: Invocation) 
         "attributes": [dataclasses.asdict(a) for a in attributes],
         "steps": [dataclasses.asdict(s) for s in dataset.steps],
         "card": dict(dataset.card),
-        "identity": {"digest": dataset.digest, "images_digest": dataset.images_digest},
+        "identity": {
+            "digest": dataset.digest,
+            "images_digest": dataset.images_digest,
+            "test_set_digest": dataset.test_set_digest,
+        },
         "plan": plan.model_dump(mode="json"),
         "date": date,
         "invocation": dataclasses.asdict(invocation),
@@ -99,7 +107,34 @@ def store_samples(run: Path, design: Design, date: str, invocation: Invocation) 
         rows = rows.join(dataset.votes.add_prefix(_VOTES))
     table = pa.Table.from_pandas(rows.reset_index(), preserve_index=False)
     marked = table.replace_schema_metadata({"fairfer": json.dumps(metadata)})
+    _store_unselected(run, dataset, [*names, *subject])
     write_into_place(run / SAMPLES, lambda temporary: pq.write_table(marked, temporary, compression="zstd"))
+
+
+def _store_unselected(run: Path, dataset: Dataset, names: Sequence[str]) -> None:
+    faces = dataset.unselected
+    if faces is None:
+        (run / UNSELECTED).unlink(missing_ok=True)
+        return
+    rows = faces.samples[[n for n in dict.fromkeys(names) if n in faces.samples]].join(faces.votes.add_prefix(_VOTES))
+    table = pa.Table.from_pandas(rows.rename_axis(index="sample_id").reset_index(), preserve_index=False)
+    marked = table.replace_schema_metadata({"fairfer": json.dumps({"rule": faces.rule})})
+    write_into_place(run / UNSELECTED, lambda temporary: pq.write_table(marked, temporary, compression="zstd"))
+
+
+def _read_unselected(run: Path) -> UnselectedFaces | None:
+    path = run / UNSELECTED
+    if not path.is_file():
+        return None
+    try:
+        table = pq.read_table(path, partitioning=None)
+        rule = json.loads((table.schema.metadata or {})[b"fairfer"])["rule"]
+    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+        message = f"{path} is damaged ({type(error).__name__}); run fairfer audit again"
+        raise RunError(message) from error
+    rows = table.replace_schema_metadata().to_pandas().set_index("sample_id")
+    votes = rows[[c for c in rows.columns if str(c).startswith(_VOTES)]]
+    return UnselectedFaces(rule, votes.rename(columns=lambda c: c.removeprefix(_VOTES)), rows.drop(columns=votes.columns))
 
 
 def read_samples(run: Path) -> StoredSamples:
@@ -111,6 +146,7 @@ def read_samples(run: Path) -> StoredSamples:
         When it is missing, damaged, or of another format version.
     """
     path = run / SAMPLES
+    check_finished(run)
     try:
         table = pq.read_table(path, partitioning=None)
         metadata = json.loads((table.schema.metadata or {})[b"fairfer"])
@@ -120,7 +156,7 @@ def read_samples(run: Path) -> StoredSamples:
             raise RunError(message) from error
         message = f"{run} holds no {SAMPLES}: it was predicted but not audited; run fairfer audit with the same --out"
         raise RunError(message) from error
-    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+    except (OSError, pa.ArrowException, KeyError, ValueError, RecursionError) as error:
         message = f"{path} is damaged ({type(error).__name__}); run fairfer audit again"
         raise RunError(message) from error
     if metadata.get("format") != FORMAT:
@@ -139,9 +175,13 @@ def read_samples(run: Path) -> StoredSamples:
         labels=LabelSpace(labels["name"], tuple(labels["labels"]), tuple(labels["spellings"])),
         samples=rows.drop(columns=votes.columns),
         votes=votes.rename(columns=lambda c: c.removeprefix(_VOTES)) if metadata["votes"] else None,
-        attributes=tuple(Attribute(**{**a, "levels": tuple(a["levels"])}) for a in metadata["attributes"]),
+        attributes=tuple(
+            Attribute(**{**a, "levels": tuple(a["levels"]), "not_missing": tuple(a["not_missing"])})
+            for a in metadata["attributes"]
+        ),
         steps=tuple(Step(**s) for s in metadata["steps"]),
         card=metadata["card"],
         identity=metadata["identity"],
+        unselected=_read_unselected(run) if metadata["votes"] else None,
     )
     return StoredSamples(dataset, AuditPlan.of(metadata["plan"]), metadata["date"], Invocation(**metadata["invocation"]))

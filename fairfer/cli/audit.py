@@ -13,7 +13,7 @@ import typer
 from fairfer.cli.command import app, grouped, values_of
 from fairfer.cli.config import load_config, to_toml
 from fairfer.cli.options import LoadOptions, ModelOptions, PlanOptions, RunOptions, TableOptions, chosen_dataset, chosen_model
-from fairfer.cli.running import ask, run_folder
+from fairfer.cli.running import ask, run_folder, unfinished
 
 if TYPE_CHECKING:
     from fairfer.datasets.dataset import Dataset
@@ -54,26 +54,29 @@ def audit(
     from fairfer.audits.plan import check_plan
     from fairfer.audits.stored_samples import Invocation
     from fairfer.report.summary import summary
+    from fairfer.report.verdict_files import remove_verdict
     from fairfer.report.write import write_report
 
     if config.config is not None:
         typer.echo(f"settings from {config.config}", err=True)
     dataset = chosen_dataset(data, tables)
-    asked = chosen_model(model, dataset)
-    chosen = plan.plan()
-    answers = dataset.recorded if asked is None else asked
-    if answers is not None:
-        check_plan(chosen, dataset, answers.labels, getattr(answers, "task", "single-label"))
-    _suggest_subject(dataset, plan.subject)
-    if not plan.by:
-        _list_refused(dataset, {plan.subject, *chosen.standardize})
-    run = run_folder(output.out, dataset, asked)
-    predictions = ask(dataset, asked, run, overwrite=output.overwrite)
-    invocation = Invocation(
-        shlex.join(["fairfer", *sys.argv[1:]]), to_toml(values_of(data, tables, model, plan, RunOptions(output.out)))
-    )
-    result = audit_predictions(dataset, predictions, chosen, invocation=invocation, run=run)
-    page = write_report(result, run)
+    with unfinished(output.out):
+        asked = chosen_model(model, dataset)
+        chosen = plan.plan()
+        answers = dataset.recorded if asked is None else asked
+        if answers is not None:
+            check_plan(chosen, dataset, answers.labels, getattr(answers, "task", "single-label"))
+        _suggest_subject(dataset, plan.subject)
+        if not plan.by:
+            _list_refused(dataset, {plan.subject, *chosen.standardize})
+        run = run_folder(output.out, dataset, asked)
+        remove_verdict(run)
+        predictions = ask(dataset, asked, run, overwrite=output.overwrite)
+        invocation = Invocation(
+            shlex.join(["fairfer", *sys.argv[1:]]), to_toml(values_of(data, tables, model, plan, RunOptions(output.out)))
+        )
+        result = audit_predictions(dataset, predictions, chosen, invocation=invocation, run=run)
+        page = write_report(result, run)
     typer.echo(summary(result).rstrip("\n"))
     typer.echo(f"Report: {page}")
 
@@ -83,9 +86,10 @@ def audit(
 def predict(data: LoadOptions, model: ModelOptions, output: RunOptions) -> None:
     """Run a model and store its predictions. fairfer audit with the same --out reuses them."""
     dataset = chosen_dataset(data)
-    asked = chosen_model(model, dataset)
-    run = run_folder(output.out, dataset, asked)
-    frame = ask(dataset, asked, run, overwrite=output.overwrite).frame
+    with unfinished(output.out):
+        asked = chosen_model(model, dataset)
+        run = run_folder(output.out, dataset, asked)
+        frame = ask(dataset, asked, run, overwrite=output.overwrite).frame
     counts = frame["status"].value_counts()
     typer.echo(f"{counts.get('ok', 0):,} of {len(frame):,} images have a prediction")
     for status, number in counts.drop("ok", errors="ignore").items():

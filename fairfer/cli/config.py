@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairfer.errors import UsageError, did_you_mean
+from fairfer.files import read_text
 
 if TYPE_CHECKING:
     import typer
@@ -57,7 +58,7 @@ def _table(path: Path, *, required: bool) -> dict[str, Any] | None:
     if not required and not path.is_file():
         return None
     try:
-        content: Any = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        content: Any = tomllib.loads(read_text(path, "utf-8-sig"))
     except (OSError, UnicodeError) as error:
         message = f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); name a file with --config"
         raise UsageError(message) from error

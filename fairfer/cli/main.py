@@ -6,8 +6,8 @@ interrupted. Only this package prints. Slow imports are made inside the command 
 
 from __future__ import annotations
 
-import io
 import re
+import shlex
 import sys
 import traceback
 from typing import Annotated
@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from fairfer import __version__
-from fairfer.cli import audit, listing, results
+from fairfer.cli import audit, console, listing, results
 from fairfer.cli.command import app
 from fairfer.errors import FairferError
 
@@ -44,18 +44,52 @@ def _root(
 
 def main() -> None:
     """Entry point: bad input is one line on stderr and exit code 2."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a character that the terminal lacks is no reason to fail
+    console.install()
+    code = _run()
+    failure = console.finish()
+    if failure is not None:
+        _complain(f"standard output cannot be written ({failure.strerror}); write to another place")
+        code = COULD_NOT_RUN
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run a command, and return its exit code."""
     try:
-        app()
-    except FairferError as error:
-        line = re.sub(r"\s*\n\s*", " ", str(error))
-        typer.echo(f"fairfer: {line}", err=True)
-        sys.exit(COULD_NOT_RUN)
-    except KeyboardInterrupt:
-        typer.echo("fairfer: interrupted; run the same command again to resume", err=True)
-        sys.exit(INTERRUPTED)
-    except Exception:  # noqa: BLE001 - a bug: its traceback, and not Python's exit code 1, which means a failed policy
-        traceback.print_exc()
-        sys.exit(COULD_NOT_RUN)
+        for argument in sys.argv:
+            argument.encode()
+        result = app(standalone_mode=False)
+    except BaseException as error:  # noqa: BLE001 - any other way out would have Python's exit code 1: a failed policy
+        return _explain(error)
+    if result == INTERRUPTED:  # typer has caught the exception
+        return _explain(KeyboardInterrupt())
+    return result if isinstance(result, int) else 0
+
+
+def _explain(error: BaseException) -> int:
+    """Print one line for what a user can fix and a traceback for a bug, and return the exit code."""
+    if isinstance(error, KeyboardInterrupt):
+        _complain(f"interrupted; to resume, run the same command again: {shlex.join(['fairfer', *sys.argv[1:]])}")
+        return INTERRUPTED
+    show = getattr(error, "show", None)
+    if callable(show):  # typer's own errors: an unknown option, a value of the wrong type
+        show()
+    elif isinstance(error, FairferError):
+        _complain(str(error))
+    elif isinstance(error, MemoryError):
+        _complain("there is not enough memory; use fewer --permutations, cross fewer attributes, or give a smaller table")
+    elif isinstance(error, UnicodeEncodeError) and error.object in sys.argv:
+        _complain(f"the argument {error.object!r} is not valid UTF-8; rename the file, or write the text as UTF-8")
+    elif isinstance(error, SystemExit):  # fairfer's own commands do not end in this way
+        _complain(f"a package that fairfer uses tried to end the program (sys.exit({error.code!r})); see what it printed")
+    elif isinstance(error, OSError) and not getattr(error, "__notes__", None):  # with a note: from a model's own code
+        place = f"{error.filename}: " if error.filename is not None else ""
+        _complain(f"{place}{error.strerror or error}; check the path, its permissions and the space that is left")
+    else:
+        traceback.print_exception(error)
+    return COULD_NOT_RUN
+
+
+def _complain(message: str) -> None:
+    line = re.sub(r"\s*[\n\r]\s*", " ", message)
+    typer.echo(f"fairfer: {line}", err=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from fairfer.cli.console import results_only
 from fairfer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -73,6 +74,22 @@ class TableOptions:
     bands: Annotated[
         list[str] | None,
         typer.Option("--bands", metavar="COLUMN=20,40,60", help="Cut a numeric column into bands starting at these values."),
+    ] = None
+    not_missing: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--not-missing",
+            metavar="COLUMN=VALUE",
+            help="A value of an attribute that looks like a word for a missing value and is none, such as country=NA.",
+        ),
+    ] = None
+    validation: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--validation",
+            metavar="COLUMN=TABLE",
+            help="Validation sample of an inferred attribute: a table with the columns true, inferred and, if needed, count.",
+        ),
     ] = None
     predicted: Annotated[
         str | None,
@@ -141,6 +158,9 @@ class PlanOptions:
         ),
     ] = "drop"
     minimum: Annotated[int, typer.Option("--minimum", help="Smallest denominator of a compared rate.")] = 20
+    minimum_subjects: Annotated[
+        int, typer.Option("--minimum-subjects", help="With --subject: fewest subjects behind a compared rate.")
+    ] = 10
     confidence: Annotated[float, typer.Option("--confidence", help="Confidence level of intervals and bounds.")] = 0.95
     permutations: Annotated[int, typer.Option("--permutations", help="Number of permutations per test.")] = 10_000
     seed: Annotated[int, typer.Option("--seed", help="Random seed of permutations and resampling.")] = 0
@@ -159,6 +179,18 @@ class PlanOptions:
         ),
     ] = ""
 
+    pool: Annotated[
+        bool, typer.Option("--pool", help="Also pool the rates of small intersections partially with all others.")
+    ] = False
+    interaction: Annotated[
+        bool,
+        typer.Option("--interaction", help="Test whether the two attributes of an intersection act together."),
+    ] = False
+    gee: Annotated[
+        bool,
+        typer.Option("--gee", help="Also fit a logistic model with the columns of --standardize, correlated within subjects."),
+    ] = False
+
     def plan(self) -> AuditPlan:
         """The plan."""
         from fairfer.audits.plan import AuditPlan
@@ -169,11 +201,15 @@ class PlanOptions:
                 "thresholds": _once("--threshold", map(_threshold, self.threshold or ())),
                 "unsupported_labels": self.unsupported_labels,
                 "minimum": self.minimum,
+                "minimum_subjects": self.minimum_subjects,
                 "confidence": self.confidence,
                 "permutations": self.permutations,
                 "seed": self.seed,
                 "standardize": tuple(self.standardize or ()),
                 "subject": self.subject,
+                "pool": self.pool,
+                "interaction": self.interaction,
+                "gee": self.gee,
             }
         )
 
@@ -189,6 +225,8 @@ def chosen_dataset(options: LoadOptions, tables: TableOptions | None = None) -> 
         name=options.name,
         demographics=tables.demographics,
         bands=_once("--bands", map(_band, tables.bands or ())),
+        not_missing=_not_missing(tables.not_missing or ()),
+        validation=_once("--validation", map(_validation, tables.validation or ())),
         split=options.split,
         rule=options.rule,
         votes_from=options.votes_from,
@@ -215,7 +253,8 @@ def chosen_model(options: ModelOptions, dataset: Dataset) -> Model | None:
     chosen = _once("--option", map(_model_option, options.option or ()))
     if options.model is None:
         typer.echo(f"no --model given: auditing the bundled {BASELINE}", err=True)
-    return registry.load_model(options.model or BASELINE, **chosen)
+    with results_only():
+        return registry.load_model(options.model or BASELINE, **chosen)
 
 
 def _once(option: str, pairs: Iterable[tuple[str, Value]]) -> dict[str, Value]:
@@ -247,6 +286,25 @@ def _band(text: str) -> tuple[str, list[float]]:
         message = f"--bands {text!r}: write COLUMN=20,40,60, the lowest value of each band but the first"
         raise UsageError(message)
     return column, values
+
+
+def _not_missing(texts: Iterable[str]) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    for text in texts:
+        column, equals, value = text.partition("=")
+        if not equals or not column.strip():
+            message = f"--not-missing {text!r}: write COLUMN=VALUE, as in country=NA"
+            raise UsageError(message)
+        values.setdefault(column.strip(), []).append(value)
+    return values
+
+
+def _validation(text: str) -> tuple[str, str]:
+    column, equals, table = text.partition("=")
+    if not equals or not column or not table:
+        message = f"--validation {text!r}: write COLUMN=TABLE, as in gender=validation.csv"
+        raise UsageError(message)
+    return column, table
 
 
 def _threshold(text: str) -> tuple[str, float]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from fairfer.cli.command import app
+from fairfer.cli.console import print_commands
 from fairfer.errors import UsageError
 
 _PAIR = 2
@@ -87,14 +88,58 @@ def gate(
         Path | None, typer.Option("--markdown", metavar="FILE", help="Also write the verdict as Markdown.")
     ] = None,
     junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Also write the verdict as JUnit XML.")] = None,
+    looks: Annotated[
+        Path | None,
+        typer.Option(
+            "--looks",
+            metavar="FILE",
+            help="Ledger of the models judged on the same faces; read, and written with this verdict.",
+        ),
+    ] = None,
+    suggest: Annotated[
+        bool, typer.Option("--suggest", help="Write a starter policy with limits that this audit can judge; judge nothing.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="With --suggest: the policy file; printed when not given.")
+    ] = None,
 ) -> None:
     """Judge a run by a policy. Exit codes: 0 pass, 1 fail, 2 could not run, 3 inconclusive (too few faces to judge)."""
+    if suggest:
+        _suggest(run, out, [n for n, v in (("--baseline", baseline), ("--policy", policy), ("--looks", looks)) if v])
+        return
+    if out is not None:
+        message = "--out is the file of --suggest; a verdict is written to RUN (see --markdown and --junit)"
+        raise UsageError(message)
     from fairfer.gate.run import judge_run
-    from fairfer.report.verdict_files import annotate_workflow, write_verdict
+    from fairfer.report.verdict_files import annotate_workflow, remove_verdict, write_verdict
     from fairfer.report.verdict_renderers import terminal
 
-    verdict = judge_run(run, baseline, policy, allow_inconclusive=allow_inconclusive)
+    remove_verdict(run)
+    verdict = judge_run(run, baseline, policy, allow_inconclusive=allow_inconclusive, looks=looks)
     write_verdict(verdict, run, markdown_file=markdown, junit_file=junit)
     annotations = annotate_workflow(verdict)
-    typer.echo((verdict.to_json() if as_json else terminal(verdict) + annotations).rstrip("\n"))
+    if as_json:  # a runner reads "##[" as the start of a command, in JSON too
+        typer.echo(verdict.to_json().rstrip("\n").replace("##[", "#\\u0023["))
+    else:
+        typer.echo(terminal(verdict).rstrip("\n"))
+        print_commands(annotations)
     raise typer.Exit(verdict.exit_code)
+
+
+def _suggest(run: Path, out: Path | None, unused: list[str]) -> None:
+    from fairfer.files import write_text
+    from fairfer.gate.run import read_current_audit
+    from fairfer.gate.suggest import suggest_policy
+
+    if unused:
+        message = f"--suggest judges nothing and does not use {', '.join(unused)}; leave one of them out"
+        raise UsageError(message)
+    text = suggest_policy(read_current_audit(run))
+    if out is None:
+        typer.echo(text.rstrip("\n"))
+        return
+    if out.exists():
+        message = f"{out} exists; choose another file with --out, or remove it"
+        raise UsageError(message)
+    write_text(out, text)
+    typer.echo(f"Policy: {out}")

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import typer
+
+from fairfer.cli.console import results_only
+from fairfer.files import LOADING, UNFINISHED, mark_finished, mark_unfinished
 
 if TYPE_CHECKING:
     from fairfer.datasets.dataset import Dataset
@@ -19,8 +26,11 @@ def run_folder(out: Path | None, dataset: Dataset, model: Model | None) -> Path:
 
 
 def ask(dataset: Dataset, model: Model | None, run: Path, *, overwrite: bool) -> Predictions:
-    """Predict, or resume, with a progress bar on a terminal."""
+    """Predict, or resume, with a progress bar on a terminal; say how many answers were not computed again."""
     from fairfer.predictions.inference import predict
+
+    if model is None:
+        return predict(dataset, None, run, overwrite=overwrite)
 
     def progress(parts: Iterable[int]) -> Iterable[int]:
         from tqdm import tqdm
@@ -28,7 +38,35 @@ def ask(dataset: Dataset, model: Model | None, run: Path, *, overwrite: bool) ->
         bar: Iterable[int] = tqdm(parts, desc="predicting", unit="part", disable=None)  # None: only on a terminal
         return bar
 
-    return predict(dataset, model, run, overwrite=overwrite, progress=progress)
+    def reused(number: int, samples: int) -> None:
+        if number:
+            typer.echo(f"{number:,} of {samples:,} answers reused from {run}", err=True)
+
+    with results_only():
+        return predict(dataset, model, run, overwrite=overwrite, progress=progress, on_reuse=reused)
+
+
+@contextlib.contextmanager
+def unfinished(run: Path | None) -> Iterator[None]:
+    """Mark a run folder that has an audit before any code of a model runs: that code may end this process.
+
+    The mark is removed by the new audit, or here if the model was not asked.
+
+    Parameters
+    ----------
+    run
+        The folder, if it was given. One without an audit is not marked.
+    """
+    if run is None or not (run / "audit.json").is_file() or os.path.lexists(run / UNFINISHED):
+        yield
+        return
+    mark_unfinished(run, LOADING)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if (run / UNFINISHED).read_text(encoding="utf-8") == LOADING:
+                mark_finished(run)
 
 
 def _slug(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
+from fairfer.datasets.missing_values import mask_missing
 from fairfer.errors import DataError
 from fairfer.vocabulary import UNANNOTATED
 
@@ -38,6 +39,12 @@ class Attribute:
         What a reader has to know before relying on the attribute.
     probabilities
         Inferred attributes only: for each level, the column with its probability.
+    confusion
+        Inferred attributes only: counts of a validation sample, by true level and level as inferred.
+    not_missing
+        Levels that look like a word for a missing value (see `fairfer.datasets.missing_values`) and are none.
+    missing_words
+        Words that were taken for a missing value, with their number of rows.
     """
 
     name: str
@@ -46,10 +53,13 @@ class Attribute:
     by: str = ""
     note: str = ""
     probabilities: Mapping[str, str] = field(default_factory=dict)
+    confusion: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    not_missing: tuple[str, ...] = ()
+    missing_words: Mapping[str, int] = field(default_factory=dict)
 
 
-def to_levels(values: pd.Series, where: str) -> tuple[pd.Series, tuple[str, ...]]:
-    """Convert a column to levels: text, with `UNANNOTATED` for missing values.
+def to_levels(values: pd.Series, where: str, not_missing: Sequence[str] = ()) -> tuple[pd.Series, tuple[str, ...]]:
+    """Convert a column to levels: text, with `UNANNOTATED` for missing values and words for them, such as ``Unknown``.
 
     Parameters
     ----------
@@ -57,6 +67,8 @@ def to_levels(values: pd.Series, where: str) -> tuple[pd.Series, tuple[str, ...]
         Any column. Whole numbers are written without ``.0``.
     where
         File and column, for the error message.
+    not_missing
+        Words that are levels although they look like a missing value.
 
     Returns
     -------
@@ -68,6 +80,7 @@ def to_levels(values: pd.Series, where: str) -> tuple[pd.Series, tuple[str, ...]
     DataError
         If there are more than `MAX_LEVELS` levels.
     """
+    values, _ = mask_missing(values, not_missing)
     if pd.api.types.is_float_dtype(values) and bool((values.dropna() % 1 == 0).all()):
         values = values.astype("Int64")
     text = values.astype("str").str.strip()

@@ -34,10 +34,13 @@ class Step:
         What was done or noticed, for the report.
     excluded
         Number of samples that the step excluded; 0 for a remark.
+    unlabeled
+        Whether they were excluded because their true label is missing, and not by the protocol of the dataset.
     """
 
     what: str
     excluded: int = 0
+    unlabeled: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,27 @@ class RecordedPredictions:
 
 
 @dataclass(frozen=True)
+class UnselectedFaces:
+    """Faces that were rated but have no label: too few raters agreed, by the rule of the dataset. No model is audited on them.
+
+    They are needed to compare a rater with the others: had that rater not voted, the rule might have selected them.
+
+    Attributes
+    ----------
+    rule
+        Name of the rule (see `fairfer.datasets.loaders.ferplus.RULES`).
+    votes
+        (faces, answers) votes; columns as those of the dataset's.
+    samples
+        Columns of attributes; the same index.
+    """
+
+    rule: str
+    votes: pd.DataFrame
+    samples: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Samples with their true labels, attributes with their provenance, and images.
 
@@ -90,6 +114,8 @@ class Dataset:
         Where the images are; ``None`` for a table of predictions.
     votes
         Raters' votes, (n, labels), columns by name; ``None`` if the data have no votes.
+    unselected
+        Rated faces without a label; ``None`` if they are unknown.
     steps
         How the samples were selected, in order.
     card
@@ -99,7 +125,7 @@ class Dataset:
     refused
         Columns that cannot be attributes as they are (too many different values), with the reason.
     identity
-        ``digest`` and ``images_digest`` of a dataset that was read back from a run; computed if not given.
+        ``digest``, ``images_digest`` and ``test_set_digest`` of a dataset that was read back from a run; computed if not given.
     task
         * ``single-label``: the column ``label`` of `samples` has the true label (canonical name);
         * ``multi-label``: `samples` has one column ``truth:LABEL`` per label (nullable Int8: 1, 0, or missing for unknown)
@@ -123,6 +149,7 @@ class Dataset:
     refused: Mapping[str, tuple[Attribute, str]] = field(default_factory=dict)
     identity: Mapping[str, str] = field(default_factory=dict)
     task: Task = "single-label"
+    unselected: UnselectedFaces | None = None
 
     def __post_init__(self) -> None:
         self._check_index()
@@ -304,21 +331,32 @@ class Dataset:
         return digest_lines([predictions, *(f"{name}\t{image}" for name, image in lines)])
 
     @cached_property
+    def test_set_digest(self) -> str:
+        """Digest of the samples that models are tested on: ids, images and true labels, not predictions and attributes."""
+        if "test_set_digest" in self.identity:
+            return self.identity["test_set_digest"]
+        columns = [c for c in self.samples.columns if c == "label" or str(c).startswith(TRUTH_PREFIX)]
+        lines = zip(self.samples.index, self.image_digests, *(self.samples[c] for c in columns), strict=True)
+        return digest_lines(sorted("\t".join(map(str, line)) for line in lines))
+
+    @cached_property
     def digest(self) -> str:
         """Digest of everything an audit reads: ids, images, true labels, votes, attributes and their provenance."""
         if "digest" in self.identity:
             return self.identity["digest"]
         table = self.samples if self.votes is None else self.samples.join(self.votes.add_prefix("votes:"))
+        unselected = [] if self.unselected is None else [_digest_of(self.unselected.samples.join(self.unselected.votes))]
         # The task is not named here: the columns differ between the two.
         header = {
             "labels": self.labels.labels,
             "attributes": [dataclasses.asdict(a) for a in self.attributes],
             "columns": [str(c) for c in table.columns],
         }
-        rows = pd.util.hash_pandas_object(table, index=True).to_numpy()
-        return digest_lines(
-            [json.dumps(header, sort_keys=True), hashlib.sha256(rows.tobytes()).hexdigest(), self.images_digest]
-        )
+        return digest_lines([json.dumps(header, sort_keys=True), _digest_of(table), self.images_digest, *unselected])
+
+
+def _digest_of(table: pd.DataFrame) -> str:
+    return hashlib.sha256(pd.util.hash_pandas_object(table, index=True).to_numpy().tobytes()).hexdigest()
 
 
 def digest_lines(lines: Iterable[str]) -> str:

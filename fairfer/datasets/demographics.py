@@ -9,6 +9,11 @@ Provenance is a TOML file beside the table, either of the same name (``demograph
     levels = ["female", "male"]         # display order; any other value is an error
     note = "What a reader has to know."
     probabilities = { female = "p_female" }   # inferred only: the column with the probability of each level
+    not_missing = ["NA"]                      # values that look like a word for a missing value and are none
+
+    [gender.confusion]                        # inferred only: counts of a validation sample, true level x level as inferred
+    female = { female = 180, male = 20 }
+    male = { female = 15, male = 185 }
 
 A column without a section is an attribute with the source "unstated".
 """
@@ -20,11 +25,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from fairfer.datasets.attributes import SOURCES, Attribute, Source, cut_bands, to_levels
-from fairfer.datasets.dataset import Dataset, Step
+from fairfer.datasets.dataset import Dataset, Step, UnselectedFaces
+from fairfer.datasets.missing_values import is_missing_word, mask_missing
 from fairfer.datasets.tables import SourceTable, list_some, read_table, read_toml
+from fairfer.datasets.validation import check_confusion, read_confusion
 from fairfer.errors import DataError, UsageError, did_you_mean
 from fairfer.vocabulary import ALL, TRUTH_PREFIX, UNANNOTATED
 
@@ -43,6 +51,8 @@ class Provenance:
     note: str = ""
     levels: tuple[str, ...] = ()
     probabilities: Mapping[str, str] = field(default_factory=dict)
+    confusion: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    not_missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ class AttributeColumns:
     frame: pd.DataFrame
 
 
-def annotate(dataset: Dataset, path: Path) -> Dataset:
+def annotate(dataset: Dataset, path: Path, not_missing: Mapping[str, Sequence[str]] | None = None) -> Dataset:
     """Join a table of attributes to the samples by image name.
 
     Parameters
@@ -73,6 +83,8 @@ def annotate(dataset: Dataset, path: Path) -> Dataset:
         Its sample ids (or the last part of their paths) are looked up in the table.
     path
         CSV, Parquet or JSON Lines. One column is called ``image``, ``file_name``, ``sample_id`` or the like (see `KEYS`).
+    not_missing
+        For each column the values that look like a word for a missing value and are none.
 
     Returns
     -------
@@ -98,16 +110,34 @@ def annotate(dataset: Dataset, path: Path) -> Dataset:
         )
         raise DataError(message)
     joined = frame.reindex(names).set_index(dataset.samples.index)
-    columns = read_attributes(SourceTable(joined, path), list(map(str, frame.columns)))
+    columns = read_attributes(SourceTable(joined, path), list(map(str, frame.columns)), not_missing)
     missing = int((~annotated).sum())
     step = Step(f"not in {path.name}, therefore {UNANNOTATED} in all of its attributes: {missing:,}")
     return dataset.replace(
         samples=dataset.samples.join(columns.frame),
+        unselected=_annotate_unselected(dataset, SourceTable(frame, path), columns, not_missing),
         attributes=(*dataset.attributes, *columns.attributes),
         refused={**dataset.refused, **columns.refused},
         steps=(*dataset.steps, *([step] if missing else [])),
         card={**dataset.card, "demographics": path.name},
     )
+
+
+def _annotate_unselected(
+    dataset: Dataset, table: SourceTable, columns: AttributeColumns, not_missing: Mapping[str, Sequence[str]] | None
+) -> UnselectedFaces | None:
+    """The same attributes for rated faces without a label; a level that no face with a label has is `UNANNOTATED`."""
+    faces = dataset.unselected
+    if faces is None or not len(faces.samples):
+        return faces
+    names = _names_in(table.frame.index, faces.samples.index, Path(table.source))
+    joined = table.frame.reindex(names).set_index(faces.samples.index)
+    own = read_attributes(SourceTable(joined, table.path), table.columns, not_missing)
+    levels = {a.name: a.levels for a in columns.attributes}
+    text = {
+        name: own.frame[name].astype("str").where(own.frame[name].isin(levels[name]).to_numpy(), UNANNOTATED) for name in levels
+    }
+    return dataclasses.replace(faces, samples=faces.samples.join(own.frame.assign(**text)))
 
 
 def _read_by_name(path: Path) -> tuple[pd.DataFrame, str]:
@@ -145,7 +175,9 @@ def _names_in(names: pd.Index, sample_ids: pd.Index, path: Path) -> pd.Index:
     return short
 
 
-def read_attributes(table: SourceTable, columns: Sequence[str]) -> AttributeColumns:
+def read_attributes(
+    table: SourceTable, columns: Sequence[str], not_missing: Mapping[str, Sequence[str]] | None = None
+) -> AttributeColumns:
     """Convert columns of a table to attributes, with the provenance file beside it.
 
     Parameters
@@ -154,6 +186,9 @@ def read_attributes(table: SourceTable, columns: Sequence[str]) -> AttributeColu
         Its provenance file is looked for beside its path; a data frame has none.
     columns
         Columns that may be attributes.
+    not_missing
+        For each column the values that look like a word for a missing value and are none, in addition to those of the
+        provenance file.
 
     Raises
     ------
@@ -174,16 +209,21 @@ def read_attributes(table: SourceTable, columns: Sequence[str]) -> AttributeColu
             reason = f"{where}: the name is reserved or has a comma, so it cannot group faces; rename the column"
             refused[column] = (_attribute(column, (), origin, table), reason)
             continue
+        real = (*origin.levels, *origin.not_missing, *map(str, (not_missing or {}).get(column, ())))
+        origin = dataclasses.replace(origin, not_missing=tuple(dict.fromkeys(n for n in real if is_missing_word(n))))
+        frame[column], words = mask_missing(frame[column], real)
         try:
-            frame[column], levels = to_levels(frame[column], where)
+            frame[column], levels = to_levels(frame[column], where, real)
         except DataError as error:
-            refused[column] = (_attribute(column, (), origin, table), str(error))
+            refused[column] = (_attribute(column, (), origin, table, words), str(error))
         else:
-            attributes.append(_attribute(column, levels, origin, table))
+            attributes.append(_attribute(column, levels, origin, table, words))
     return AttributeColumns(tuple(attributes), refused, frame)
 
 
-def _attribute(column: str, levels: tuple[str, ...], origin: Provenance, table: SourceTable) -> Attribute:
+def _attribute(
+    column: str, levels: tuple[str, ...], origin: Provenance, table: SourceTable, words: Mapping[str, int] | None = None
+) -> Attribute:
     if origin.levels:
         unexpected = [n for n in levels if n not in origin.levels and n != UNANNOTATED]
         if unexpected:
@@ -194,7 +234,19 @@ def _attribute(column: str, levels: tuple[str, ...], origin: Provenance, table: 
             raise DataError(message)
         # A level without samples is kept: the audit reports it as empty.
         levels = (*(n for n in origin.levels if n != UNANNOTATED), *(n for n in levels if n == UNANNOTATED))
-    return Attribute(column, levels, origin.source, origin.by, origin.note, origin.probabilities)
+    if levels and origin.confusion:
+        check_confusion(origin.confusion, levels, f"confusion of {column}")
+    return Attribute(
+        column,
+        levels,
+        origin.source,
+        origin.by,
+        origin.note,
+        origin.probabilities,
+        origin.confusion,
+        origin.not_missing,
+        words or {},
+    )
 
 
 def _read_provenance(table: Path, columns: Sequence[str]) -> dict[str, Provenance]:
@@ -227,11 +279,34 @@ def _parse_section(where: str, section: Mapping[str, object], columns: Sequence[
     if not isinstance(levels, list) or len({str(n) for n in levels}) != len(levels):
         message = f'{where}: levels must be a list without repetition, as in ["female", "male"], not {levels!r}'
         raise DataError(message)
-    probabilities = section.get("probabilities", {})
+    names = tuple(str(n) for n in levels)
+    confusion = read_confusion(section["confusion"], f"{where}: confusion") if "confusion" in section else {}
+    if confusion and source != "inferred":
+        message = f'{where}: a confusion matrix belongs to an inferred attribute; write source = "inferred", or remove it'
+        raise DataError(message)
+    probabilities = _parse_probabilities(where, section.get("probabilities", {}), names, columns)
+    return Provenance(
+        source,
+        str(section.get("by", "")),
+        str(section.get("note", "")),
+        names,
+        probabilities,
+        confusion,
+        _parse_not_missing(where, section.get("not_missing", [])),
+    )
+
+
+def _parse_not_missing(where: str, values: object) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(n, str) for n in values):
+        message = f'{where}: not_missing must be a list of values, as in ["NA"], not {values!r}'
+        raise DataError(message)
+    return tuple(n.strip() for n in values)
+
+
+def _parse_probabilities(where: str, probabilities: object, names: Sequence[str], columns: Sequence[str]) -> dict[str, str]:
     if not isinstance(probabilities, dict):
         message = f'{where}: probabilities must name a column for each level, as in {{ female = "p_female" }}'
         raise DataError(message)
-    names = tuple(str(n) for n in levels)
     for level, column in probabilities.items():
         if column not in columns:
             message = f"{where}: no column {column!r} for {level!r}; {did_you_mean(str(column), columns)}"
@@ -239,7 +314,46 @@ def _parse_section(where: str, section: Mapping[str, object], columns: Sequence[
         if names and level not in names:
             message = f"{where}: probabilities of the unknown level {level!r}; {did_you_mean(level, names)}"
             raise DataError(message)
-    return Provenance(source, str(section.get("by", "")), str(section.get("note", "")), names, probabilities)
+    return probabilities
+
+
+def words_as_missing(dataset: Dataset, not_missing: Mapping[str, Sequence[str]]) -> Dataset:
+    """Take words for a missing value for missing, also in attributes that a loader made without `read_attributes`.
+
+    Parameters
+    ----------
+    not_missing
+        For each attribute the values that are none of these words.
+
+    Raises
+    ------
+    UsageError
+        If there is no such attribute, or its value was taken for missing by a loader that does not know this option.
+    """
+    names = [*(a.name for a in dataset.attributes), *dataset.refused]
+    for column, values in not_missing.items():
+        if column not in names:
+            message = f"--not-missing {column}: {dataset.name} has no such attribute; {did_you_mean(column, names)}"
+            raise UsageError(message)
+        known = {a.name: a for a in dataset.attributes}
+        lost = [v for v in values if column in known and v in known[column].missing_words]
+        if lost:
+            message = f"--not-missing {column}={lost[0]}: this loader does not take the option; declare it in a .toml file"
+            raise UsageError(message)
+    attributes, changed = [], {}
+    for attribute in dataset.attributes:
+        name, real = attribute.name, (*attribute.not_missing, *not_missing.get(attribute.name, ()), UNANNOTATED)
+        words = [n for n in attribute.levels if is_missing_word(n) and n not in real]
+        if not words:
+            attributes.append(attribute)
+            continue
+        text = dataset.samples[name].astype("str")
+        counts = {n: int(np.count_nonzero(text == n)) for n in words}
+        changed[name] = text.mask(text.isin(words), UNANNOTATED)
+        levels = (*(n for n in attribute.levels if n not in (*words, UNANNOTATED)), UNANNOTATED)
+        attributes.append(dataclasses.replace(attribute, levels=levels, missing_words={**attribute.missing_words, **counts}))
+    # Faces without a label have attributes from a table of demographics only, where these words are missing already.
+    return dataset.replace(samples=dataset.samples.assign(**changed), attributes=tuple(attributes)) if changed else dataset
 
 
 def apply_bands(dataset: Dataset, bands: Mapping[str, Sequence[float]]) -> Dataset:
@@ -264,16 +378,25 @@ def apply_bands(dataset: Dataset, bands: Mapping[str, Sequence[float]]) -> Datas
             names = [*(a.name for a in dataset.attributes), *dataset.refused]
             message = f"--bands {column}: {dataset.name} has no such column; {did_you_mean(column, names)}"
             raise UsageError(message)
-        values = dataset.samples[column]
-        if not pd.api.types.is_numeric_dtype(values):
-            numbers = pd.to_numeric(values, errors="coerce")
-            if not bool((numbers.isna() & (values != UNANNOTATED)).any()):
-                values = numbers
-        text, levels = cut_bands(values, edges, f"{dataset.name}, column {column!r}")
-        banded = dataclasses.replace(attribute, levels=levels, probabilities={})
+        where = f"{dataset.name}, column {column!r}"
+        text, levels = cut_bands(_numbers(dataset.samples[column]), edges, where)
+        faces = dataset.unselected
+        if faces is not None and column in faces.samples:
+            bands_of, _ = cut_bands(_numbers(faces.samples[column]), edges, where)
+            faces = dataclasses.replace(faces, samples=faces.samples.assign(**{column: bands_of}))
+        banded = dataclasses.replace(attribute, levels=levels, probabilities={}, confusion={})
         dataset = dataset.replace(
             samples=dataset.samples.assign(**{column: text}),
+            unselected=faces,
             attributes=(*(a for a in dataset.attributes if a.name != column), banded),
             refused={k: v for k, v in dataset.refused.items() if k != column},
         )
     return dataset
+
+
+def _numbers(values: pd.Series) -> pd.Series:
+    """A column of numbers that was converted to levels, as numbers again; any other as it is."""
+    if pd.api.types.is_numeric_dtype(values):
+        return values
+    numbers = pd.to_numeric(values, errors="coerce")
+    return values if bool((numbers.isna() & values.notna() & (values != UNANNOTATED)).any()) else numbers

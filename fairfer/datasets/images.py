@@ -8,15 +8,31 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 Picture = NDArray[np.uint8]
 """Pixels of an image: (height, width, 3) RGB, 0 to 255."""
+
+
+FORMATS = ("PNG", "JPEG", "MPO", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "TGA")
+"""Formats that are decoded, by Pillow's names. Others are refused: some of them are run as programs (EPS) or have no pixels."""
+
+_ORIENTATIONS = frozenset({"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"})
+"""Entries of an image's information that may hold an orientation."""
+
+_TWO_BYTES = 16
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _ORIENTATION = 258, 262, 274
+_WHITE_IS_ZERO = 0
 
 
 class UnreadableImageError(Exception):
@@ -57,15 +73,20 @@ class FileImages:
     def raw(self, sample_id: str) -> bytes:
         """Return the content of the file."""
         try:
-            with open(f"{self.root}/{self.files[sample_id]}", "rb", buffering=0) as file:  # noqa: PTH123 - making a Path takes
-                return file.read()  # longer than reading a small face
-        except OSError as error:
-            reason = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be opened ({error.strerror})"
+            name = f"{self.root}/{self.files[sample_id]}"
+            with open(name, "rb", buffering=0, opener=_open_at_once) as file:  # making a Path takes longer than reading a face
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    message = f"{self.files[sample_id]} is not a file, but a named pipe or a device"
+                    raise UnreadableImageError(message)
+                return file.read()
+        except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+            missing = isinstance(error, FileNotFoundError)
+            reason = "is missing" if missing else f"cannot be opened ({getattr(error, 'strerror', None) or error})"
             message = f"{self.files[sample_id]} {reason}"  # relative, because stored text must not depend on the folder
             raise UnreadableImageError(message) from error
 
     def decode(self, raw: bytes, sample_id: str) -> Picture:
-        """Decode any format that Pillow reads; see `decode_picture`."""
+        """Decode any of `FORMATS`; see `decode_picture`."""
         return decode_picture(raw, self.files[sample_id])
 
 
@@ -96,19 +117,24 @@ class PixelImages:
 
 
 def decode_picture(raw: bytes, where: str) -> Picture:
-    """Decode an image file. The orientation stored by a camera is applied; transparency is dropped.
+    """Decode an image file to 8-bit RGB.
+
+    The orientation stored by a camera is applied, transparency is dropped, and of several frames the first is taken. Of 16-bit
+    levels the high byte is kept; levels of other depths, and those of PGM and PPM, are scaled to 0..255 and rounded. Pixels
+    without a defined range (floating point, 32-bit and signed integers) are refused.
 
     Parameters
     ----------
     raw
-        Content of the file, in any format that Pillow reads.
+        Content of the file, in one of `FORMATS`.
     where
         Name of the file, for the error message.
 
     Raises
     ------
     UnreadableImageError
-        If the bytes are not an image, are truncated, or describe an image above Pillow's size limit.
+        If the bytes are not an image, are truncated, have pixels without a defined range, or describe an image above Pillow's
+        size limit.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -117,26 +143,84 @@ def decode_picture(raw: bytes, where: str) -> Picture:
         raise UnreadableImageError(message)
     try:
         with Image.open(io.BytesIO(raw)) as image:
+            _check_format(image)
             if image.mode == "L" and image.format == "PNG":
                 gray = np.asarray(image)  # the most common case in FER datasets; faster than Pillow's conversion
-                if "exif" not in image.info:  # Pillow reads it with the pixels
+                if not _ORIENTATIONS & image.info.keys():  # Pillow reads them with the pixels
                     return _gray_to_rgb(gray)
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I;16"):
-                levels = np.asarray(upright).astype(np.uint32)
-                return _gray_to_rgb((levels >> 8).astype(np.uint8))  # Pillow clips 16-bit levels to 255 instead of scaling them
+            levels = _deep_gray(image)  # has to come first: Pillow's conversions lose them
+            upright = ImageOps.exif_transpose(image if levels is None else _with_levels(image, levels))
             return np.asarray(upright.convert("RGB"))
     except UnidentifiedImageError as error:  # Pillow's message holds a memory address, which differs between runs
-        message = f"{where} cannot be decoded (not an image format that Pillow reads)"
+        message = f"{where} cannot be decoded (not an image format that fairfer reads, or an unusual kind of one)"
         raise UnreadableImageError(message) from error
     except Exception as error:  # decoders of damaged files raise nearly any exception
         message = f"{where} cannot be decoded ({error})"
         raise UnreadableImageError(message) from error
 
 
+def _check_format(image: Image.Image) -> None:
+    if image.format not in FORMATS:
+        message = f"the format {image.format} is not read; store it as PNG"
+        raise ValueError(message)
+
+
+def _deep_gray(image: Image.Image) -> NDArray[np.uint8] | None:
+    """Levels of a grayscale image with more than 8 bits, in 8 bits; ``None`` for other images, which Pillow converts correctly.
+
+    Pillow itself clips such levels to 255 instead of scaling them.
+    """
+    mode = image.mode
+    if mode == "F" or (mode == "I" and image.format != "PPM"):
+        kind = "floating-point" if mode == "F" else "32-bit or signed"
+        message = f"{kind} pixels have no defined range; store it with 8 or 16 bits per channel"
+        raise ValueError(message)
+    if mode == "I":  # Pillow has scaled the levels from 0..maxval to 0..65535
+        return _scaled(np.asarray(image), 65535)
+    if not mode.startswith("I;16"):
+        return None
+    if image.format == "PNG":
+        bits, inverted = 16, False
+    elif image.format == "TIFF":
+        tags: Mapping[int, Any] = image.tag_v2  # type: ignore[attr-defined]  # only a TIFF image has it
+        bits, inverted = int(tags.get(_BITS_PER_SAMPLE, (16,))[0]), tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    else:
+        message = f"the number of bits per pixel of a {image.format} image is unknown; store it as PNG"
+        raise ValueError(message)
+    levels = np.asarray(image).astype(np.uint32)
+    if int(levels.max(initial=0)) >> bits:
+        message = f"levels exceed {bits} bits"
+        raise ValueError(message)
+    white = (1 << bits) - 1
+    levels = white - levels if inverted else levels
+    return (levels >> 8).astype(np.uint8) if bits == _TWO_BYTES else _scaled(levels, white)
+
+
+def _scaled(levels: NDArray[Any], white: int) -> NDArray[np.uint8]:
+    """Levels 0..white as 0..255, rounded."""
+    return ((levels.astype(np.uint32) * 510 + white) // (2 * white)).astype(np.uint8)
+
+
+def _with_levels(image: Image.Image, levels: NDArray[np.uint8]) -> Image.Image:
+    """A grayscale image with these levels and the orientation of `image`."""
+    from PIL import Image
+
+    converted = Image.fromarray(levels)
+    converted.info = dict(image.info)
+    exif, orientation = converted.getexif(), image.getexif().get(_ORIENTATION)
+    if orientation is not None:
+        exif[_ORIENTATION] = orientation
+    return converted
+
+
 def digest_bytes(raw: bytes) -> str:
     """SHA-256 of bytes, as hexadecimal."""
     return hashlib.sha256(raw).hexdigest()
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file; a named pipe is opened without waiting for somebody to write to it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _gray_to_rgb(gray: NDArray[np.uint8]) -> Picture:

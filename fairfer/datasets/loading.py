@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fairfer import plugins
 from fairfer.errors import DataError, UsageError, did_you_mean
@@ -59,6 +59,8 @@ def load_dataset(
     name: str | None = None,
     demographics: str | os.PathLike[str] | None = None,
     bands: Mapping[str, Sequence[float]] | None = None,
+    not_missing: Mapping[str, Sequence[str]] | None = None,
+    validation: Mapping[str, Any] | None = None,
     **options: object,
 ) -> Dataset:
     """Read a dataset.
@@ -73,9 +75,16 @@ def load_dataset(
     name
         Name of the dataset; by default chosen by the loader.
     demographics
-        A table of attributes by image name, with their provenance in a ``.toml`` file of the same name beside it.
+        A table of attributes by image name, with their provenance in a ``.toml`` file of the same name beside it. A relative
+        path is looked up in the working directory, then in the folder of the data, then beside that folder.
     bands
         For each numeric column to group by, the lowest value of each band except the first: ``{"age": [20, 40, 60]}``.
+    not_missing
+        For each attribute the values that look like a word for a missing value and are none: ``{"country": ["NA"]}``, where NA
+        is Namibia. All others, such as ``Unknown`` or ``prefer not to say``, are missing.
+    validation
+        For each inferred attribute a validation sample: a table (path or data frame) with the columns ``true``, ``inferred``
+        and optionally ``count``, or counts by true level and level as inferred.
     **options
         Options of the loader, such as ``split="test"`` and ``rule="majority"`` for FER+, or ``truth``, ``predicted``,
         ``scores``, ``sample_id``, ``labels`` and ``model_labels`` for a table or data frame. An option that is ``None`` is
@@ -103,9 +112,12 @@ def load_dataset(
     >>> fairfer.load_dataset(df).attribute("gender").levels
     ('f', 'm')
     """
-    from fairfer.datasets.demographics import annotate, apply_bands
+    from fairfer.datasets.demographics import annotate, apply_bands, words_as_missing
+    from fairfer.datasets.missing_values import check_not_missing
+    from fairfer.datasets.validation import apply_validation
 
     settings = {k: v for k, v in options.items() if v is not None}
+    real = check_not_missing(not_missing or {})
     if (
         isinstance(source, str) and not source
     ):  # Path("") would be the working directory; a variable of a CI script may be empty
@@ -117,19 +129,32 @@ def load_dataset(
         if name is not None and "name" in chosen.options:
             settings["name"] = name
         _check_options(chosen, settings, str(path))
-        dataset = chosen.load(path, **settings)
+        dataset = chosen.load(path, **settings, **_accepted(chosen, real))
     else:
         if loader not in (None, TABLE):
             message = f"--loader {loader} reads files, not a data frame; remove it"
             raise UsageError(message)
         chosen = loaders()[TABLE]
         _check_options(chosen, settings, "data frame")
-        dataset = chosen.load(source, **settings)
+        dataset = chosen.load(source, **settings, **_accepted(chosen, real))
     if name is not None:
         dataset = dataset.replace(name=name)
     if demographics is not None:
-        dataset = annotate(dataset, Path(demographics).expanduser())
-    return apply_bands(dataset, bands or {})
+        folder = Path(source).expanduser() if isinstance(source, str | os.PathLike) else Path()
+        dataset = annotate(dataset, _beside(Path(demographics).expanduser(), folder), real)
+    dataset = apply_bands(words_as_missing(dataset, real), bands or {})
+    return apply_validation(dataset, validation or {})
+
+
+def _accepted(loader: Loader, not_missing: Mapping[str, Sequence[str]]) -> dict[str, object]:
+    """Declared values, for a loader that makes attributes of columns."""
+    return {"not_missing": not_missing} if not_missing and "not_missing" in loader.options else {}
+
+
+def _beside(path: Path, data: Path) -> Path:
+    """The path of a table of attributes: as it is, else relative to the data or to the folder that holds the data."""
+    places = [path] if path.is_absolute() else [path, data / path, data.parent / path]
+    return next((place for place in places if place.exists()), path)
 
 
 def _locate(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fairfer.datasets.dataset import RecordedPredictions, digest_lines
-from fairfer.datasets.label_columns import Truth, as_text, label_space, to_binary, to_labels
+from fairfer.datasets.label_columns import TRUTH, Truth, as_text, label_space, to_binary, to_labels
 from fairfer.datasets.tables import SourceTable, find_column, is_pattern, list_some, match_columns
 from fairfer.errors import DataError, LabelError, UsageError
 from fairfer.labels import SPACES, LabelSpace, canonical, fold
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 PREDICTED = ("predicted", "prediction", "pred", "y_pred")
 """Names of the column of predicted labels that are tried if none is given."""
+_NO_LABEL = frozenset({"none", "nan", "na", "n/a", "null", "nil", "<na>", "missing", "unknown", "undefined"})
+"""Words for a missing value, which are no answer of a model unless it is said to have such an output class."""
+
+_ROUNDED = 0.01
+"""Largest deviation from 1 of a sum of probabilities that are written with few digits."""
+
 _SCORES = "score*"
 _HIGHEST = "the highest score"
 
@@ -94,6 +100,13 @@ def find_predictions(
             f"{table.source} has no column called {list_some(PREDICTED)} and no scores; name them with --predicted or --scores"
         )
         raise UsageError(message)
+    if single is not None and fold(single) in map(fold, TRUTH) and any(fold(c) in map(fold, PREDICTED) for c in truth_columns):
+        true = next(iter(truth_columns.values()))
+        message = (
+            f"{table.source}: --truth is the column {true!r} and --predicted the column {single!r}; exchange them, or rename "
+            "the columns"
+        )
+        raise UsageError(message)
     columns = [*truth_columns.values(), *([single] if single else []), *multi.values(), *score_columns.values()]
     if shared := [c for c in columns if columns.count(c) > 1]:
         message = (
@@ -154,6 +167,9 @@ def read_predictions(
         return _multi_label(table, columns)
     recorded = _single_label(table, columns, truth.labels, model_labels)
     _check_common_labels(table, columns, truth, recorded)
+    _check_copy(table, columns, truth, recorded)
+    if columns.scores:
+        _check_scored_answers(table, columns, truth.labels, recorded, model_labels)
     return recorded
 
 
@@ -173,10 +189,24 @@ def _check_common_labels(table: SourceTable, columns: PredictionColumns, truth: 
     raise DataError(message)
 
 
+def _check_copy(table: SourceTable, columns: PredictionColumns, truth: Truth, recorded: RecordedPredictions) -> None:
+    """Refuse predictions that equal the truth in every row, in a column with a name of true labels, such as ``emotion``."""
+    if columns.single is None or fold(columns.single) not in {fold(n) for n in TRUTH} or truth.task != "single-label":
+        return
+    if bool((recorded.frame["predicted"] == truth.columns["label"]).all()):
+        message = (
+            f"{table.column(columns.single)}: the predicted labels are the true labels in every row; name the column of "
+            "predictions with --predicted"
+        )
+        raise DataError(message)
+
+
 def _single_label(
     table: SourceTable, columns: PredictionColumns, truth_labels: LabelSpace, model_labels: str | None
 ) -> RecordedPredictions:
-    scores: _Scores | None = _Scores.read(table, columns.scores) if columns.scores else None
+    scores: _Scores | None = None
+    if columns.scores:
+        scores = _Scores.read(table, _label_scores(table, columns, model_labels))
     if columns.single is not None:
         values = table.frame[columns.single]
         labels = _predicted_labels(table, values, truth_labels, model_labels)
@@ -188,6 +218,42 @@ def _single_label(
         labels, predicted = scores.labels, scores.highest()
     status = _status(table, predicted.notna())
     return _recorded(table, columns.name, labels, "single-label", status, predicted.to_frame("predicted"), scores)
+
+
+def _label_scores(table: SourceTable, columns: PredictionColumns, model_labels: str | None) -> dict[str, str]:
+    """The columns of scores of the labels that ``--model-labels`` lists; all columns without it."""
+    if model_labels:
+        stated = {canonical(n) or fold(n) for n in model_labels.split(",") if n.strip()}
+        chosen = {s: c for s, c in columns.scores.items() if (canonical(s) or fold(s)) in stated}
+        if len(chosen) < len(stated):
+            message = (
+                f"--model-labels {model_labels}: {table.source} has columns of scores only for {list_some(columns.scores)}; "
+                "name the labels as the columns do"
+            )
+            raise UsageError(message)
+        return chosen
+    return dict(columns.scores)
+
+
+def _check_scored_answers(
+    table: SourceTable, columns: PredictionColumns, truth: LabelSpace, recorded: RecordedPredictions, model_labels: str | None
+) -> None:
+    """Refuse answers that stem from a column such as ``score_quality``: no true label, no emotion, and no probability.
+
+    Probabilities of all output classes sum to 1, so that a class that the data lack is recognized.
+    """
+    answers = set(recorded.frame["predicted"].dropna())
+    other = [s for s in columns.scores if canonical(s) is None and s not in truth and recorded.labels.canonical(s) in answers]
+    if not other or model_labels:
+        return
+    scores = recorded.frame[[f"{SCORE_PREFIX}{n}" for n in recorded.labels.labels]].dropna().to_numpy(np.float64)
+    if np.allclose(scores.sum(axis=1), 1, atol=_ROUNDED):
+        return
+    message = (
+        f"{table.column(columns.scores[other[0]])}: {other[0]!r} is not a true label; if it is an output class of the model, "
+        "list all of them with --model-labels, else rename the column"
+    )
+    raise DataError(message)
 
 
 def _multi_label(table: SourceTable, columns: PredictionColumns) -> RecordedPredictions:
@@ -295,9 +361,22 @@ def _predicted_labels(table: SourceTable, values: pd.Series, truth: LabelSpace, 
 
     more: tuple[str, ...] = ()
     if any(is_new(v) for v in as_text(values).dropna().unique()):
+        _check_words(table, values, truth)
         own = label_space(None, values.dropna(), table.column(str(values.name)))
         more = tuple(n for n in own.labels if is_new(n))
     return LabelSpace(name, (*truth.labels, *more), (*truth.spellings, *more))
+
+
+def _check_words(table: SourceTable, values: pd.Series, truth: LabelSpace) -> None:
+    """Refuse words for a missing value as answers: a refusal would be a label."""
+    words = as_text(values).dropna()
+    missing = words[words.str.strip().str.casefold().isin(_NO_LABEL) & ~words.map(fold).isin([fold(n) for n in truth.labels])]
+    if len(missing):
+        message = (
+            f"{table.column(str(values.name))}, row {missing.index[0]!r}: {missing.iloc[0].strip()!r} is not a label; leave "
+            "the cell empty where there is no prediction, or list the model's output classes with --model-labels"
+        )
+        raise DataError(message)
 
 
 def _numbers(table: SourceTable, column: str) -> pd.Series:

@@ -6,7 +6,9 @@ import csv
 import datetime as dt
 import decimal
 import json
+import re
 import tomllib
+import uuid
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +16,28 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from fairfer.datasets.frames import to_pandas
 from fairfer.errors import DataError, UsageError, did_you_mean
+from fairfer.files import read_text
 
 _SHOWN = 5
+
+_LARGEST_EXACT = 2**53
+"""Up to here, floating-point numbers hold every whole number."""
+
+_SINGLE = (dt.date, dt.time, dt.timedelta, decimal.Decimal, uuid.UUID)
+
+_INDEX = re.compile(r"__index_level_\d+__")
+"""Columns in which pandas stores an index without a name."""
+
+_DAMAGE = (
+    OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, NotImplementedError,
+    csv.Error, pa.ArrowException,
+)  # fmt: skip
+"""What the readers of pandas, pyarrow, csv and json raise for a damaged or unusual file."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +103,9 @@ def read_table(path: Path, text: Collection[str] = ()) -> SourceTable:
         message = f"{path} is not a table file; give one of {', '.join(SUFFIXES)}"
         raise DataError(message)
     try:
+        if path.exists() and not path.is_file():
+            message = "it is a folder" if path.is_dir() else "it is a named pipe or a device, not a file"
+            raise ValueError(message)
         frame = _READERS[suffix](path)
     except FileNotFoundError as error:
         message = f"{path} does not exist; check the path"
@@ -91,14 +113,14 @@ def read_table(path: Path, text: Collection[str] = ()) -> SourceTable:
     except UnicodeError as error:
         message = f"{path} cannot be read as {suffix[1:]} ({_first_line(error)}); save the table again, as UTF-8"
         raise DataError(message) from error
-    except (OSError, ValueError, csv.Error) as error:  # pandas, pyarrow and json raise the first two
+    except _DAMAGE as error:
         message = f"{path} cannot be read as {suffix[1:]} ({_first_line(error)}); save the table again"
         raise DataError(message) from error
     table = SourceTable(frame, path)
     if suffix not in (".csv", ".tsv"):
         return _clean(table)
     text = {c.casefold() for c in text}
-    return _clean(table, lambda values: values if str(values.name).casefold() in text else _as_numbers(values))
+    return _clean(table, lambda values: values if str(values.name).casefold() in text else as_numbers(values))
 
 
 def from_frame(frame: object) -> SourceTable:
@@ -148,7 +170,15 @@ def _clean(table: SourceTable, convert: Callable[[pd.Series], pd.Series] | None 
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    frame = pd.read_parquet(path)
+    table = pq.ParquetFile(path).read()
+    frame: pd.DataFrame
+    try:
+        frame = table.to_pandas()
+    except pa.ArrowException:  # a value that pandas cannot hold, such as a date in the year 10000
+        raise
+    except _DAMAGE:  # notes of pandas about its index that do not fit the columns
+        frame = table.to_pandas(ignore_metadata=True)
+        frame = frame.loc[:, [not _INDEX.fullmatch(str(c)) for c in frame.columns]]
     return frame.reset_index() if any(name is not None for name in frame.index.names) else frame  # pandas stores it as a column
 
 
@@ -177,13 +207,16 @@ def _read_csv(path: Path) -> pd.DataFrame:
     return table
 
 
-def _as_numbers(text: pd.Series) -> pd.Series:
+def as_numbers(text: pd.Series) -> pd.Series:
     """Convert a column of text to numbers if each value is one and the conversion loses nothing (an id such as 007 is text)."""
     numbers = pd.to_numeric(text, errors="coerce")
     present = text.dropna()
-    if len(present) and not numbers[present.index].isna().any() and not present.str.match(r"\s*[+-]?0\d").any():
-        return numbers
-    return text
+    if not len(present) or numbers[present.index].isna().any() or present.str.match(r"\s*[+-]?0\d").any():
+        return text
+    whole = present.str.fullmatch(r"\s*[+-]?\d+\s*")
+    if (numbers[present.index][whole].abs() > _LARGEST_EXACT).any():  # names of 17 digits and more would become one
+        return text
+    return numbers
 
 
 def _read_json_lines(path: Path) -> pd.DataFrame:
@@ -198,6 +231,9 @@ def _read_json_lines(path: Path) -> pd.DataFrame:
                 raise ValueError(message)
             try:
                 rows.append(json.loads(line, object_pairs_hook=_unique_keys))
+            except RecursionError as error:
+                message = f"line {number} is nested too deeply"
+                raise ValueError(message) from error
             except ValueError as error:
                 message = f"line {number}: {error}"
                 raise ValueError(message) from error
@@ -213,17 +249,34 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _flat(values: pd.Series, where: str) -> pd.Series:
-    """Text with empty values missing, as in a CSV; lists and other nested values are refused."""
+    """Text with empty values missing, as in a CSV; bytes as text; lists and other nested values are refused."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         values = values.astype(object).infer_objects()
     if pd.api.types.is_numeric_dtype(values):
         return values
-    single = (dt.date, dt.time, decimal.Decimal)
-    nested = [v for v in values.dropna() if not np.isscalar(v) and not isinstance(v, single)] if values.dtype == object else []
-    if nested:
-        message = f"{where} holds a {type(nested[0]).__name__}; split it into columns of single values"
-        raise DataError(message)
+    if values.dtype == object:
+        present = [v for v in values if np.iterable(v) or not pd.isna(v)]
+        nested = [v for v in present if not np.isscalar(v) and not isinstance(v, _SINGLE)]
+        if nested:
+            message = f"{where} holds a {type(nested[0]).__name__}; split it into columns of single values"
+            raise DataError(message)
+        if any(isinstance(v, bytes) for v in present):
+            values = _decoded(values, where)
+        elif not all(isinstance(v, str) for v in present):  # such as dates, decimal numbers, integers of any size, mixtures
+            values = pd.Series([None if v is None or pd.isna(v) else str(v) for v in values], index=values.index, dtype="str")
+    elif not pd.api.types.is_string_dtype(values):  # dates, times and periods
+        values = values.astype("str").where(values.notna().to_numpy())
     return values.mask((values == "").to_numpy(bool, na_value=False))
+
+
+def _decoded(values: pd.Series, where: str) -> pd.Series:
+    """Bytes as text."""
+    try:
+        texts = [v.decode() if isinstance(v, bytes) else v for v in values]
+    except UnicodeDecodeError as error:
+        message = f"{where} holds bytes that are not text; remove the column, or save it as text"
+        raise DataError(message) from error
+    return pd.Series([None if pd.isna(v) else str(v) for v in texts], index=values.index, dtype="str")
 
 
 _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
@@ -326,8 +379,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         If it cannot be read as TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+        return tomllib.loads(read_text(path, "utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         message = f"{path} cannot be read as TOML ({_first_line(error)}); correct the file"
         raise DataError(message) from error
 

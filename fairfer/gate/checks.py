@@ -5,41 +5,24 @@ A check decides nothing; `fairfer.gate.judge` does.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
-
-import numpy as np
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from fairfer.errors import RunError
+from fairfer.gate.measurements import COMPLEMENTS, UNBOUNDED, Measurement, measure_level, measure_loss, measure_paired_loss
+from fairfer.gate.missing_answers import changes_with_wrong_answers, missing_answers, with_wrong_answers
 from fairfer.gate.verdict import GroupExclusion
-from fairfer.stats.bounds import gap_bounds
-from fairfer.stats.intervals import Estimates, difference_limits, normal_quantile, ratio_limits
-from fairfer.stats.paired import paired_limits
-from fairfer.vocabulary import ALL, LOWER_IS_BETTER, Group, Grouping, group_name, grouping_name, is_annotated
+from fairfer.vocabulary import ALL, EVERYONE, Group, Grouping, group_name, grouping_name, is_annotated
 
 if TYPE_CHECKING:
-    from fairfer.audits.comparison import Change, Comparison
+    from fairfer.audits.comparison import Comparison
     from fairfer.audits.result import Audit
-    from fairfer.gate.policy import Rule
-    from fairfer.metrics.results import ExclusionReason, Rate
-    from fairfer.stats.intervals import Floats
+    from fairfer.gate.policy import Policy, Rule
+    from fairfer.metrics.results import ExclusionReason, Rate, RateStatus
 
 REGRESSION_RATES = ("TPR", "FPR", "TNR", "FNR", "accuracy", "subset accuracy", "coverage")
 """Rates that ``max_regression`` may limit: those whose denominator does not depend on the model."""
-
-_COMPLEMENTS = {"TNR": "FPR", "FNR": "TPR"}
-"""Rates that a comparison does not store, as 1 minus one that it does."""
-
-Bounds = Callable[[float, float, float], tuple[float, float]]
-"""Lower and upper confidence bound, for the error of the lower, the error of the upper, and a factor of the sample size."""
-
-
-class _Limits(Protocol):
-    """One-sided limits of each group's change, for an error, a factor of the sample size, and whether a pass rests on them."""
-
-    def __call__(self, error: float, factor: float, *, passing: bool) -> tuple[Floats, Floats]: ...
 
 
 @dataclass(frozen=True)
@@ -62,26 +45,6 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """Observed value of what a rule limits.
-
-    Attributes
-    ----------
-    observed
-        The gap, ratio, rate of the worst group, or loss.
-    worst, best
-        Names of the groups with the least and the most favorable value.
-    bounds
-        Its confidence bounds.
-    """
-
-    observed: float
-    worst: str
-    best: str
-    bounds: Bounds
-
-
-@dataclass(frozen=True)
 class Check:
     """A rule applied to one label and grouping.
 
@@ -90,23 +53,38 @@ class Check:
     target
         What is checked.
     sizes
-        Denominator of each group that is judged, by its name.
+        Denominator of each group that can pass, by its name.
     excluded
         The other groups.
     measurement
-        The observed value; ``None`` where the check cannot be decided.
+        The observed value of the groups that can pass; ``None`` where the check cannot pass.
+    failing
+        The same of all groups that can fail, which small groups can; ``None`` where the check cannot fail.
+    stress
+        The same for a pass, had all answers that are missing been wrong. A pass must hold in each of them too.
+    obstacles
+        Why the check cannot pass, although it can fail.
+    certain
+        Why the check fails whatever the number of faces; empty in most cases.
     reason
         Why it cannot be decided.
+    scope
+        Which faces it is about, if not all of the audit.
     """
 
     target: Target
     sizes: dict[str, int]
     excluded: tuple[GroupExclusion, ...]
     measurement: Measurement | None = None
+    failing: Measurement | None = None
+    stress: tuple[Measurement, ...] = ()
+    obstacles: tuple[str, ...] = ()
+    certain: str = ""
     reason: str = ""
+    scope: str = ""
 
     def bounds(self, passing_error: float, failing_error: float, factor: float = 1.0) -> tuple[float, float]:
-        """Lower and upper confidence bound of the observed value; NaN without one.
+        """Lower and upper confidence bound of the observed value; NaN without one, or where none keeps its error.
 
         Parameters
         ----------
@@ -117,25 +95,54 @@ class Check:
         factor
             Multiplies the sample size.
         """
-        if self.measurement is None:
-            return float("nan"), float("nan")
-        errors = (passing_error, failing_error) if self.target.rule.is_minimum else (failing_error, passing_error)
-        return self.measurement.bounds(*errors, factor)
+        passing = failing = float("nan")
+        minimum = self.target.rule.is_minimum
+        if self.measurement is not None and not self.measurement.reason:
+            passing = _bound(self.measurement, passing_error, factor, lower=minimum)
+        if self.failing is not None and not self.failing.reason:
+            failing = _bound(self.failing, failing_error, factor, lower=not minimum)
+        return (passing, failing) if minimum else (failing, passing)
+
+    def satisfies(self, error: float, factor: float = 1.0) -> bool:
+        """Whether the groups that can pass satisfy the limit, whatever else stands in the way of a pass."""
+        return self.measurement is not None and self._within(self.measurement, error, factor)
 
     def passes(self, error: float, factor: float = 1.0) -> bool:
-        """Whether the confidence bound with this error satisfies the limit."""
-        low, high = self.bounds(error, error, factor)
-        rule = self.target.rule
-        return low >= rule.limit if rule.is_minimum else high <= rule.limit
+        """Whether the confidence bound with this error satisfies the limit, and nothing else stands in the way."""
+        if self.obstacles or not self.satisfies(error, factor):
+            return False
+        return all(self._within(m, error, factor) for m in self.stress)
 
     def fails(self, error: float, factor: float = 1.0) -> bool:
         """Whether the confidence bound with this error violates the limit."""
-        low, high = self.bounds(error, error, factor)
+        if self.failing is None or self.failing.reason:
+            return False
         rule = self.target.rule
-        return high < rule.limit if rule.is_minimum else low > rule.limit
+        bound = _bound(self.failing, error, factor, lower=not rule.is_minimum)
+        return bound < rule.limit if rule.is_minimum else bound > rule.limit
+
+    def _within(self, measurement: Measurement, error: float, factor: float) -> bool:
+        rule = self.target.rule
+        if measurement.reason:
+            return False
+        bound = _bound(measurement, error, factor, lower=rule.is_minimum)
+        return bound >= rule.limit if rule.is_minimum else bound <= rule.limit
 
 
-def create_check(target: Target, audit: Audit, baseline: Audit | None = None, comparison: Comparison | None = None) -> Check:
+def _bound(measurement: Measurement, error: float, factor: float, *, lower: bool) -> float:
+    """One bound; the other is not computed."""
+    low, high = measurement.bounds(*((error, UNBOUNDED) if lower else (UNBOUNDED, error)), factor)
+    return low if lower else high
+
+
+def create_check(
+    target: Target,
+    audit: Audit,
+    baseline: Audit | None = None,
+    comparison: Comparison | None = None,
+    policy: Policy | None = None,
+    obstacles: Sequence[str] = (),
+) -> Check:
     """Measure what a rule limits, for one label and grouping.
 
     Parameters
@@ -143,7 +150,12 @@ def create_check(target: Target, audit: Audit, baseline: Audit | None = None, co
     target
         Rule, label and grouping, all of which the audit (or, for a regression, the baseline) has.
     audit, baseline, comparison
-        As for `fairfer.gate.judge.judge`; a regression needs a baseline.
+        As for `fairfer.gate.judge.judge`, with the rates that the policy judges (`fairfer.gate.treatment.as_judged`); a
+        regression needs a baseline.
+    policy
+        What it says of faces that are not judged; the default keys when ``None``.
+    obstacles
+        Why no check of this policy can pass.
 
     Raises
     ------
@@ -152,30 +164,141 @@ def create_check(target: Target, audit: Audit, baseline: Audit | None = None, co
     """
     rule = target.rule
     minimum = rule.minimum or audit.plan.minimum
-    rates: dict[Group, Rate] = {}
+    unsupported = target.label in audit.labels.unsupported_labels
+    rates = {}
     if target.label == ALL or target.label in audit.labels.audited:
         rates = _rates_by_group(target, audit, "audit")
-    judged = {g: r for g, r in rates.items() if r.value is not None and (r.denominator or 0) >= minimum and is_annotated(g)}
+    judged = {g: r for g, r in rates.items() if _can_pass(g, r, minimum)}
+    small = {g: r for g, r in rates.items() if g not in judged and _can_fail(g, r)}
+    if policy is not None and policy.small_groups == "ignore":
+        small = {}
     check = Check(
         target,
         {group_name(g): r.denominator or 0 for g, r in judged.items()},
         tuple(_exclusion(g, r, minimum) for g, r in rates.items() if g not in judged),
+        obstacles=(*obstacles, *_group_obstacles(audit, target, rates, judged, policy)),
     )
+    if unsupported and rule.kind != "max_regression":
+        certain, reason = _cannot_output(target)
+        return replace(check, certain=certain, reason=reason)
+    difference = _label_difference(target, audit, baseline, comparison)
     reason = (
-        _label_difference(target, audit, baseline)
+        difference
+        or _never_predicted(target, audit)
         or _rarely_predicted(target, audit, rates, judged, minimum)
         or _missing_groups(target, rates, judged, minimum)
     )
-    if not reason:
-        outcome = (
-            _regression(target, judged, baseline, comparison, minimum)
-            if rule.kind == "max_regression" and baseline is not None
-            else _level(rule, judged)
-        )
+    outcome = reason or _measure(target, judged, baseline, comparison, minimum)
+    measurement = outcome if isinstance(outcome, Measurement) else None
+    failing = measurement
+    if not difference and (small or (measurement is None and judged)):
+        every = {g: r for g, r in rates.items() if g in judged or g in small}
+        failing = _failing(target, every, baseline, comparison) or measurement
+    stress = _stress(target, audit, judged, (baseline, comparison), minimum) if measurement is not None else ()
+    reason = "" if isinstance(outcome, Measurement) else outcome
+    scope = ""
+    if comparison is not None and comparison.other_labels and rule.kind == "max_regression" and rule.rate not in ("TPR", "FNR"):
+        scope = "over the faces whose label both models can output"
+    return replace(check, measurement=measurement, failing=failing, stress=stress, reason=reason, scope=scope)
+
+
+def _measure(
+    target: Target, groups: dict[Group, Rate], baseline: Audit | None, comparison: Comparison | None, minimum: int
+) -> Measurement | str:
+    if target.rule.kind == "max_regression" and baseline is not None:
+        return _regression(target, groups, baseline, comparison, minimum)
+    return measure_level(target.rule, list(groups.values()))
+
+
+def _failing(
+    target: Target, groups: dict[Group, Rate], baseline: Audit | None, comparison: Comparison | None
+) -> Measurement | None:
+    """What a failure rests on: all groups with a face, as exact limits hold for any number of independent faces."""
+    if len(groups) < (2 if target.rule.kind in ("max_gap", "min_ratio") else 1):
+        return None
+    outcome = _measure(target, groups, baseline, comparison, 1)
+    return outcome if isinstance(outcome, Measurement) else None
+
+
+def _stress(
+    target: Target,
+    audit: Audit,
+    judged: dict[Group, Rate],
+    others: tuple[Audit | None, Comparison | None],
+    minimum: int,
+) -> tuple[Measurement, ...]:
+    """Measurements had all missing answers of one group been wrong, for each group and rate that missing answers improve.
+
+    The largest difference is between a group with its missing answers counted as wrong and another without.
+    """
+    baseline, comparison = others
+    measured = []
+    for group, missing in missing_answers(audit, target.grouping, target.rule.rate, target.label).items():
+        rate = judged.get(group)
+        worst = None if rate is None else with_wrong_answers(rate, missing)
+        if rate is None or worst is None or worst is rate:
+            continue
+        adjusted = comparison
+        if comparison is not None:
+            stored = COMPLEMENTS.get(rate.rate, rate.rate)
+            adjusted = changes_with_wrong_answers(comparison, (stored, rate.label, target.grouping, group), rate, worst)
+        outcome = _measure(target, {**judged, group: worst}, baseline, adjusted, minimum)
         if isinstance(outcome, Measurement):
-            return Check(check.target, check.sizes, check.excluded, outcome)
-        reason = outcome
-    return Check(check.target, check.sizes, check.excluded, reason=reason)
+            measured.append(outcome)
+    return tuple(measured)
+
+
+def _can_pass(group: Group, rate: Rate, minimum: int) -> bool:
+    return (
+        rate.value is not None
+        and (rate.denominator or 0) >= minimum
+        and is_annotated(group)
+        and rate.status in ("ok", "small")  # smallness is that of the rule; every other status is a reason not to judge
+    )
+
+
+def _can_fail(group: Group, rate: Rate) -> bool:
+    """Whether exact limits exist: for independent faces, at least one of which the group has."""
+    return (
+        rate.value is not None
+        and bool(rate.denominator)
+        and is_annotated(group)
+        and rate.status in ("ok", "small")
+        and rate.effective_size is None
+    )
+
+
+def _group_obstacles(
+    audit: Audit, target: Target, rates: dict[Group, Rate], judged: dict[Group, Rate], policy: Policy | None
+) -> list[str]:
+    """Why the check cannot pass: groups that are too small, and faces without a group."""
+    obstacles = []
+    small = [_group_size(g, r) for g, r in rates.items() if g not in judged and is_annotated(g) and not _is_vacant(g, r)]
+    if small and (policy is None or policy.small_groups != "ignore"):
+        obstacles.append(f"groups are too small to pass: {', '.join(small)}")
+    faces = sum(s.total for s in audit.sizes if s.attribute == target.grouping and not is_annotated(s.group))
+    if faces and (policy is None or policy.unannotated != "ignore"):
+        obstacles.append(f"{faces:,} faces have no {target.attribute}")
+    return obstacles
+
+
+def _group_size(group: Group, rate: Rate) -> str:
+    why = "" if rate.status in ("ok", "small", "not_estimable", "empty") else f", {rate.status.replace('_', ' ')}"
+    return f"{group_name(group)} ({rate.denominator or 0}{why})"
+
+
+def _is_vacant(group: Group, rate: Rate) -> bool:
+    """Whether an intersection has no face at all, which is no group of people whom the model sees."""
+    return len(group) > 1 and rate.status == "empty"
+
+
+def _cannot_output(target: Target) -> tuple[str, str]:
+    """Of a label that is not among the model's output classes: what is certain, and else why it cannot be judged."""
+    rule = target.rule
+    name = f"{target.label} is not among the model's output classes"
+    if rule.kind == "min_worst" and rule.rate in ("TPR", "selection rate"):
+        return f"{name}, so its {rule.rate} is 0 in every group (limit {rule.limit:g})", ""
+    return "", f"{name}, so {rule.kind} of its {rule.rate} cannot be judged"
 
 
 def _rates_by_group(target: Target, audit: Audit, role: str) -> dict[Group, Rate]:
@@ -193,36 +316,42 @@ def _rates_by_group(target: Target, audit: Audit, role: str) -> dict[Group, Rate
 
 
 def _exclusion(group: Group, rate: Rate, minimum: int) -> GroupExclusion:
-    reason: ExclusionReason = "small"
+    reason: ExclusionReason | RateStatus = "small"
     if not is_annotated(group):
         reason = "unannotated"
-    elif rate.status in ("empty", "not_estimable"):
+    elif rate.status not in ("ok", "small"):
         reason = rate.status
     elif (rate.denominator or 0) >= minimum:
         reason = "not_estimable"
     return GroupExclusion(group=group_name(group), reason=reason, denominator=rate.denominator or 0)
 
 
-def _label_difference(target: Target, audit: Audit, baseline: Audit | None) -> str:
-    """Why a regression cannot be judged: audit and baseline have different labels, and so different samples; else empty."""
-    if target.rule.kind != "max_regression" or baseline is None:
+def _label_difference(target: Target, audit: Audit, baseline: Audit | None, comparison: Comparison | None) -> str:
+    """Why a regression cannot be judged: the two audits have different labels, and so different samples; else empty."""
+    if target.rule.kind != "max_regression" or baseline is None or comparison is not None:
         return ""
     labels, baseline_labels = audit.labels.audited, baseline.labels.audited
-    if target.label not in (ALL, *labels):
-        return (
-            f"{target.rate_name}: the baseline was audited with label {target.label}, this model was not "
-            "(see --unsupported-labels); it may have lost the label"
-        )
-    if target.label not in (ALL, *baseline_labels):
-        return (
-            f"{target.rate_name}: the baseline was not audited with label {target.label}, so there is nothing to compare with"
-        )
+    missing = [role for role, own in (("this model", labels), ("the baseline", baseline_labels)) if target.label not in own]
+    if target.label != ALL and missing:
+        return f"{target.rate_name}: {missing[0]} was not audited with label {target.label}; audit both with the same labels"
     different = sorted(set(labels) ^ set(baseline_labels))
     if different and target.rule.rate not in ("TPR", "FNR"):
         return (
             f"{target.rate_name}: audit and baseline contain different faces, because only one has "
             f"{', '.join(different)}; audit both with --unsupported-labels keep"
         )
+    return ""
+
+
+def _never_predicted(target: Target, audit: Audit) -> str:
+    """Why false positives cannot be judged: the model never predicts a label that faces have; else empty."""
+    if target.rule.rate not in ("FPR", "TNR"):
+        return ""
+    for count in audit.counts:
+        if (count.attribute, count.label) == (EVERYONE, target.label) and count.tp + count.fn and not count.tp + count.fp:
+            return (
+                f"{target.rate_name}: the model never predicts {target.label}, so it has no false positives; limit its TPR too"
+            )
     return ""
 
 
@@ -253,115 +382,17 @@ def _missing_groups(target: Target, rates: dict[Group, Rate], judged: dict[Group
     return ""
 
 
-def _estimates(rates: Sequence[Rate]) -> Estimates:
-    sizes = [float(r.denominator or 0) if r.effective_size is None else r.effective_size for r in rates]
-    return Estimates(
-        np.array([(r.numerator or 0) / (r.denominator or 1) for r in rates], np.float64),
-        np.array(sizes, np.float64),
-        np.array([np.inf if r.degrees_of_freedom is None else r.degrees_of_freedom for r in rates], np.float64),
-    )
-
-
-def _scaled(estimates: Estimates, factor: float) -> Estimates:
-    return Estimates(estimates.rate, estimates.size * factor, estimates.degrees_of_freedom)
-
-
-def _level(rule: Rule, judged: dict[Group, Rate]) -> Measurement:
-    """Gap, ratio or worst rate of the groups."""
-    estimates = _estimates(list(judged.values()))
-    names = [group_name(g) for g in judged]
-    rate = estimates.rate
-    sign = -1 if rule.rate in LOWER_IS_BETTER else 1
-    worst, best = names[int(np.argmin(sign * rate))], names[int(np.argmax(sign * rate))]
-    if rule.kind == "max_gap":
-        return Measurement(float(np.ptp(rate)), worst, best, _gap_bounds(estimates))
-    if rule.kind == "min_ratio":
-        observed = float(rate.min() / rate.max()) if rate.max() > 0 else 1.0
-        return Measurement(observed, worst, best, _ratio_bounds(estimates))
-    return Measurement(float(rate.min()), worst, best, _worst_bounds(estimates))
-
-
-def _gap_bounds(estimates: Estimates) -> Bounds:
-    def bounds(lower_error: float, upper_error: float, factor: float) -> tuple[float, float]:
-        groups = _scaled(estimates, factor)
-        return float(gap_bounds(groups, 1 - lower_error)[0]), float(gap_bounds(groups, 1 - upper_error)[1])
-
-    return bounds
-
-
-def _ratio_bounds(estimates: Estimates) -> Bounds:
-    one, other = (np.array(x) for x in zip(*itertools.permutations(range(len(estimates.rate)), 2), strict=True))
-
-    def bounds(lower_error: float, upper_error: float, factor: float) -> tuple[float, float]:
-        groups = _scaled(estimates, factor)
-        numerator, denominator = groups.of_groups(one), groups.of_groups(other)
-        # A pass needs every pair (intersection-union, no correction); a failure needs one (Bonferroni over the pairs).
-        low, _ = ratio_limits(numerator, denominator, lower_error)
-        _, high = ratio_limits(numerator, denominator, upper_error / len(one))
-        return float(low.min()), float(high.min())
-
-    return bounds
-
-
-def _worst_bounds(estimates: Estimates) -> Bounds:
-    def bounds(lower_error: float, upper_error: float, factor: float) -> tuple[float, float]:
-        groups = _scaled(estimates, factor)
-        # As for ratios: a pass needs every group, a failure needs one.
-        low, _ = groups.limits(lower_error, continuity=True)
-        _, high = groups.limits(upper_error / len(estimates.rate), continuity=True)
-        return float(low.min()), float(high.min())
-
-    return bounds
-
-
 def _regression(
     target: Target, judged: dict[Group, Rate], baseline: Audit, comparison: Comparison | None, minimum: int
 ) -> Measurement | str:
     """The largest loss of any group relative to the baseline; or why it cannot be measured."""
-    changes = (
-        _unpaired_changes(target, judged, baseline, minimum)
-        if comparison is None
-        else _paired_changes(target, judged, comparison, minimum)
-    )
-    if isinstance(changes, str):
-        return changes
-    change, limits = changes
-    lower_is_better = target.rule.rate in LOWER_IS_BETTER
-    loss = change if lower_is_better else -change
-    names = [group_name(g) for g in judged]
-
-    def bounds(lower_error: float, upper_error: float, factor: float) -> tuple[float, float]:
-        # A failure needs one group (Bonferroni over the groups); a pass needs every group.
-        failing = limits(lower_error / len(names), factor, passing=False)
-        passing = limits(upper_error, factor, passing=True)
-        low, high = (failing[0], passing[1]) if lower_is_better else (-failing[1], -passing[0])
-        return float(low.max()), float(high.max())
-
-    # Adding 0.0 turns a loss of -0.0 into 0.0.
-    return Measurement(float(loss.max()) + 0.0, names[int(np.argmax(loss))], names[int(np.argmin(loss))], bounds)
-
-
-def _unpaired_changes(target: Target, judged: dict[Group, Rate], baseline: Audit, minimum: int) -> tuple[Floats, _Limits] | str:
-    """Change of each group's rate and its limits, as if the two runs had different samples."""
-    rates = _rates_by_group(target, baseline, "baseline")
-    small = [group_name(g) for g in judged if g not in rates or (rates[g].denominator or 0) < minimum]
-    if small:
-        return f"{target.rate_name}: the baseline has fewer than {minimum} faces in {', '.join(small)}"
-    before, after = _estimates([rates[g] for g in judged]), _estimates(list(judged.values()))
-
-    def limits(error: float, factor: float, *, passing: bool) -> tuple[Floats, Floats]:
-        del passing  # the same limits serve both
-        return difference_limits(_scaled(after, factor), _scaled(before, factor), error, continuity=True)
-
-    return after.rate - before.rate, limits
-
-
-def _paired_changes(
-    target: Target, judged: dict[Group, Rate], comparison: Comparison, minimum: int
-) -> tuple[Floats, _Limits] | str:
-    """Change of each group's rate and its limits, on the samples of both runs."""
-    stored_rate = _COMPLEMENTS.get(target.rule.rate, target.rule.rate)
-    is_complement = target.rule.rate in _COMPLEMENTS
+    if comparison is None:
+        rates = _rates_by_group(target, baseline, "baseline")
+        small = [group_name(g) for g in judged if g not in rates or (rates[g].denominator or 0) < minimum]
+        if small:
+            return f"{target.rate_name}: the baseline has fewer than {minimum} faces in {', '.join(small)}"
+        return measure_loss(target.rule, list(judged.values()), [rates[g] for g in judged])
+    stored_rate = COMPLEMENTS.get(target.rule.rate, target.rule.rate)
     changes = {
         c.group: c
         for c in comparison.changes
@@ -370,28 +401,4 @@ def _paired_changes(
     small = [group_name(g) for g in judged if g not in changes or changes[g].trials < minimum]
     if small:
         return f"{target.rate_name}: the two runs have fewer than {minimum} faces in common in {', '.join(small)}"
-    rows = [changes[g] for g in judged]
-    change = np.array([c.change or 0.0 for c in rows])
-
-    def limits(error: float, factor: float, *, passing: bool) -> tuple[Floats, Floats]:
-        low, high = _paired_limits(rows, error, factor, comparison, passing=passing)
-        return (-high, -low) if is_complement else (low, high)
-
-    return -change if is_complement else change, limits
-
-
-def _paired_limits(
-    rows: Sequence[Change], error: float, factor: float, comparison: Comparison, *, passing: bool
-) -> tuple[Floats, Floats]:
-    if not comparison.subject:
-        gained, lost, trials = (
-            factor * np.array(counts, float) for counts in zip(*((c.gained, c.lost, c.trials) for c in rows), strict=True)
-        )
-        # Without the correction only limits towards a larger loss are too narrow, and only a pass rests on those.
-        return paired_limits(gained, lost, trials, error, continuity=passing)
-    # Where subjects have several images, the standard error is that of the comparison's interval.
-    change = np.array([c.change or 0.0 for c in rows])
-    width = np.array([(c.high or 0.0) - (c.low or 0.0) for c in rows])
-    standard_error = width / 2 / normal_quantile((1 + comparison.confidence) / 2)
-    half = normal_quantile(1 - error) * standard_error / np.sqrt(factor)
-    return change - half, change + half
+    return measure_paired_loss(target.rule, [changes[g] for g in judged], by_subject=bool(comparison.subject))

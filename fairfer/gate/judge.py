@@ -1,17 +1,20 @@
 """Judge an audit by a policy: pass, fail or inconclusive.
 
-====================================  ============  =========  ==========================================================
-situation                             outcome       exit code  condition
-====================================  ============  =========  ==========================================================
-limit satisfied                       pass          0          by every group's (pair's) confidence bound
-limit violated                        fail          1          by some group's (pair's) confidence bound, Holm-adjusted
-neither                               inconclusive  3          too few faces to judge; the result says how many more
-required group too small              inconclusive  3          or empty, or without a face of the label
-fewer than two groups to compare      inconclusive  3          one for a limit on each group
-label missing or rarely predicted     inconclusive  3          a label of the baseline; for PPV, a prediction
-waived                                as it is      0          reported with the reason, until the waiver expires
-unknown group, label or rate          none          2          or attribute; or an unreadable audit, policy or baseline
-====================================  ============  =========  ==========================================================
+============================================  ============  =========  ==================================================
+situation                                     outcome       exit code  condition
+============================================  ============  =========  ==================================================
+limit satisfied                               pass          0          by every group's (pair's) confidence bound
+limit violated                                fail          1          by some group's (pair's) bound, Holm-adjusted
+rate of a label that the model cannot output  fail          1          for a minimum of its TPR or selection rate
+neither                                       inconclusive  3          too few faces; the result says how many more
+faces that are not judged                     inconclusive  3          unless the policy ignores them or a limit is violated
+required group too small, or one group only   inconclusive  3          two groups for a gap or ratio
+label never or rarely predicted               inconclusive  3          for FPR and TNR; for PPV
+too many looks                                inconclusive  3          more models than ``[looks] candidates``
+waived                                        as it is      0          with the reason, until the waiver expires
+no face classified correctly                  none          2          other labels in truth and answers
+unknown group, label or rate                  none          2          or an unreadable audit, policy or baseline
+============================================  ============  =========  ==================================================
 
 Each wrong pass, and any wrong failure in the whole policy, has a probability of at most ``1 - confidence``. With
 ``--allow-inconclusive`` an inconclusive verdict exits with 0.
@@ -27,15 +30,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fairfer.errors import RunError, UsageError, did_you_mean
-from fairfer.gate.checks import REGRESSION_RATES, Check, Measurement, Target, create_check
-from fairfer.gate.policy import JUDGED_OVERALL_RATES, JUDGED_RATES, Policy, Rule
-from fairfer.gate.verdict import EXIT_CODES, CheckResult, GroupSampleSize, Outcome, Verdict
+from fairfer.gate.checks import REGRESSION_RATES, Check, Target, create_check
+from fairfer.gate.policy import JUDGED_OVERALL_RATES, JUDGED_RATES, Policy, Rule, Treatment
+from fairfer.gate.sanity import check_answers, warnings
+from fairfer.gate.treatment import as_judged, unsupported_faces
+from fairfer.gate.unjudged import data_obstacles, ignored, judged_faces
+from fairfer.gate.verdict import EXIT_CODES, CheckResult, GroupSampleSize, LookCount, Outcome, Verdict
 from fairfer.labels import canonical
 from fairfer.vocabulary import ALL, EVERYONE, LOWER_IS_BETTER, Group, Grouping, group_name, grouping_name
 
 if TYPE_CHECKING:
     from fairfer.audits.comparison import Comparison
     from fairfer.audits.result import Audit
+    from fairfer.gate.measurements import Measurement
 
 MAX_SAMPLE_FACTOR = 100
 """Additional sample sizes are stated up to this multiple of the present sample size."""
@@ -52,6 +59,8 @@ def judge(
     comparison: Comparison | None = None,
     allow_inconclusive: bool = False,
     today: dt.date | None = None,
+    looks: LookCount | None = None,
+    policy_file: str = "",
 ) -> Verdict:
     """Judge an audit.
 
@@ -70,6 +79,11 @@ def judge(
         Whether an inconclusive verdict has exit code 0.
     today
         Date for the expiry of waivers; the current date by default.
+    looks
+        How many models were judged on the same faces, with this one (`fairfer.gate.looks.Ledger`); ``None`` where they are not
+        counted.
+    policy_file
+        Where the policy was read.
 
     Returns
     -------
@@ -80,17 +94,23 @@ def judge(
     UsageError
         When the policy names something that the audit does not have, a rule needs a baseline, or a waiver has expired.
     RunError
-        When the baseline or comparison has other data.
+        When the baseline or comparison has other data, or no face is classified correctly.
     """
-    policy.check_waivers(today or dt.datetime.now(dt.UTC).date())
+    today = today or dt.datetime.now(dt.UTC).date()
+    policy.check_waivers(today)
+    check_answers(audit)
     if baseline is not None:
         _check_same_data(audit, baseline)
     if comparison is not None:
         _check_comparison(comparison, audit, baseline)
-    targets = [t for rule in policy.rules for t in _targets(rule, audit, baseline)]
+    judged = as_judged(audit, policy.unsupported_labels)
+    before = None if baseline is None else as_judged(baseline, policy.unsupported_labels)
+    targets = [t for rule in policy.rules for t in _targets(rule, judged, before, policy.unsupported_labels)]
     _check_waivers(policy, targets)
-    checks = [create_check(t, audit, baseline, comparison) for t in targets]
-    decisions = decide(checks, 1 - policy.confidence)
+    obstacles = [*data_obstacles(policy, audit), *_too_many_looks(looks)]
+    pairs = None if comparison is None else comparison.with_other_labels()
+    checks = [create_check(t, judged, before, pairs, policy, obstacles) for t in targets]
+    decisions = decide(checks, 1 - policy.confidence, policy.passing_error)
     results = [_result(check, decision, policy) for check, decision in zip(checks, decisions, strict=True)]
     outcome = _overall([r.outcome for r in results if r.waived is None])
     return Verdict(
@@ -98,7 +118,12 @@ def judge(
         exit_code=0 if outcome == "inconclusive" and allow_inconclusive else EXIT_CODES[outcome],
         allow_inconclusive=allow_inconclusive,
         checks=results,
+        faces=judged_faces(audit, checks),
+        ignored=ignored(policy, audit, checks),
+        warnings=[*warnings(policy, audit, baseline, today), *_all_waived(results)],
+        looks=looks,
         policy=policy,
+        policy_file=policy_file,
         data=audit.data.name,
         model=audit.model.name,
         model_version=audit.model.version,
@@ -108,6 +133,17 @@ def judge(
         baseline=None if baseline is None else f"{baseline.model.name} {baseline.model.version}",
         paired=None if baseline is None else comparison is not None,
     )
+
+
+def _too_many_looks(looks: LookCount | None) -> list[str]:
+    if looks is None or looks.candidates is None or looks.number <= looks.candidates:
+        return []
+    text = f"this is model number {looks.number} on the same faces, and the policy divides its error among {looks.candidates}"
+    return [f"{text}: collect new faces, or judge fewer models"]
+
+
+def _all_waived(results: Sequence[CheckResult]) -> list[str]:
+    return ["every check is waived, so no limit counts"] if all(r.waived for r in results) else []
 
 
 def _overall(outcomes: Sequence[Outcome]) -> Outcome:
@@ -151,10 +187,11 @@ def _check_comparison(comparison: Comparison, audit: Audit, baseline: Audit | No
         raise RunError(message)
 
 
-def _targets(rule: Rule, audit: Audit, baseline: Audit | None) -> list[Target]:
+def _targets(rule: Rule, audit: Audit, baseline: Audit | None, treatment: Treatment) -> list[Target]:
     """Labels and groupings of a rule, all of which must exist, without repetitions.
 
-    For ``max_regression`` the labels of the baseline count too: a model that lost a label got worse.
+    For ``max_regression`` the labels of the baseline count too: a model that lost a label got worse. Labels of the data that
+    are not among the model's output classes count unless the policy ignores them; a rule that names one judges it.
 
     Raises
     ------
@@ -170,7 +207,10 @@ def _targets(rule: Rule, audit: Audit, baseline: Audit | None) -> list[Target]:
         existing = list(audit.labels.audited)
         if rule.kind == "max_regression" and baseline is not None:
             existing += [n for n in baseline.labels.audited if n not in existing]
-        labels = existing if rule.label == [ALL] else [_existing_label(rule, n, existing) for n in rule.label]
+        cannot = list(unsupported_faces(audit))
+        every = [n for n in existing if treatment != "ignore" or n not in cannot]
+        existing += [n for n in cannot if n not in existing]
+        labels = every if rule.label == [ALL] else [_existing_label(rule, n, existing) for n in rule.label]
     return [Target(rule, label, grouping) for label in dict.fromkeys(labels) for grouping in rule.groupings]
 
 
@@ -235,7 +275,7 @@ class Decision:
     failing_error: float
 
 
-def decide(checks: Sequence[Check], error: float) -> list[Decision]:
+def decide(checks: Sequence[Check], error: float, passing_error: float | None = None) -> list[Decision]:
     """Decide all checks of a policy.
 
     A policy passes only if every check does, so each check may pass with the full error (intersection-union test). One failed
@@ -247,29 +287,36 @@ def decide(checks: Sequence[Check], error: float) -> list[Decision]:
         All checks of the policy.
     error
         ``1 - confidence``.
+    passing_error
+        The error of a pass, where several models share it; `error` by default.
     """
-    failed: set[int] = set()
+    passing_error = error if passing_error is None else passing_error
+    failed = {i for i, c in enumerate(checks) if c.certain}
     while len(failed) < len(checks):
         share = error / (len(checks) - len(failed))
-        new = {i for i, c in enumerate(checks) if c.measurement is not None and i not in failed and c.fails(share)}
+        new = {i for i, c in enumerate(checks) if i not in failed and c.fails(share)}
         if not new:
             break
         failed |= new
     share = error / max(len(checks) - len(failed), 1)
-    return [Decision(_outcome(c, error, failed=i in failed), error, share) for i, c in enumerate(checks)]
+    return [Decision(_outcome(c, passing_error, failed=i in failed), passing_error, share) for i, c in enumerate(checks)]
 
 
 def _outcome(check: Check, error: float, *, failed: bool) -> Outcome:
     if failed:
         return "fail"
-    return "pass" if check.measurement is not None and check.passes(error) else "inconclusive"
+    return "pass" if check.passes(error) else "inconclusive"
 
 
 def _result(check: Check, decision: Decision, policy: Policy) -> CheckResult:
-    target, measurement = check.target, check.measurement
+    target = check.target
+    failed = decision.outcome == "fail"
+    measurement = check.failing if failed or check.measurement is None else check.measurement
     low, high = (b if np.isfinite(b) else None for b in check.bounds(decision.passing_error, decision.failing_error))
+    satisfied = not failed and check.satisfies(decision.passing_error)
     additional = None
-    if measurement is not None and decision.outcome == "inconclusive":
+    decidable = check.measurement is not None and not check.measurement.reason
+    if decision.outcome == "inconclusive" and decidable and not satisfied:
         additional = _additional_samples(check, decision)
     return CheckResult(
         rule=target.rule.name,
@@ -279,9 +326,7 @@ def _result(check: Check, decision: Decision, policy: Policy) -> CheckResult:
         label=target.label,
         attribute=target.attribute,
         outcome=decision.outcome,
-        reason=check.reason
-        if measurement is None
-        else _reason(target, measurement, decision.outcome, (low, high), policy.confidence) + _needed(decision, additional),
+        reason=_reason(check, decision, (low, high), policy, additional),
         observed=None if measurement is None else measurement.observed,
         low=low,
         high=high,
@@ -306,7 +351,7 @@ def _additional_samples(check: Check, decision: Decision) -> list[GroupSampleSiz
     """Additional sample size per group that decides the check, if the observed rates are the true ones."""
 
     def is_decided(factor: float) -> bool:
-        return check.passes(decision.passing_error, factor) or check.fails(decision.failing_error, factor)
+        return check.satisfies(decision.passing_error, factor) or check.fails(decision.failing_error, factor)
 
     low, high = 1.0, float(MAX_SAMPLE_FACTOR)
     if not is_decided(high):
@@ -318,10 +363,39 @@ def _additional_samples(check: Check, decision: Decision) -> list[GroupSampleSiz
 
 
 def _reason(
-    target: Target, measurement: Measurement, outcome: Outcome, bounds: tuple[float | None, float | None], confidence: float
+    check: Check,
+    decision: Decision,
+    bounds: tuple[float | None, float | None],
+    policy: Policy,
+    additional: Sequence[GroupSampleSize] | None,
 ) -> str:
-    """The outcome explained: observed value, confidence bound and limit."""
-    rule = target.rule
+    """The outcome explained: what was observed, and what stands in the way of a pass."""
+    if check.certain:
+        return check.certain
+    if decision.outcome == "fail" and check.failing is not None:
+        return _observation(check, check.failing, "fail", bounds, policy)
+    if check.measurement is None:
+        return "; ".join([check.reason, *check.obstacles])
+    text = _observation(check, check.measurement, decision.outcome, bounds, policy)
+    if decision.outcome == "pass":
+        return text
+    parts = [text]
+    if check.measurement.reason:
+        parts.append(f"not judged: {check.measurement.reason}")
+    elif not check.satisfies(decision.passing_error):
+        parts.append(_needed(additional))
+    elif not check.obstacles:
+        parts.append("not satisfied if the faces without an answer are counted as wrong")
+    if check.obstacles:
+        parts.append(f"cannot pass: {'; '.join(check.obstacles)}")
+    return "; ".join(parts)
+
+
+def _observation(
+    check: Check, measurement: Measurement, outcome: Outcome, bounds: tuple[float | None, float | None], policy: Policy
+) -> str:
+    """Observed value, confidence bound and limit."""
+    target, rule = check.target, check.target.rule
     worst, best = measurement.worst, measurement.best
     rate = target.rate_name
     quantity = {
@@ -338,22 +412,21 @@ def _reason(
         if rule.rate in LOWER_IS_BETTER:
             observed = f"{rate} increased in no group"
     low, high = ("not estimable" if b is None else f"{b:.3f}" for b in bounds)
-    level = f"{100 * confidence:g} %"
+    level, passing = (f"{100 * (1 - e):.4g} %" for e in (1 - policy.confidence, policy.passing_error))
     # A pass rests on the bound on the far side of the limit, a failure on the other.
     side, bound = ("lower", low) if rule.is_minimum == (outcome == "pass") else ("upper", high)
     interval = {
-        "pass": f"{level} {side} confidence bound {bound}",
+        "pass": f"{passing} {side} confidence bound {bound}",
         "fail": f"Holm-adjusted {level} {side} confidence bound {bound}",
         "inconclusive": f"{level} confidence bounds {low} and {high}",
     }[outcome]
+    observed += f", {check.scope}," if check.scope else ""
     return f"{observed} ({interval}, limit {rule.limit:g})"
 
 
-def _needed(decision: Decision, additional: Sequence[GroupSampleSize] | None) -> str:
-    """End of the reason of an inconclusive check."""
-    if decision.outcome != "inconclusive":
-        return ""
+def _needed(additional: Sequence[GroupSampleSize] | None) -> str:
+    """How many faces would decide an inconclusive check."""
     if additional is None:
-        return f"; too few faces to judge, additional sample size needed: more than {MAX_SAMPLE_FACTOR} times the present one"
+        return f"too few faces to judge, additional sample size needed: more than {MAX_SAMPLE_FACTOR} times the present one"
     number = sum(g.samples for g in additional)
-    return f"; too few faces to judge, additional sample size needed: about {number:,} faces"
+    return f"too few faces to judge, additional sample size needed: about {number:,} faces"

@@ -3,6 +3,10 @@
 ::
 
     confidence = 0.95
+    unsupported_labels = "inconclusive"  # faces whose label the model cannot output: "inconclusive" or "ignore"
+    small_groups = "inconclusive"        # groups that are too small to pass
+    unlabeled = "inconclusive"           # rows without a true label
+    unannotated = "inconclusive"         # faces without a group
 
     [[rules]]
     name = "smiles"              # referred to by results and waivers
@@ -18,6 +22,9 @@
     attribute = "gender"         # only the checks with this attribute (or label); all checks of the rule when omitted
     reason = "new data is being collected, ticket 123"
     expires = 2027-03-01
+
+    [looks]
+    candidates = 20              # models that may be judged on the same faces; each gets 1/20 of the error
 
 In ``pyproject.toml`` the same tables are under ``[tool.fairfer]``.
 """
@@ -35,6 +42,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from fairfer.errors import UsageError, did_you_mean
+from fairfer.files import read_text
 from fairfer.labels import canonical
 from fairfer.vocabulary import ALL, LOWER_IS_BETTER, Grouping, grouping_name, parse_grouping
 
@@ -42,6 +50,15 @@ _AUDIT = "audit"
 """Table of the same file that has the settings of ``fairfer audit``; it is not part of the policy."""
 
 POLICY_FILES = ("fairfer.toml", "pyproject.toml")
+LEAST_CONFIDENCE = 0.8
+"""A verdict with less confidence is wrong too often to be one."""
+
+Treatment = Literal["inconclusive", "ignore"]
+"""What faces that are not judged mean for the verdict."""
+
+TREATMENTS = ("unsupported_labels", "small_groups", "unlabeled", "unannotated")
+"""Keys of a policy that take a `Treatment`."""
+
 Kind = Literal["max_gap", "min_ratio", "min_worst", "max_regression"]
 KINDS: tuple[Kind, ...] = ("max_gap", "min_ratio", "min_worst", "max_regression")
 JUDGED_OVERALL_RATES = ("accuracy", "subset accuracy", "coverage")
@@ -106,6 +123,10 @@ class Rule(_PolicyTable):
         if number != 1:
             message = f"needs exactly one of {', '.join(KINDS)}, not {number}"
             raise ValueError(message)
+        vacuous = 0.0 if self.is_minimum else 1.0
+        if self.limit == vacuous:
+            message = f"{self.kind} = {vacuous:g} is satisfied by every model; set a limit that a model can violate"
+            raise ValueError(message)
         if self.rate not in JUDGED_RATES:
             message = f"rate {self.rate!r} cannot be judged; {did_you_mean(self.rate, JUDGED_RATES)}"
             raise ValueError(message)
@@ -154,6 +175,19 @@ class Waiver(_PolicyTable):
         return self.rule == rule and label in labels and self.attribute in (None, attribute)
 
 
+class Looks(_PolicyTable):
+    """How many models may be judged on the same faces.
+
+    Attributes
+    ----------
+    candidates
+        Number of models. Each may pass wrongly with this fraction of the error, so that all of them together do with at most
+        ``1 - confidence``.
+    """
+
+    candidates: int = Field(ge=1)
+
+
 class Policy(_PolicyTable):
     """Rules and waivers.
 
@@ -162,15 +196,31 @@ class Policy(_PolicyTable):
     confidence
         Confidence level. The probability of a wrong pass of a check, and of any wrong failure in the whole policy, is at most
         ``1 - confidence``.
+    unsupported_labels, small_groups, unlabeled, unannotated
+        Whether the verdict is inconclusive, or ignores it, where faces are not judged: their label is not among the model's
+        output classes, their group is too small, they have no true label, or no group. They take precedence over how the audit
+        treated these faces.
+    looks
+        How many models may be judged on the same faces; ``None`` where each is judged with the full error.
     rules
         At least one rule, each with a unique name.
     waivers
         Exceptions.
     """
 
-    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    confidence: float = Field(default=0.95, ge=LEAST_CONFIDENCE, lt=1)
+    unsupported_labels: Treatment = "inconclusive"
+    small_groups: Treatment = "inconclusive"
+    unlabeled: Treatment = "inconclusive"
+    unannotated: Treatment = "inconclusive"
+    looks: Looks | None = None
     rules: list[Rule] = Field(min_length=1)
     waivers: list[Waiver] = Field(default_factory=list)
+
+    @property
+    def passing_error(self) -> float:
+        """Probability of a wrong pass of one model."""
+        return (1 - self.confidence) / (self.looks.candidates if self.looks else 1)
 
     @model_validator(mode="after")
     def _validate_names(self) -> Policy:
@@ -202,6 +252,17 @@ class Policy(_PolicyTable):
                 raise UsageError(message)
 
 
+def policy_file(path: str | os.PathLike[str] | None = None, folder: str | os.PathLike[str] | None = None) -> Path:
+    """The file that `read_policy` reads.
+
+    Raises
+    ------
+    UsageError
+        When there is none, or both default files have rules.
+    """
+    return _default_file(Path(folder or "")) if path is None else Path(path)
+
+
 def read_policy(path: str | os.PathLike[str] | None = None, folder: str | os.PathLike[str] | None = None) -> Policy:
     """Read a policy.
 
@@ -219,11 +280,11 @@ def read_policy(path: str | os.PathLike[str] | None = None, folder: str | os.Pat
     Raises
     ------
     UsageError
-        When there is no policy, it has no rule, or a key or value is invalid; the message names the key.
+        When there is no policy, there are two, it has no rule, or a key or value is invalid; the message names the key.
     """
-    file = _default_file(Path(folder or "")) if path is None else Path(path)
+    file = policy_file(path, folder)
     try:
-        content: object = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        content: object = tomllib.loads(read_text(file, "utf-8-sig"))
     except (OSError, UnicodeError) as error:
         message = f"{file} cannot be read ({getattr(error, 'strerror', None) or error}); name a policy file with --policy"
         raise UsageError(message) from error
@@ -244,13 +305,16 @@ def read_policy(path: str | os.PathLike[str] | None = None, folder: str | os.Pat
 
 
 def _default_file(folder: Path) -> Path:
-    policy_file, project_file = (folder / name for name in POLICY_FILES)
+    own_file, project_file = (folder / name for name in POLICY_FILES)
     in_project = _tool_table(_content(project_file))
+    if _has_rules(in_project) and _has_rules(_content(own_file)):
+        message = f"{own_file} and [tool.fairfer] in {project_file} both have rules; keep one policy, or name one with --policy"
+        raise UsageError(message)
     # A fairfer.toml may hold only [audit], with the rules in the project file.
-    settings = _content(policy_file)
+    settings = _content(own_file)
     elsewhere = _has_rules(in_project) and isinstance(settings, dict) and settings.keys() == {_AUDIT}
-    if policy_file.is_file() and not elsewhere:
-        return policy_file
+    if own_file.is_file() and not elsewhere:
+        return own_file
     if in_project is not None:
         return project_file
     message = "no fairfer.toml here and no [tool.fairfer] in pyproject.toml; name a policy file with --policy"
@@ -260,7 +324,7 @@ def _default_file(folder: Path) -> Path:
 def _content(file: Path) -> object:
     """Of a TOML file; ``None`` when it is missing or damaged, and so holds no policy."""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(read_text(file, "utf-8-sig"))
     except (OSError, UnicodeError, tomllib.TOMLDecodeError, RecursionError):
         return None
 
@@ -277,7 +341,8 @@ def _tool_table(content: object) -> object:
 
 def _first_problem(error: ValidationError, content: Mapping[str, object]) -> str:
     """The first validation error, with the name of the rule and the key."""
-    first = error.errors()[0]
+    # A misspelled key is the reason why another is missing.
+    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     location = list(first["loc"])
     where, fields = "", Policy.model_fields
     if len(location) > 1 and location[0] in ("rules", "waivers") and isinstance(location[1], int):
@@ -285,6 +350,8 @@ def _first_problem(error: ValidationError, content: Mapping[str, object]) -> str
         where = f"{_table_name(table, number, content)}: "
         fields = Rule.model_fields if table == "rules" else Waiver.model_fields
         location = location[2:]
+    elif len(location) > 1 and location[0] == "looks":
+        where, fields, location = "looks: ", Looks.model_fields, location[1:]
     key = ".".join(map(str, location))
     if first["type"] == "extra_forbidden":
         return f"{where}unknown key {key!r}; {did_you_mean(key, fields)}"

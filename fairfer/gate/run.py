@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from fairfer.audits.result import Audit
 from fairfer.errors import RunError, UsageError
+from fairfer.files import read_text
 from fairfer.gate.judge import judge
-from fairfer.gate.policy import Policy, read_policy
+from fairfer.gate.looks import Ledger
+from fairfer.gate.policy import Policy, policy_file, read_policy
 
 if TYPE_CHECKING:
     from fairfer.audits.comparison import Comparison
@@ -26,8 +28,9 @@ def judge_run(
     policy: Policy | str | os.PathLike[str] | None = None,
     *,
     allow_inconclusive: bool = False,
+    looks: str | os.PathLike[str] | None = None,
 ) -> Verdict:
-    """Judge a run by a policy. Nothing is written.
+    """Judge a run by a policy. Nothing is written but the ledger.
 
     Parameters
     ----------
@@ -37,6 +40,8 @@ def judge_run(
         A policy or its file; `fairfer.gate.policy.read_policy` finds one by default.
     allow_inconclusive
         Whether an inconclusive verdict has exit code 0.
+    looks
+        Ledger of the models judged on the same faces: read, and written with this verdict. It is created when missing.
 
     Returns
     -------
@@ -49,31 +54,50 @@ def judge_run(
     RunError
         When an audit is missing, damaged or older than the predictions beside it, or the baseline has other data.
     """
-    rules = policy if isinstance(policy, Policy) else read_policy(policy)
+    file = "" if isinstance(policy, Policy) else str(policy_file(policy))
+    rules = policy if isinstance(policy, Policy) else read_policy(file)
     folder = Path(run)
     if not folder.exists():
         message = f"{folder} does not exist; name a folder written by fairfer audit"
         raise UsageError(message)
-    audit = _read_audit(folder)
-    if baseline is None:
-        return judge(rules, audit, allow_inconclusive=allow_inconclusive)
-    return judge(
+    if baseline is not None and _folder(Path(baseline)) == _folder(folder):
+        message = f"--baseline {baseline} is the run itself; name the run of the model that is in use"
+        raise UsageError(message)
+    audit = read_current_audit(folder)
+    ledger = None if looks is None else Ledger.open(looks)
+    verdict = judge(
         rules,
         audit,
-        baseline=_read_audit(Path(baseline)),
-        comparison=_paired_comparison(Path(baseline), folder),
+        baseline=None if baseline is None else read_current_audit(Path(baseline)),
+        comparison=None if baseline is None else _paired_comparison(Path(baseline), folder),
         allow_inconclusive=allow_inconclusive,
+        looks=None if ledger is None else ledger.count(audit, rules),
+        policy_file=file,
     )
+    if ledger is not None and looks is not None:
+        # Before anybody sees the verdict: a look that could not be recorded is none.
+        ledger.with_look(audit, rules, verdict.outcome).write(looks)
+    return verdict
 
 
-def _read_audit(run: Path) -> Audit:
-    """The audit of a run, unless the predictions beside it have been replaced since."""
+def _folder(run: Path) -> Path:
+    return (run.parent if run.name == "audit.json" else run).resolve()
+
+
+def read_current_audit(run: Path) -> Audit:
+    """The audit of a run.
+
+    Raises
+    ------
+    RunError
+        When there is none, it is damaged, or the predictions beside it have been replaced since.
+    """
     audit = Audit.read(run)
     file = run / _PREDICTIONS
     if not file.is_file():
         return audit
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(read_text(file))
         model = [str(content["model"]), str(content["version"]), dict(content["options"])]
     except (OSError, ValueError, KeyError, TypeError) as error:
         message = f"{file} cannot be read ({error}); run fairfer audit again"

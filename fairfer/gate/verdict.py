@@ -10,21 +10,21 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_serializer
 
 from fairfer.gate.policy import Kind, Policy
-from fairfer.metrics.results import ExclusionReason
+from fairfer.metrics.results import ExclusionReason, RateStatus
 from fairfer.schema import Stored, Strict
 
 Outcome = Literal["pass", "fail", "inconclusive"]
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
 EXIT_CODES: dict[Outcome, int] = {"pass": 0, "fail": 1, "inconclusive": 3}
 VERDICT = "verdict.json"
 """Name of the file in a run folder."""
 
 
 class GroupExclusion(Strict):
-    """A group that was not judged, and why; ``denominator`` is that of its rate."""
+    """A group that cannot pass, and why; ``denominator`` is that of its rate."""
 
     group: str
-    reason: ExclusionReason
+    reason: ExclusionReason | RateStatus
     denominator: int
 
     def __str__(self) -> str:
@@ -36,6 +36,58 @@ class GroupSampleSize(Strict):
 
     group: str
     samples: int
+
+
+class NotJudged(Strict):
+    """Faces that no check judges, and why."""
+
+    reason: str
+    faces: int
+
+    def __str__(self) -> str:
+        return f"{self.faces:,} {self.reason}"
+
+
+class JudgedFaces(Strict):
+    """How many faces of the data the checks judge.
+
+    Attributes
+    ----------
+    judged, total
+        Faces that at least one check judges, and faces of the data. Rows that the protocol of the data excludes are none.
+    attribute
+        The grouping that is counted: of all that the policy names, the one with the fewest judged faces.
+    not_judged
+        The other faces by reason; each face once.
+    """
+
+    judged: int
+    total: int
+    attribute: str
+    not_judged: list[NotJudged]
+
+
+class LookCount(Strict):
+    """How often models were judged on the same faces.
+
+    Attributes
+    ----------
+    number
+        Number of different models, with this one.
+    candidates
+        The number that the policy allows; ``None`` without one.
+    error
+        Probability of a wrong pass of this model.
+    at_most, if_independent
+        Probability that any of the models passes wrongly: at most the sum of their errors, and 1 minus the product of (1 minus
+        the error) if their results are independent.
+    """
+
+    number: int
+    candidates: int | None
+    error: float
+    at_most: float
+    if_independent: float
 
 
 class CheckResult(Strict):
@@ -101,8 +153,18 @@ class Verdict(Stored):
         Whether an inconclusive verdict exits with 0.
     checks
         One result per check.
+    faces
+        How many faces were judged, and why the others were not.
+    ignored
+        What the policy ignores although it occurs.
+    warnings
+        What makes the policy or the data suspicious.
+    looks
+        How often models were judged on the same faces; ``None`` where this is not counted.
     policy
         What was checked.
+    policy_file
+        Where it was read; empty for a policy that came from no file.
     data, model, model_version, date, audit_checksum
         The audit.
     inferred
@@ -115,12 +177,17 @@ class Verdict(Stored):
 
     remedy: ClassVar[str] = "run fairfer gate again"
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     outcome: Outcome
     exit_code: int
     allow_inconclusive: bool
     checks: list[CheckResult] = Field(min_length=1)
+    faces: JudgedFaces
+    ignored: list[str]
+    warnings: list[str]
+    looks: LookCount | None
     policy: Policy
+    policy_file: str
     data: str
     model: str
     model_version: str

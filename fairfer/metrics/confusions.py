@@ -62,6 +62,8 @@ def _of_grouping(
         for j, truth in enumerate(labels):
             n = int(support[i, j])
             status: RateStatus = "ok" if n >= settings.minimum else "small" if n else "not_estimable"
+            if status == "ok" and by_subject is not None and _subjects(by_subject, i, j) < settings.minimum_subjects:
+                status = "few_subjects"
             for k, predicted in enumerate(answers):
                 limits = (float(low[i, j, k]), float(high[i, j, k]))
                 if by_subject is not None and n:
@@ -81,6 +83,11 @@ def _of_grouping(
                     )
                 )
     return rows
+
+
+def _subjects(confusions: ConfusionCounts, group: int, truth: int) -> int:
+    """Number of subjects in a group who show a label."""
+    return len(np.unique(confusions.unit[(confusions.group == group) & (confusions.truth == truth)]))
 
 
 def _subject_limits(

@@ -17,7 +17,6 @@ from fairfer.metrics.results import (
     Gap,
     GroupDifference,
     Rate,
-    StandardizedGap,
 )
 from fairfer.stats import (
     LEVEL,
@@ -26,7 +25,6 @@ from fairfer.stats import (
     ResolvedTest,
     SampleTest,
     additional_sample_size,
-    benjamini_hochberg,
     gap_bounds,
     minimum_detectable_difference,
     resolve,
@@ -84,15 +82,6 @@ def compute_gaps(
     tests = [c.test for c in candidates if c.test is not None]
     resolved = iter(resolve(tests, permutations=settings.permutations, confidence=settings.confidence))
     return [c.untested() if c.test is None else c.gap(c.test, next(resolved), settings) for c in candidates]
-
-
-def with_adjusted_p(gaps: list[StandardizedGap]) -> list[StandardizedGap]:
-    """The same rows with ``q``: their p-values adjusted over all that have one (Benjamini and Hochberg 1995)."""
-    tested = [i for i, g in enumerate(gaps) if g.p is not None]
-    adjusted = benjamini_hochberg([p for g in gaps if (p := g.p) is not None])
-    for i, value in zip(tested, adjusted, strict=True):
-        gaps[i] = gaps[i].model_copy(update={"q": float(value)})
-    return gaps
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 A label hides how much raters agreed. *Vote-weighted rates* count every vote. *Human agreement* evaluates one rater like a
 model, with the majority of the others as the truth. *Ambiguity* groups samples by how much raters agreed. *Label consistency on
-duplicate images* compares independent votes on the same image.
+duplicate images* compares independent votes on the same image. See `fairfer.metrics.rater_agreement` for the second.
 
 Samples with the same votes are interchangeable here, so everything is computed from counts by vote pattern. The cost does not
 depend on the number of samples.
@@ -12,13 +12,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fairfer.metrics.results import Ambiguity, DuplicateConsistency, HumanAgreement, WeightedRate
+from fairfer.metrics.rater_agreement import (
+    AGREEMENT_LEVELS,
+    LeftOut,
+    RatedFaces,
+    agreement_by_level,
+    agreement_levels,
+    rater_rates,
+    vote_entropy,
+)
+from fairfer.metrics.results import Ambiguity, DuplicateConsistency, HumanAgreement, RateStatus, WeightedRate
 from fairfer.metrics.weighted_rates import weighted_rate
 from fairfer.stats import Estimates, estimate_ratio, wilson
 from fairfer.vocabulary import ALL, EVERYONE, Group, Grouping
@@ -26,10 +35,6 @@ from fairfer.vocabulary import ALL, EVERYONE, Group, Grouping
 if TYPE_CHECKING:
     from fairfer.metrics.counts import Counts
     from fairfer.metrics.metric_settings import MetricSettings
-
-AGREEMENT_LEVELS = ("unanimous", "clear", "mixed", "split")
-_UPPER_ENTROPY = (0.0, 0.75, 1.25)
-"""Highest entropy of each level but the last, in bits. Of ten votes, 8 to 2 has 0.72, 7 to 3 has 0.88, 6 to 3 to 1 has 1.30."""
 
 _COPIED = 0.9
 """When more pairs of duplicates than this have identical votes, the votes of one were copied to the other."""
@@ -82,43 +87,6 @@ class VotePatterns:
         """(patterns,) entropy of the votes in bits, over all answers."""
         return vote_entropy(np.column_stack([self.votes, self.others]))
 
-    def rater_pairs(self) -> Floats:
-        """Pairs of one rater and the majority of the others.
-
-        Returns
-        -------
-        numpy.ndarray
-            (patterns, labels, labels + 1), truth by answer. The last answer is anything but a label. Where the others tie, each
-            of the winners is the truth in equal part. Pairs in which the majority chose anything but a label are excluded.
-        """
-        everything = np.column_stack([self.votes, self.others])
-        split = len(self.labels)
-        pairs = np.zeros((len(everything), split, split + 1))
-        for answer in range(everything.shape[1]):
-            rest = everything.copy()
-            rest[:, answer] -= 1
-            most = rest.max(axis=1, keepdims=True)
-            winners = (rest == most) & (most > 0)
-            part = winners / np.maximum(winners.sum(axis=1, keepdims=True), 1)
-            # Where no rater gave this answer the weight is 0, whatever `rest` holds.
-            pairs[:, :, min(answer, split)] += everything[:, [answer]] * part[:, :split]
-        return pairs
-
-
-def vote_entropy(votes: NDArray[Any]) -> Floats:
-    """Entropy of each row of votes in bits: 0 when all agree."""
-    share = votes / np.maximum(votes.sum(axis=1, keepdims=True), 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        parts = np.where(share > 0, -share * np.log2(share), 0.0)
-    # Rounded, so that 8 votes to 2 fall on the same side of an edge regardless of the order of summation.
-    entropy: Floats = np.round(parts.sum(axis=1), 9) + 0.0
-    return entropy
-
-
-def agreement_levels(entropy: Floats) -> NDArray[np.int64]:
-    """Number in `AGREEMENT_LEVELS` of each entropy."""
-    return np.searchsorted(np.array(_UPPER_ENTROPY), entropy, side="left").astype(np.int64)
-
 
 @dataclass(frozen=True)
 class VoteCounts:
@@ -142,9 +110,31 @@ class VoteCounts:
     subject: NDArray[np.int64] | None = None
 
 
+@dataclass(frozen=True)
+class Raters:
+    """Raters of a dataset, each compared with the others.
+
+    Attributes
+    ----------
+    votes_per_face
+        Median.
+    left_out
+        By vote pattern.
+    faces
+        By grouping: all rated faces, or those with a label where the others are unknown.
+    leave_one_out
+        Groupings in which the votes of the other raters alone selected the faces.
+    """
+
+    votes_per_face: int
+    left_out: LeftOut
+    faces: Mapping[Grouping, RatedFaces]
+    leave_one_out: tuple[Grouping, ...]
+
+
 def human_agreement(
     counts: Mapping[Grouping, VoteCounts],
-    raters: int,
+    raters: Raters,
     duplicates: tuple[list[DuplicateConsistency], bool | None],
     settings: MetricSettings,
 ) -> HumanAgreement:
@@ -155,7 +145,7 @@ def human_agreement(
     counts
         By grouping.
     raters
-        Votes per sample (median).
+        Of the dataset.
     duplicates
         As `duplicate_consistency` returns.
     settings
@@ -163,10 +153,17 @@ def human_agreement(
     """
     return HumanAgreement(
         samples=int(counts[EVERYONE].counts.total.sum()),
-        raters=raters,
+        raters=raters.votes_per_face,
+        leave_one_out=list(raters.leave_one_out),
         weighted=[r for g, c in counts.items() for r in _vote_weighted(g, c, settings)],
-        human=[r for g, c in counts.items() for r in _human(g, c, settings)],
-        ambiguity=[r for g, c in counts.items() for r in _ambiguity(g, c, settings)],
+        human=[
+            r for g, c in counts.items() for r in rater_rates(g, raters.faces[g], raters.left_out, c.counts.labels, settings)
+        ],
+        ambiguity=[
+            r
+            for g, c in counts.items()
+            for r in _ambiguity(g, c, agreement_by_level(raters.faces[g], raters.left_out), settings)
+        ],
         duplicate_consistency=duplicates[0],
         independent=duplicates[1],
     )
@@ -188,68 +185,17 @@ def _vote_weighted(grouping: Grouping, votes: VoteCounts, settings: MetricSettin
                 estimate = Estimates.of_weights(hits.sum(), weight @ total, weight**2 @ total)
                 if votes.subject is not None:
                     estimate = estimate_ratio(hits, trials, votes.subject[members], float(estimate.size))
-                rows.append(weighted_rate((grouping, group, label, rate), float(weight @ total), estimate, settings))
+                subjects = None if votes.subject is None else len(np.unique(votes.subject[members][trials > 0]))
+                key = (grouping, group, label, rate)
+                rows.append(weighted_rate(key, float(weight @ total), estimate, settings, subjects=subjects))
     return rows
 
 
-@dataclass(frozen=True)
-class _RaterPairs:
-    """Pairs of raters behind the samples of one group."""
-
-    key: tuple[Grouping, Group]
-    unit: NDArray[np.int64]
-    total: Floats
-    subject: NDArray[np.int64] | None
-
-    def rate(self, label: str, rate: str, hits: Floats, trials: Floats, settings: MetricSettings) -> WeightedRate:
-        estimate, faces = _of_samples(hits[self.unit], trials[self.unit], self.total, self.subject)
-        weight = float(trials[self.unit] @ self.total)
-        return weighted_rate((*self.key, label, rate), weight, estimate, settings, faces)
-
-
-def _human(grouping: Grouping, votes: VoteCounts, settings: MetricSettings) -> list[WeightedRate]:
-    """Rates of one rater with the majority of the others as the truth."""
-    counts, pairs = votes.counts, votes.patterns.rater_pairs()
-    split = len(counts.labels)
-    everything = pairs.sum(axis=(1, 2))
-    rows = []
-    for i, group in enumerate(counts.groups):
-        members = counts.group == i
-        subject = None if votes.subject is None else votes.subject[members]
-        total = counts.total[members].astype(float)
-        of_group = _RaterPairs((grouping, group), votes.pattern[members], total, subject)
-        for j, label in enumerate(counts.labels):
-            truth = pairs[:, j].sum(axis=1)
-            false = pairs[:, :, j].sum(axis=1) - pairs[:, j, j]
-            rows.append(of_group.rate(label, "TPR", pairs[:, j, j], truth, settings))
-            rows.append(of_group.rate(label, "FPR", false, everything - truth, settings))
-        agree = pairs[:, range(split), range(split)].sum(axis=1)
-        rows.append(of_group.rate(ALL, "accuracy", agree, everything, settings))
-    return rows
-
-
-def _of_samples(hits: Floats, trials: Floats, times: Floats, subject: NDArray[np.int64] | None) -> tuple[Estimates, float]:
-    """A ratio over samples, within which pairs are dependent, and the number of equally weighted samples behind it.
-
-    The variance is that of a ratio of sums over independent samples (Cochran 1977, Sampling Techniques, 2.11), or subjects.
-    """
-    n, square = float(trials @ times), float(trials**2 @ times)
-    if not n:
-        return Estimates(np.array(np.nan), np.array(0.0), np.array(1.0)), 0.0
-    rate, faces = float(hits @ times) / n, n * n / square
-    variance = float(((hits - rate * trials) ** 2) @ times) / (n * n)
-    size = rate * (1 - rate) / variance if variance > 0 else faces
-    estimate = Estimates(np.array(rate), np.array(float(np.clip(size, min(faces, n), n))), np.array(max(faces - 1, 1.0)))
-    if subject is not None:
-        estimate = estimate_ratio(hits * times, trials * times, subject, float(estimate.size))
-    return estimate, faces
-
-
-def _ambiguity(grouping: Grouping, votes: VoteCounts, settings: MetricSettings) -> list[Ambiguity]:
-    """Accuracy of the model, and of one rater, by how much the raters of a sample agreed."""
-    counts, pairs = votes.counts, votes.patterns.rater_pairs()
-    split = len(counts.labels)
-    agree, trials = pairs[:, range(split), range(split)].sum(axis=1), pairs.sum(axis=(1, 2))
+def _ambiguity(
+    grouping: Grouping, votes: VoteCounts, human: Mapping[tuple[Group, str], float | None], settings: MetricSettings
+) -> list[Ambiguity]:
+    """Accuracy of the model, and of one rater, by how much the raters (the other raters) of a sample agreed."""
+    counts = votes.counts
     level = agreement_levels(votes.patterns.entropy)[votes.pattern]
     rows = []
     for i, group in enumerate(counts.groups):
@@ -260,8 +206,7 @@ def _ambiguity(grouping: Grouping, votes: VoteCounts, settings: MetricSettings) 
             if votes.subject is not None:
                 estimate = estimate_ratio(counts.correct[members], counts.total[members], votes.subject[members], samples)
             low, high = (float(x) for x in estimate.limits(settings.tail))
-            unit, total = votes.pattern[members], counts.total[members]
-            weight = float(trials[unit] @ total)
+            subjects = None if votes.subject is None else len(np.unique(votes.subject[members]))
             rows.append(
                 Ambiguity(
                     stratum=name,
@@ -271,11 +216,19 @@ def _ambiguity(grouping: Grouping, votes: VoteCounts, settings: MetricSettings) 
                     model=correct / samples if samples else None,
                     low=low if samples else None,
                     high=high if samples else None,
-                    human=float(agree[unit] @ total) / weight if weight else None,
-                    status="not_estimable" if not samples else "small" if samples < settings.minimum else "ok",
+                    human=human[group, name],
+                    status=_status(samples, subjects, settings),
                 )
             )
     return rows
+
+
+def _status(samples: int, subjects: int | None, settings: MetricSettings) -> RateStatus:
+    if not samples:
+        return "not_estimable"
+    if samples < settings.minimum:
+        return "small"
+    return "few_subjects" if subjects is not None and subjects < settings.minimum_subjects else "ok"
 
 
 def duplicate_consistency(

@@ -1,16 +1,15 @@
 """Sensitivity of gaps to errors in attributes that a model inferred.
 
-Two analyses. *Probabilistic group membership*: where the inferring model gave probabilities, each sample counts for every group
-with its probability of belonging to it. *Correction for annotation error*: if a share of the annotations were wrong, regardless
-of what the image shows and of the prediction, the annotated groups would be mixtures of the true ones; inverting the mixture
-removes the dilution.
+Two analyses. *Correction for annotation error*: see `fairfer.metrics.annotation_error`. *Probabilistic group membership*: where
+the inferring model gave probabilities, each sample counts for every group with its probability of belonging to it. That dilutes
+a gap by itself: with calibrated probabilities a true gap of 0.20 may be 0.12 between most likely groups and 0.09 between
+probabilistic ones, so a smaller value is no evidence against a gap (Chen et al. 2019, FAT*).
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,11 +17,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fairfer.errors import DataError
+from fairfer.metrics.annotation_error import Correction, InferredAttributes, extremes
 from fairfer.metrics.gaps import FAVORABLE
-from fairfer.metrics.results import AnnotationSensitivity, CorrectedGap, Gap, ProbabilisticGap, Rate, WeightedRate
+from fairfer.metrics.results import AnnotationSensitivity, Gap, ProbabilisticGap, Rate, WeightedRate
 from fairfer.metrics.weighted_rates import weighted_rate
-from fairfer.stats import Estimates, estimate_ratio, resampled_sums
-from fairfer.vocabulary import UNANNOTATED, Group, Grouping, is_annotated
+from fairfer.stats import Estimates, estimate_ratio
+from fairfer.vocabulary import UNANNOTATED, Group, Grouping
 
 if TYPE_CHECKING:
     from fairfer.datasets.attributes import Attribute
@@ -30,43 +30,10 @@ if TYPE_CHECKING:
     from fairfer.metrics.metric_settings import MetricSettings
     from fairfer.metrics.subjects import RateKey
 
-ERROR_RATES = (0.0, 0.01, 0.05, 0.1, 0.2)
-"""Assumed rates of annotation error."""
-
-RESAMPLES = 1000
-_LOST = 0.05
-"""When more resamples than this lose a group entirely, the correction is not estimable."""
-
 _ROUNDED = 0.02
 """Probabilities of one sample must sum to 1 within this; they are often stored with few decimals."""
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class InferredAttributes:
-    """Attributes of an audit, and how their annotations were made.
-
-    Attributes
-    ----------
-    levels
-        Annotated levels of each attribute.
-    inferred
-        Names of the inferred ones.
-    probabilistic
-        Names of those with probabilities.
-    without_probabilities
-        Samples that count for their annotated level alone.
-    """
-
-    levels: Mapping[str, tuple[str, ...]]
-    inferred: frozenset[str]
-    probabilistic: frozenset[str]
-    without_probabilities: int
-
-    def groups(self, grouping: Grouping) -> list[Group]:
-        """The annotated groups of a grouping."""
-        return list(itertools.product(*(self.levels[name] for name in grouping)))
 
 
 def annotation_sensitivity(
@@ -95,8 +62,9 @@ def annotation_sensitivity(
     """
     if not attributes.inferred:
         return None
-    affected = [g for g in gaps if g.status == "ok" and attributes.inferred & set(g.attribute)]
-    corrected = [row for g in affected for row in _corrected(g, rates, attributes, settings, subjects)]
+    affected = [g for g in gaps if g.difference is not None and attributes.inferred & set(g.attribute)]
+    correction = Correction(attributes, settings, subjects)
+    corrected = [row for g in affected for row in correction.of(g, rates)]
     by_subject = subjects is not None
     keys = list(dict.fromkeys((r.rate, r.label) for r in rates if r.rate in FAVORABLE))
     probabilistic = [
@@ -198,134 +166,27 @@ def _weighted_rates(
             estimate = Estimates.of_weights(float(hits.sum()), float(trials.sum()), square)
             if by_subject:
                 estimate = estimate_ratio(hits, trials, weights.unit[members], float(estimate.size))
-            rows.append(weighted_rate((grouping, group, label, rate), float(trials.sum()), estimate, settings))
+            subjects = len(np.unique(weights.unit[members][trials > 0])) if by_subject else None
+            key = (grouping, group, label, rate)
+            rows.append(weighted_rate(key, float(trials.sum()), estimate, settings, subjects=subjects))
     return rows
 
 
 def _probabilistic_gap(gap: Gap, rates: Sequence[Rate], values: Mapping[RateKey, float | None]) -> ProbabilisticGap:
-    worst, best = _extremes(gap)
+    worst, best = extremes(gap)
     most_likely = {
         r.group: r.value or 0.0 for r in rates if (r.label, r.attribute, r.rate) == (gap.label, gap.attribute, gap.rate)
     }
-    low, high = (values.get((gap.attribute, g, gap.label, gap.rate)) for g in (worst, best))
+    worst_value, best_value = (values.get((gap.attribute, g, gap.label, gap.rate)) for g in (worst, best))
+    sign = FAVORABLE[gap.rate]
     return ProbabilisticGap(
         label=gap.label,
         attribute=gap.attribute,
         rate=gap.rate,
         worst=worst,
         best=best,
-        most_likely=most_likely[best] - most_likely[worst],
-        probabilistic=None if low is None or high is None else high - low,
-        worst_value=low,
-        best_value=high,
+        most_likely=sign * (most_likely[best] - most_likely[worst]) + 0.0,
+        probabilistic=None if worst_value is None or best_value is None else sign * (best_value - worst_value) + 0.0,
+        worst_value=worst_value,
+        best_value=best_value,
     )
-
-
-def error_matrix(error: float, levels: int) -> Floats:
-    """(true, annotated) probability of each annotation: correct with 1 - `error`, else each other level equally likely."""
-    if levels == 1:
-        return np.ones((1, 1))
-    matrix: Floats = np.where(np.eye(levels, dtype=bool), 1 - error, error / (levels - 1)).astype(np.float64)
-    return matrix
-
-
-def correct_counts(counts: Floats, matrix: Floats) -> Floats:
-    """(..., groups) counts by true group, from counts by annotated group: the error matrix inverted."""
-    solved: Floats = np.linalg.solve(matrix.T, counts[..., None])[..., 0].astype(np.float64)
-    return solved
-
-
-def _corrected(
-    gap: Gap,
-    rates: Sequence[Rate],
-    attributes: InferredAttributes,
-    settings: MetricSettings,
-    subjects: Mapping[Grouping, Counts] | None,
-) -> list[CorrectedGap]:
-    by_group = {
-        r.group: r
-        for r in rates
-        if (r.label, r.attribute, r.rate) == (gap.label, gap.attribute, gap.rate) and is_annotated(r.group)
-    }
-    groups = attributes.groups(gap.attribute)
-    hits = np.array([by_group[g].numerator or 0 for g in groups], float)
-    trials = np.array([by_group[g].denominator or 0 for g in groups], float)
-    extremes = _extremes(gap)
-    worst, best = (groups.index(g) for g in extremes)
-    cells = np.concatenate([hits, trials - hits])
-    generator = settings.stream(gap.attribute, gap.label, gap.rate, "corrected")
-    of_subjects = None if subjects is None else _subject_cells(gap, subjects[gap.attribute], groups)
-    resampled = _resampled(cells, of_subjects, generator)
-    rows = []
-    for error in ERROR_RATES:
-        matrix: Floats = np.ones((1, 1))
-        for name in gap.attribute:
-            own = error_matrix(error if name in attributes.inferred else 0.0, len(attributes.levels[name]))
-            matrix = np.kron(matrix, own).astype(np.float64)
-        difference = _difference(cells, matrix, worst, best)
-        again = _difference(resampled, matrix, worst, best)
-        estimable = again[np.isfinite(again)]
-        ok = bool(np.isfinite(difference)) and len(estimable) >= (1 - _LOST) * RESAMPLES
-        low, high = np.quantile(estimable, [settings.tail, 1 - settings.tail]) if ok else (np.nan, np.nan)
-        rows.append(
-            CorrectedGap(
-                label=gap.label,
-                attribute=gap.attribute,
-                rate=gap.rate,
-                worst=extremes[0],
-                best=extremes[1],
-                error=error,
-                difference=float(difference) if ok else None,
-                low=float(low) if ok else None,
-                high=float(high) if ok else None,
-                status="ok" if ok else "not_estimable",
-            )
-        )
-    return rows
-
-
-def _extremes(gap: Gap) -> tuple[Group, Group]:
-    """The worst and the best group; the first two where all rates are equal."""
-    if gap.worst is None or gap.best is None or gap.worst == gap.best:
-        return gap.groups[0], gap.groups[1]
-    return gap.worst, gap.best
-
-
-def _subject_cells(gap: Gap, counts: Counts, groups: Sequence[Group]) -> Floats:
-    """(subjects, 2 groups) hits, then misses, of each subject in each group."""
-    hits, trials = counts.fraction(gap.rate, gap.label)
-    where = np.array([groups.index(g) if g in groups else -1 for g in counts.groups])[counts.group]
-    used = (where >= 0) & (trials > 0)
-    subject = np.unique(counts.unit[used], return_inverse=True)[1]
-    table = np.zeros((int(subject.max()) + 1, 2 * len(groups)))
-    np.add.at(table, (subject, where[used]), hits[used])
-    np.add.at(table, (subject, len(groups) + where[used]), (trials - hits)[used])
-    return table
-
-
-def _resampled(cells: Floats, subjects: Floats | None, generator: np.random.Generator) -> Floats:
-    """(resamples, 2 groups) hits and misses of resampled samples, or subjects.
-
-    Each group gets half a sample (or subject of the usual size) of hits and half a one of misses in addition: a group without
-    a miss is not certain to have none.
-    """
-    if subjects is None:
-        return resampled_sums(np.eye(len(cells)), RESAMPLES, generator, cells + 0.5, int(cells.sum()))
-    groups = len(cells) // 2
-    size = np.maximum(subjects[:, :groups] + subjects[:, groups:], 0)
-    usual = size.sum(axis=0) / np.maximum((size > 0).sum(axis=0), 1)
-    rows = np.concatenate([subjects, np.diag(np.concatenate([usual, usual]))])
-    weights = np.concatenate([np.ones(len(subjects)), np.full(len(cells), 0.5)])
-    return resampled_sums(rows, RESAMPLES, generator, weights, len(subjects))
-
-
-def _difference(cells: Floats, matrix: Floats, worst: int, best: int) -> Floats:
-    """Best minus worst of the groups' corrected rates; NaN where either group would be empty."""
-    split = cells.shape[-1] // 2
-    hits, misses = correct_counts(cells[..., :split], matrix), correct_counts(cells[..., split:], matrix)
-    # A negative count is noise and is set to 0, but a group that would be empty cannot be estimated.
-    hits, misses = np.maximum(hits, 0), np.maximum(misses, 0)
-    total = hits + misses
-    rate = np.divide(hits, total, out=np.full(hits.shape, np.nan), where=total >= 1)
-    difference: Floats = rate[..., best] - rate[..., worst]
-    return difference

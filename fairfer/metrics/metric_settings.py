@@ -23,12 +23,15 @@ class MetricSettings:
         Confidence level of every interval and bound.
     permutations, seed
         Number of permutations of each test, and random seed.
+    minimum_subjects
+        Where several samples show one subject: a rate with fewer subjects in its denominator takes part in no comparison.
     """
 
     minimum: int
     confidence: float
     permutations: int
     seed: int
+    minimum_subjects: int = 10
 
     @property
     def tail(self) -> float:

@@ -35,7 +35,12 @@ def overall_rates(task: Task) -> tuple[str, ...]:
 
 
 def compute_rates(
-    counts: Mapping[Grouping, Counts], task: Task, minimum: int, confidence: float, subjects: SubjectEstimates | None = None
+    counts: Mapping[Grouping, Counts],
+    task: Task,
+    minimum: int,
+    confidence: float,
+    subjects: SubjectEstimates | None = None,
+    minimum_subjects: int = 1,
 ) -> list[Rate]:
     """Every rate of every group: first those over all labels, then those of each label.
 
@@ -53,6 +58,8 @@ def compute_rates(
         independent trials and have no interval.
     subjects
         Estimates by subject, whose intervals replace those of independent samples.
+    minimum_subjects
+        Number of subjects in the denominator below which a rate has ``few_subjects``.
 
     Returns
     -------
@@ -65,7 +72,7 @@ def compute_rates(
         *_overall(table, values, keys, task, minimum, confidence),
         *_per_label(table, values, keys, minimum, confidence),
     ]
-    return rates if subjects is None else subjects.applied(rates, confidence)
+    return rates if subjects is None else subjects.applied(rates, confidence, minimum_subjects)
 
 
 def label_counts(counts: Mapping[Grouping, Counts]) -> list[LabelCount]:

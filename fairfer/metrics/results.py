@@ -11,13 +11,18 @@ from typing import Literal
 from fairfer.schema import Strict
 from fairfer.vocabulary import Group, Grouping, Status, group_name
 
-RateStatus = Literal["ok", "small", "not_estimable", "empty"]
-"""``small``: denominator below the minimum; ``not_estimable``: denominator 0; ``empty``: no sample in the group."""
+RateStatus = Literal["ok", "small", "few_subjects", "not_estimable", "empty"]
+"""
+``small``: denominator below the minimum; ``few_subjects``: enough samples, of fewer subjects than the minimum;
+``not_estimable``: denominator 0; ``empty``: no sample in the group.
+"""
 
 DifferenceStatus = Literal["ok", "too_few_groups", "no_variation"]
 """``no_variation``: hits are so many, or so few, that no outcome with these numbers would be significant."""
 
-ExclusionReason = Literal["small", "not_estimable", "empty", "unannotated"]
+ExclusionReason = Literal["small", "few_subjects", "not_estimable", "empty", "unannotated"]
+
+CorrectionScenario = Literal["as_annotated", "validation", "all_groups", "worst_only", "best_only"]
 
 ScoreMetricName = Literal["auroc", "average_precision", "brier_score", "expected_calibration_error"]
 ScoreStatus = Literal["ok", "small", "not_estimable", "unbounded_scores"]
@@ -78,6 +83,28 @@ class Confusion(Strict):
     status: RateStatus
 
 
+class UnsupportedCount(Strict):
+    """Samples of one group whose true label is not among the model's output classes, and how the audit counted them.
+
+    Attributes
+    ----------
+    label
+        The label of the dataset.
+    counted_as
+        The label that they were merged into; ``None`` where they were excluded.
+    predicted
+        The answer: a label, or `fairfer.vocabulary.NO_ANSWER`. ``None`` for multi-label data, where `count` is the number of
+        samples with the label.
+    """
+
+    attribute: Grouping
+    group: Group
+    label: str
+    counted_as: str | None
+    predicted: str | None
+    count: int
+
+
 class ScoreHistogram(Strict):
     """Scores of one label in one group, in the bins of `fairfer.metrics.score_bins`; empty bins are omitted."""
 
@@ -123,8 +150,9 @@ class ReliabilityBin(Strict):
 class Rate(Strict):
     """One rate of one group, with its numerator and denominator.
 
-    Where several samples show one subject, ``effective_size`` is the number of independent samples with the same precision and
-    ``degrees_of_freedom`` those of its variance; ``None`` where every sample counts as a subject of its own.
+    Where several samples show one subject, ``subjects`` is their number in the denominator, ``effective_size`` the number of
+    independent samples with the same precision, ``degrees_of_freedom`` those of its variance, and ``largest_share`` the share
+    of the denominator that the subject with the most has; ``None`` where every sample counts as a subject of its own.
     """
 
     label: str
@@ -139,6 +167,8 @@ class Rate(Strict):
     status: RateStatus
     effective_size: float | None = None
     degrees_of_freedom: float | None = None
+    subjects: int | None = None
+    largest_share: float | None = None
 
 
 class ExcludedGroup(Strict):
@@ -244,25 +274,32 @@ class GroupValue(Strict):
 class StandardizedGap(Strict):
     """A gap between directly standardized rates: every group has the same mix of labels and of the ``--standardize`` columns.
 
-    ``unstandardized`` is the gap between the same groups over the same samples before that. Only strata in which every group
-    has samples take part: ``strata`` of them, with the share ``covered_share`` of the samples.
+    Only strata in which every group has samples take part: ``strata`` of them, with the share ``covered_share`` of the samples.
+    ``unstandardized`` and ``standardized`` are the gap between ``worst`` and ``best`` of `Gap` over these samples, before and
+    after: negative where the order of these two groups reverses. ``change`` is the second minus the first, with a confidence
+    interval of its own. ``worst``, ``best`` and ``difference`` are those of the largest standardized gap of all groups, and
+    ``p``, ``q``, ``low`` and ``high`` belong to it.
     """
 
     label: str
     attribute: Grouping
     rate: str
+    strata: int
+    covered_share: float
+    unstandardized: float | None
+    standardized: float | None
+    change: float | None
+    change_low: float | None
+    change_high: float | None
     worst: Group | None
     best: Group | None
     difference: float | None
-    unstandardized: float | None
     expected_by_chance: float | None
     p: float | None
     q: float | None
     low: float | None
     high: float | None
-    strata: int
-    covered_share: float
-    status: Literal["ok", "too_few_groups", "no_common_strata"]
+    status: Literal["ok", "too_few_groups", "no_common_strata", "no_variation"]
     groups: list[GroupValue]
 
 
@@ -317,12 +354,15 @@ class HumanAgreement(Strict):
     """What raters' votes show about the labels.
 
     ``weighted`` are the model's rates with every vote counted instead of one label per sample. ``human`` are the rates of one
-    rater, with the majority of the others as the truth. ``independent`` is false when duplicates of an image carry copied
+    rater, with the majority of the others as the truth. In the groupings ``leave_one_out`` the votes of the others alone decide
+    which faces take part; elsewhere the dataset selected them with the vote of that rater too, so that agreement is
+    overestimated. ``independent`` is false when duplicates of an image carry copied
     votes, which makes their agreement meaningless.
     """
 
     samples: int
     raters: int
+    leave_one_out: list[Grouping]
     weighted: list[WeightedRate]
     human: list[WeightedRate]
     ambiguity: list[Ambiguity]
@@ -333,8 +373,8 @@ class HumanAgreement(Strict):
 class ProbabilisticGap(Strict):
     """A gap between most-likely groups beside the same gap with probabilistic group membership.
 
-    ``most_likely`` and ``probabilistic`` are best minus worst, of the groups of the plain gap in that order: negative when the
-    order reverses.
+    ``most_likely`` and ``probabilistic`` are of the groups of the plain gap, and positive like its ``difference``; negative
+    where the order of these groups reverses. ``worst_value`` and ``best_value`` are their rates with probabilistic membership.
     """
 
     label: str
@@ -349,14 +389,20 @@ class ProbabilisticGap(Strict):
 
 
 class CorrectedGap(Strict):
-    """A gap corrected for an assumed rate of annotation error; signed as `ProbabilisticGap`."""
+    """A gap corrected for errors of the model that inferred the groups; signed as `ProbabilisticGap`.
+
+    ``scenario`` is ``as_annotated``; ``validation``: corrected by the confusion matrix of a validation sample; or one of
+    ``all_groups``, ``worst_only``, ``best_only``: the share ``error`` of the faces that belong to these groups is annotated
+    wrongly. An interval allows for the sampling error of the faces, and of the validation sample.
+    """
 
     label: str
     attribute: Grouping
     rate: str
     worst: Group
     best: Group
-    error: float
+    scenario: CorrectionScenario
+    error: float | None
     difference: float | None
     low: float | None
     high: float | None
@@ -365,6 +411,8 @@ class CorrectedGap(Strict):
 
 class AnnotationSensitivity(Strict):
     """How sensitive the gaps are to errors of the model that inferred the groups.
+
+    ``corrected`` has for each gap the one as annotated, then that corrected by a validation sample, or scenarios.
 
     ``without_probabilities`` counts samples that count for their annotated group alone.
     """

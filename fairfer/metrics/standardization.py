@@ -3,7 +3,8 @@
 The images of one group may be more ambiguous than those of another, or show older people. The directly standardized rate of
 a group is the mean of its rates within strata, weighted by how common each stratum is among all the groups compared: sum of
 weight x rate. A stratum is one true label and one combination of values of the columns; for a TPR
-the label is fixed already. This is a comparison at equal distributions, not a causal statement.
+the label is fixed already. What standardization changes is itself estimated, with an interval (`fairfer.stats.standardized`).
+This is a comparison at equal distributions, not a causal statement.
 """
 
 from __future__ import annotations
@@ -14,14 +15,20 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from fairfer.metrics.gaps import FAVORABLE, with_adjusted_p
+from fairfer.metrics.gaps import FAVORABLE
 from fairfer.metrics.results import Gap, GroupValue, StandardizedGap
 from fairfer.stats import (
     Estimates,
-    PermutationResult,
+    ParametricTest,
+    PermutationTest,
+    ResolvedTest,
+    StratifiedTest,
+    Units,
+    change_by_standardization,
     gap_bounds,
-    parametric_gap_test,
-    stratified_permutation_test,
+    resolve,
+    satterthwaite,
+    shrunk_rates,
     variance_by_subjects,
 )
 
@@ -66,74 +73,76 @@ def standardized_gaps(gaps: Sequence[Gap], strata: Strata, settings: MetricSetti
     Returns
     -------
     list of StandardizedGap
-        With p-values adjusted within their own family.
+        They are one family of tests (see `fairfer.stats.resolve`).
     """
-    return with_adjusted_p([_standardized(g, strata, settings) for g in gaps if g.rate != "coverage"])
+    pairs = [_standardized(g, strata, settings) for g in gaps if g.rate != "coverage"]
+    tests = [test for _, test in pairs if test is not None]
+    resolved = iter(resolve(tests, permutations=settings.permutations, confidence=settings.confidence))
+    return [row if test is None else _with_result(row, next(resolved)) for row, test in pairs]
 
 
-def _standardized(gap: Gap, strata: Strata, settings: MetricSettings) -> StandardizedGap:
-    if gap.status != "ok":
-        return _none(gap, "too_few_groups")
+def _with_result(row: StandardizedGap, resolved: ResolvedTest) -> StandardizedGap:
+    # A lower bound above 0 beside a gap that is not significant would be a contradiction.
+    low = row.low if resolved.significant else None
+    status = "no_variation" if resolved.p is None else "ok"
+    result = {"expected_by_chance": resolved.expected, "p": resolved.p, "q": resolved.q, "low": low, "status": status}
+    return row.model_copy(update=result)
+
+
+def _standardized(gap: Gap, strata: Strata, settings: MetricSettings) -> tuple[StandardizedGap, PermutationTest | None]:
+    """The row without the result of its test, and the test; ``None`` where nothing can be tested."""
+    if gap.worst is None or gap.best is None:
+        return _none(gap, "too_few_groups"), None
     table = _StratumTable.of(gap, strata)
     hits, trials = table.hits, table.trials
     common = np.asarray((trials > 0).all(axis=1))
     everything = trials.sum()
     if not common.any():
-        return _none(gap, "no_common_strata")
+        return _none(gap, "no_common_strata"), None
     hits, trials = hits[common], trials[common]
     weights = trials.sum(axis=1) / trials.sum()
     clustered = table.variance(common, weights) if strata.subject is not None else None
     estimates, error = _estimates(hits, trials, weights, clustered)
     value, sign = estimates.rate, FAVORABLE[gap.rate]
     worst, best = int(np.argmin(sign * value)), int(np.argmax(sign * value))
-    permuted = _permuted(gap, hits, trials, weights, settings, None if clustered is None else (estimates, error))
+    generator = settings.stream(gap.attribute, gap.label, gap.rate, "adjusted")
+    test: PermutationTest = (
+        StratifiedTest(hits, trials, weights, generator)
+        if clustered is None
+        else ParametricTest(estimates.rate, error, estimates.degrees_of_freedom, generator)
+    )
     low, high = gap_bounds(estimates, settings.confidence)
     below, above = estimates.limits(settings.tail)
-    return StandardizedGap(
+    pair = tuple(gap.groups.index(g) for g in ((gap.best, gap.worst) if sign > 0 else (gap.worst, gap.best)))
+    changed = change_by_standardization(
+        hits, trials, (pair[0], pair[1]), settings.tail, table.units(common) if strata.subject is not None else None
+    )
+    row = StandardizedGap(
         label=gap.label,
         attribute=gap.attribute,
         rate=gap.rate,
+        strata=len(hits),
+        covered_share=float(trials.sum() / everything),
+        unstandardized=changed.plain,
+        standardized=changed.standardized,
+        change=changed.change,
+        change_low=changed.low,
+        change_high=changed.high,
         worst=gap.groups[worst],
         best=gap.groups[best],
         difference=float(np.ptp(value)),
-        unstandardized=float(np.ptp(hits.sum(axis=0) / trials.sum(axis=0))),
-        expected_by_chance=permuted.expected,
-        p=permuted.p,
+        expected_by_chance=None,
+        p=None,
         q=None,
         low=float(low),
         high=float(high),
-        strata=len(hits),
-        covered_share=float(trials.sum() / everything),
         status="ok",
         groups=[
             GroupValue(group=g, value=float(v), low=float(a), high=float(b))
             for g, v, a, b in zip(gap.groups, value, below, above, strict=True)
         ],
     )
-
-
-def _permuted(
-    gap: Gap,
-    hits: Integers,
-    trials: Integers,
-    weights: Floats,
-    settings: MetricSettings,
-    clustered: tuple[Estimates, Floats] | None,
-) -> PermutationResult:
-    generator = settings.stream(gap.attribute, gap.label, gap.rate, "adjusted")
-    if clustered is None:
-        return stratified_permutation_test(
-            hits, trials, weights, permutations=settings.permutations, generator=generator, confidence=settings.confidence
-        )
-    estimates, error = clustered
-    return parametric_gap_test(
-        estimates.rate,
-        error,
-        estimates.degrees_of_freedom,
-        permutations=settings.permutations,
-        generator=generator,
-        confidence=settings.confidence,
-    )
+    return row, test
 
 
 def _none(gap: Gap, status: Literal["too_few_groups", "no_common_strata"]) -> StandardizedGap:
@@ -141,17 +150,21 @@ def _none(gap: Gap, status: Literal["too_few_groups", "no_common_strata"]) -> St
         label=gap.label,
         attribute=gap.attribute,
         rate=gap.rate,
+        strata=0,
+        covered_share=0.0,
+        unstandardized=None,
+        standardized=None,
+        change=None,
+        change_low=None,
+        change_high=None,
         worst=None,
         best=None,
         difference=None,
-        unstandardized=None,
         expected_by_chance=None,
         p=None,
         q=None,
         low=None,
         high=None,
-        strata=0,
-        covered_share=0.0,
         status=status,
         groups=[],
     )
@@ -193,6 +206,14 @@ class _StratumTable:
         stratum = (np.cumsum(occurs) - 1)[stratum]
         return cls(table[0][occurs], table[1][occurs], stratum, group, subject, hits[used], trials[used])
 
+    def units(self, common: np.ndarray) -> Units:
+        """The units in the common strata, which are numbered anew."""
+        used = common[self.stratum]
+        number = np.cumsum(common) - 1
+        return Units(
+            number[self.stratum[used]], self.group[used], self.subject[used], self.unit_hits[used], self.unit_trials[used]
+        )
+
     def variance(self, common: np.ndarray, weights: Floats) -> tuple[Floats, Floats]:
         """(groups,) variance of the standardized rates over subjects, and its degrees of freedom."""
         units = (self.stratum, self.group, self.subject, self.unit_hits, self.unit_trials)
@@ -215,18 +236,21 @@ def _estimates(
 ) -> tuple[Estimates, Floats]:
     """Standardized rates with the number of trials of the same precision, and their standard errors.
 
-    The variance within a stratum is that of the group's own rate there, shrunk toward that of all groups by two trials: a group
-    with two samples in a stratum, both classified correctly, is not certain to have a rate of 1. With subjects it is their
-    variance, where that is larger.
+    The variance within a stratum is that of the group's own rate there, shrunk toward that of all groups by two trials. With
+    subjects it is their variance, where that is larger. A stratum with few trials and a large weight has an uncertain variance,
+    so that several strata have the degrees of freedom of Satterthwaite (1946).
     """
     rate = weights @ (hits / trials)
-    pooled = (hits.sum(axis=1, keepdims=True) + 0.5) / (trials.sum(axis=1, keepdims=True) + 1)
-    own = (hits + 2 * pooled) / (trials + 2)
-    variance = weights**2 @ (own * (1 - own) / trials)
+    own = shrunk_rates(hits, trials)
+    parts = weights[:, None] ** 2 * own * (1 - own) / trials
+    variance = parts.sum(axis=0)
     middle = weights @ own
     degrees_of_freedom = np.full(rate.shape, np.inf)
+    if len(hits) > 1:  # one stratum gives the plain rate, of which the interval allows for the uncertain variance itself
+        of_groups = zip(variance, parts.T, (trials - 1).T, strict=True)
+        degrees_of_freedom = np.array([satterthwaite(float(v), part, df) for v, part, df in of_groups])
     if clustered is not None:
-        variance, degrees_of_freedom = np.maximum(variance, clustered[0]), clustered[1]
+        variance, degrees_of_freedom = np.maximum(variance, clustered[0]), np.minimum(degrees_of_freedom, clustered[1])
     # With one stratum this is its own number of trials.
     size = middle * (1 - middle) / variance
     return Estimates(rate, size, degrees_of_freedom), np.sqrt(variance)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,15 +33,19 @@ class SubjectEstimates:
         By grouping; a unit is a subject.
     estimates
         By grouping, group, label and rate; each of shape ().
+    largest_shares
+        By the same: share of the trials that the subject with the most has.
     """
 
     counts: Mapping[Grouping, Counts]
     estimates: Mapping[RateKey, Estimates]
+    largest_shares: Mapping[RateKey, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, counts: Mapping[Grouping, Counts], task: Task, seed: int) -> SubjectEstimates:
         """Estimates from counts by subject."""
         estimates: dict[RateKey, Estimates] = {}
+        shares: dict[RateKey, float] = {}
         for grouping, of_grouping in counts.items():
             rates = [(r, label) for label in of_grouping.labels for r in LABEL_PROPORTIONS]
             rates += [(r, ALL) for r in (ACCURACY[task], "coverage")]
@@ -53,28 +57,45 @@ class SubjectEstimates:
                 name = f"{seed}/{grouping_name(grouping)}/{group_name(group)}/people"
                 generator = np.random.default_rng(list(name.encode()))
                 estimate = estimate_by_subjects(hits[members], trials[members], generator=generator)
+                largest = trials[members].max(axis=0, initial=0) / np.maximum(trials[members].sum(axis=0), 1)
                 for j, (rate, label) in enumerate(rates):
                     estimates[grouping, group, label, rate] = Estimates(
                         estimate.rate[j], estimate.size[j], estimate.degrees_of_freedom[j]
                     )
-        return cls(counts, estimates)
+                    shares[grouping, group, label, rate] = float(largest[j])
+        return cls(counts, estimates, shares)
 
-    def applied(self, rates: Sequence[Rate], confidence: float) -> list[Rate]:
-        """Rates with the intervals, effective sizes and degrees of freedom of subjects; ``None`` for rates without estimate."""
+    def applied(self, rates: Sequence[Rate], confidence: float, minimum: int = 1) -> list[Rate]:
+        """Rates with the intervals, effective sizes, degrees of freedom and number of subjects.
+
+        Parameters
+        ----------
+        rates
+            Of independent samples. Those without an estimate by subject lose their interval.
+        confidence
+            Of the intervals.
+        minimum
+            A rate of fewer subjects has the status ``few_subjects``.
+        """
         missing = Estimates(np.array(np.nan), np.array(0.0), np.array(np.inf))
         stacked = stack([self.estimates.get((r.attribute, r.group, r.label, r.rate), missing) for r in rates])
         low, high = stacked.limits((1 - confidence) / 2)
-        columns = (low, high, stacked.size, stacked.degrees_of_freedom)
-        names = ("low", "high", "effective_size", "degrees_of_freedom")
-        return [
-            rate.model_copy(
-                update={
-                    name: float(column[i]) if stacked.size[i] > 0 and np.isfinite(column[i]) else None
-                    for name, column in zip(names, columns, strict=True)
-                }
+        largest = np.array([self.largest_shares.get((r.attribute, r.group, r.label, r.rate), np.nan) for r in rates])
+        columns = (low, high, stacked.size, stacked.degrees_of_freedom, largest)
+        names = ("low", "high", "effective_size", "degrees_of_freedom", "largest_share")
+        behind = subjects_behind(self.counts, rates)
+        applied = []
+        for i, rate in enumerate(rates):
+            update: dict[str, object] = {
+                name: float(column[i]) if stacked.size[i] > 0 and np.isfinite(column[i]) else None
+                for name, column in zip(names, columns, strict=True)
+            }
+            subjects = behind[rate.attribute, rate.group, rate.label, rate.rate]
+            few = rate.status == "ok" and subjects < minimum
+            applied.append(
+                rate.model_copy(update={**update, "subjects": subjects, **({"status": "few_subjects"} if few else {})})
             )
-            for i, rate in enumerate(rates)
-        ]
+        return applied
 
     def test(
         self, grouping: Grouping, groups: Sequence[Group], rate: str, label: str, generator: np.random.Generator
@@ -87,6 +108,25 @@ class SubjectEstimates:
         member = number[counts.group]
         used = (member >= 0) & (trials > 0)
         return SubjectTest(member[used], counts.unit[used], hits[used], trials[used], generator)
+
+
+def subjects_behind(counts: Mapping[Grouping, Counts], rates: Sequence[Rate]) -> dict[RateKey, int]:
+    """Number of subjects with samples in the denominator of each rate.
+
+    Parameters
+    ----------
+    counts
+        By grouping; a unit is a subject.
+    rates
+        Of these groupings. An F1 averaged over labels has the samples with a known label as its denominator.
+    """
+    numbers: dict[RateKey, int] = {}
+    for grouping, label, rate in dict.fromkeys((r.attribute, r.label, r.rate) for r in rates):
+        of_grouping = counts[grouping]
+        trials = of_grouping.judged if rate in ("macro-F1", "weighted macro-F1") else of_grouping.fraction(rate, label)[1]
+        subjects = np.bincount(of_grouping.group[trials > 0], minlength=len(of_grouping.groups))
+        numbers |= {(grouping, g, label, rate): int(n) for g, n in zip(of_grouping.groups, subjects, strict=True)}
+    return numbers
 
 
 def number_subjects(names: pd.Series) -> np.ndarray:

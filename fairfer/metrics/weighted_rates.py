@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 
 def weighted_rate(
-    key: RateKey, weight: float, estimate: Estimates, settings: MetricSettings, faces: float | None = None
+    key: RateKey,
+    weight: float,
+    estimate: Estimates,
+    settings: MetricSettings,
+    faces: float | None = None,
+    subjects: int | None = None,
 ) -> WeightedRate:
     """The row of one rate of one group.
 
@@ -29,12 +34,16 @@ def weighted_rate(
         Minimum and confidence.
     faces
         Number of equally weighted samples that is compared with the minimum; the effective size when not given.
+    subjects
+        Number of subjects behind the rate, where several samples show one.
     """
     grouping, group, label, rate = key
     low, high = (float(x) for x in estimate.limits(settings.tail))
     estimable = weight > 0
     size = float(estimate.size) if faces is None else faces
     status: RateStatus = "not_estimable" if not estimable else "small" if size < settings.minimum else "ok"
+    if status == "ok" and subjects is not None and subjects < settings.minimum_subjects:
+        status = "few_subjects"
     return WeightedRate(
         label=label,
         attribute=grouping,

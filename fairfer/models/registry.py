@@ -11,8 +11,10 @@ from typing import cast
 
 from fairfer import plugins
 from fairfer.errors import ModelError, did_you_mean
-from fairfer.labels import LabelSpace
-from fairfer.models.model import Model, model_task
+from fairfer.models.boundary import declaration
+from fairfer.models.foreign_code import foreign_code
+from fairfer.models.identity import Origin, remember_origin
+from fairfer.models.model import Model
 
 MODELS = "fairfer.models"
 """Entry-point group of registered names, such as ``deepface``."""
@@ -55,7 +57,7 @@ def load_model(spec: str, **options: str) -> Model:
             raise ModelError(message)
         return _validated(_call(plugins.load(schemes[scheme], "model scheme"), spec, target, options=options), spec)
     if colon and "." not in target.removesuffix(".") and "/" not in spec and "\\" not in spec:
-        return _validated(_import(spec, scheme, target, options), spec)
+        return _validated(_import(spec, scheme, target, options), spec, Origin(scheme, target, options))
     if Path(spec).suffix == ".toml":
         message = f"model {spec!r} looks like the description of an ONNX graph; write onnx:{spec}"
         raise ModelError(message)
@@ -92,7 +94,8 @@ def _import(spec: str, module: str, attribute: str, options: Mapping[str, str]) 
         message = f"model {spec!r} is not an import path; write package.module:attribute"
         raise ModelError(message)
     try:
-        imported = importlib.import_module(module)
+        with foreign_code(f"model {spec!r}"):
+            imported = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or not (module == error.name or module.startswith(error.name + ".")):
             message = f"model {spec!r}: {module} needs the package {error.name!r}, which is not installed; install it"
@@ -121,7 +124,9 @@ def _call(factory: object, spec: str, *arguments: str, options: Mapping[str, str
         raise ModelError(message)
     _check_options(factory, spec, len(arguments), options)
     try:
-        return factory(*arguments, **options)
+        with foreign_code(f"model {spec!r}"):
+            made: object = factory(*arguments, **options)
+            return made
     except ImportError as error:
         message = f"model {spec!r} needs a package that is not installed ({error}); install it"
         raise ModelError(message) from error
@@ -153,25 +158,9 @@ def _check_options(factory: Callable[..., object], spec: str, positional: int, o
             raise ModelError(message)
 
 
-def _validated(candidate: object, spec: str) -> Model:
+def _validated(candidate: object, spec: str, origin: Origin | None = None) -> Model:
     """The candidate, when it has all that a model needs."""
-    missing = [n for n in ("name", "version", "labels", "predict") if not hasattr(candidate, n)]
-    if missing:
-        message = f"model {spec!r} is of type {type(candidate).__name__} and has no {', '.join(missing)}; see fairfer.Model"
-        raise ModelError(message)
-    model = cast("Model", candidate)
-    for name, kind, expected in (
-        ("name", str, "text"),
-        ("version", str, "text"),
-        ("labels", LabelSpace, "a fairfer.LabelSpace"),
-    ):
-        value = getattr(model, name)
-        if not isinstance(value, kind) or not value:
-            message = f"model {spec!r}: its {name} must be {expected}, not {value!r}; see fairfer.Model"
-            raise ModelError(message)
-    predict: object = model.predict
-    if not callable(predict):
-        message = f"model {spec!r}: its predict must be a method, not {predict!r}; see fairfer.Model"
-        raise ModelError(message)
-    model_task(model)
-    return model
+    if origin is not None:
+        remember_origin(candidate, origin)
+    declaration(candidate, spec)
+    return cast("Model", candidate)

@@ -8,8 +8,7 @@ run that was never interrupted.
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +16,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from fairfer.datasets.dataset import Dataset, digest_lines
+from fairfer.datasets.dataset import Dataset
 from fairfer.datasets.images import Picture, UnreadableImageError, digest_bytes
-from fairfer.errors import ModelError, UsageError
-from fairfer.models.model import BATCH_SIZE, Model, Prediction, model_task
+from fairfer.errors import UsageError
+from fairfer.files import mark_finished, mark_unfinished
+from fairfer.models.boundary import CheckedModel, Declaration
+from fairfer.models.model import Model, Prediction
 from fairfer.predictions import run_folder
 from fairfer.predictions.predictions import Predictions
 from fairfer.predictions.run_folder import RunInfo
-from fairfer.vocabulary import SCORE_PREFIX, STATUSES
+from fairfer.vocabulary import SCORE_PREFIX
 
 
 def predict(
@@ -34,6 +35,7 @@ def predict(
     *,
     overwrite: bool = False,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+    on_reuse: Callable[[int, int], object] | None = None,
 ) -> Predictions:
     """Ask a model about every image of a dataset.
 
@@ -49,6 +51,8 @@ def predict(
         Discard predictions of another model or of other images in `run` instead of refusing.
     progress
         Wraps the iterable of parts, for example ``tqdm.tqdm``.
+    on_reuse
+        Called with the number of answers that `run` already held, and the number of samples.
 
     Returns
     -------
@@ -62,7 +66,7 @@ def predict(
     UsageError
         When there are images and no model, or a model and no images.
     ModelError
-        When the model returns a wrong number of answers or scores, or has no answer for any image.
+        When the model breaks its contract, tries to end the program, or has no answer for any image.
     """
     argument: object = dataset
     if not isinstance(argument, Dataset):
@@ -77,22 +81,68 @@ def predict(
     if dataset.images is None:
         message = f"{dataset.name} is a table without images, so model {model.name} cannot be used; leave the model out"
         raise UsageError(message)
-    info = _run_info(model, dataset)
+    checked = CheckedModel(model)
+    info = _run_info(checked.declared, dataset)
     if folder is not None:
         run_folder.open_run(folder, info, overwrite=overwrite)
+    stored = _Stored(folder, info)
     tables = []
     ids = [str(i) for i in dataset.samples.index]
     size = run_folder.PART_SIZE
     for index in progress(range(run_folder.part_count(len(dataset)))):
         part_ids = ids[index * size : (index + 1) * size]
-        path = None if folder is None else run_folder.part_path(folder, index)
-        table = None if path is None else run_folder.read_part(path, info.digest)
-        if table is None or table.column("sample_id").to_pylist() != part_ids:
-            table = _predict_part(dataset, model, part_ids)
-            if path is not None:
-                run_folder.write_part(path, table, info.digest)
+        table = stored.read(index, part_ids)
+        if table is None:
+            stored.mark()
+            table = _predict_part(dataset, checked, part_ids)
+            stored.write(index, table)
         tables.append(table)
+    stored.close()
+    if folder is not None and on_reuse is not None:
+        on_reuse(stored.reused, len(dataset))
     return Predictions.from_parts(info, tables)
+
+
+@dataclass
+class _Stored:
+    """Answers in a run folder; nothing without a folder.
+
+    Attributes
+    ----------
+    folder, info
+        The run.
+    reused
+        Number of answers that were read.
+    """
+
+    folder: Path | None
+    info: RunInfo
+    reused: int = 0
+
+    def read(self, index: int, ids: Sequence[str]) -> pa.Table | None:
+        """The answers of a part, if they are those for these samples."""
+        if self.folder is None:
+            return None
+        table = run_folder.read_part(run_folder.part_path(self.folder, index), self.info.digest)
+        if table is None or table.column("sample_id").to_pylist() != list(ids):
+            return None
+        self.reused += len(ids)
+        return table
+
+    def mark(self) -> None:
+        """Mark the run as unfinished before the model is asked: it may end this process."""
+        if self.folder is not None:
+            mark_unfinished(self.folder)
+
+    def write(self, index: int, table: pa.Table) -> None:
+        """Store the answers of a part."""
+        if self.folder is not None:
+            run_folder.write_part(run_folder.part_path(self.folder, index), table, self.info.digest)
+
+    def close(self) -> None:
+        """Remove the mark, unless the folder has an audit: that one is not of these answers."""
+        if self.folder is not None and not (self.folder / "audit.json").exists():
+            mark_finished(self.folder)
 
 
 def _store_recorded(dataset: Dataset, run: Path | None, *, overwrite: bool) -> Predictions:
@@ -106,13 +156,12 @@ def _store_recorded(dataset: Dataset, run: Path | None, *, overwrite: bool) -> P
     return Predictions.read(run)
 
 
-def _run_info(model: Model, dataset: Dataset) -> RunInfo:
-    options = {str(k): str(v) for k, v in dict(getattr(model, "options", {})).items()} | _code_digest(model)
+def _run_info(model: Declaration, dataset: Dataset) -> RunInfo:
     return RunInfo(
         model=model.name,
         version=model.version,
-        options=dict(sorted(options.items())),
-        task=model_task(model),
+        options=dict(sorted(model.options.items())),
+        task=model.task,
         label_space=model.labels.name,
         labels=list(model.labels.labels),
         spellings=list(model.labels.spellings),
@@ -121,30 +170,18 @@ def _run_info(model: Model, dataset: Dataset) -> RunInfo:
     )
 
 
-def _code_digest(model: Model) -> dict[str, str]:
-    """Digest of the files that define the model, so that answers of code that has changed since are not reused."""
-    file = getattr(sys.modules.get(type(model).__module__), "__file__", None)
-    files = getattr(model, "files", [file] if file else [])
-    try:
-        digests = [digest_bytes(Path(f).read_bytes()) for f in files]
-    except OSError:  # for example a module in a zip archive: only the model's own version is left
-        return {}
-    if len(digests) > 1:
-        digests = [digest_lines(digests)]
-    return {"code": digests[0][:16]} if digests else {}
-
-
 @dataclass(frozen=True)
 class _Image:
-    """One image as read: the digest of its stored bytes, its pixels, and why there are none."""
+    """One image as read: its name, the digest of its stored bytes, its pixels, and why there are none."""
 
+    sample_id: str
     digest: str
     pixels: Picture | None
     reason: str = ""
 
 
-def _predict_part(dataset: Dataset, model: Model, ids: Sequence[str]) -> pa.Table:
-    size = max(1, int(getattr(model, "batch_size", BATCH_SIZE)))
+def _predict_part(dataset: Dataset, model: CheckedModel, ids: Sequence[str]) -> pa.Table:
+    size = model.declared.batch_size
     batches = [ids[start : start + size] for start in range(0, len(ids), size)]
     digests: list[str] = []
     answers: list[Prediction] = []
@@ -154,12 +191,12 @@ def _predict_part(dataset: Dataset, model: Model, ids: Sequence[str]) -> pa.Tabl
             images = future.result()
             if following is not None:
                 future = executor.submit(_read_images, dataset, following)
-            readable = [image.pixels for image in images if image.pixels is not None]
-            predictions = _ask(model, readable) if readable else iter(())
+            readable = {image.sample_id: image.pixels for image in images if image.pixels is not None}
+            predictions = iter(model.predict(list(readable.values()), list(readable)) if readable else ())
             for image in images:
                 digests.append(image.digest)
                 answers.append(Prediction("unreadable", detail=image.reason) if image.pixels is None else next(predictions))
-    return _part_table(ids, digests, answers, model)
+    return _part_table(ids, digests, answers, model.declared)
 
 
 def _read_images(dataset: Dataset, ids: Sequence[str]) -> list[_Image]:
@@ -169,52 +206,13 @@ def _read_images(dataset: Dataset, ids: Sequence[str]) -> list[_Image]:
         try:
             raw = dataset.raw(sample_id)
             digest = digest_bytes(raw)
-            images.append(_Image(digest, dataset.decode(raw, sample_id)))
+            images.append(_Image(sample_id, digest, dataset.decode(raw, sample_id)))
         except UnreadableImageError as error:
-            images.append(_Image(digest, None, str(error)))
+            images.append(_Image(sample_id, digest, None, str(error)))
     return images
 
 
-def _ask(model: Model, images: Sequence[Picture]) -> Iterator[Prediction]:
-    """The model's answers, validated, with float32 scores."""
-    answers = model.predict(images)
-    if not isinstance(answers, Sequence) or not all(isinstance(a, Prediction) for a in answers):
-        message = f"model {model.name} returned a {type(answers).__name__}; predict must return a list of fairfer.Prediction"
-        raise ModelError(message)
-    if len(answers) != len(images):
-        message = (
-            f"model {model.name} returned {len(answers)} answers for {len(images)} images; predict must return one for each"
-        )
-        raise ModelError(message)
-    for answer in answers:
-        yield _validated(model, answer)
-
-
-def _validated(model: Model, answer: Prediction) -> Prediction:
-    """One answer with float32 scores; one with scores that are not finite becomes an error of its image."""
-    if answer.status not in STATUSES:
-        message = f"model {model.name} returned the status {answer.status!r}; use one of {', '.join(STATUSES)}"
-        raise ModelError(message)
-    if answer.status != "ok":
-        return Prediction(answer.status, None, answer.detail or answer.status)
-    try:
-        with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite, which is refused below
-            scores = np.asarray(answer.scores if answer.scores is not None else [], dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        message = f"model {model.name} returned scores that are not numbers ({error}); return one number for each label"
-        raise ModelError(message) from error
-    if scores.shape != (len(model.labels),):
-        message = (
-            f"model {model.name} returned scores of shape {scores.shape}, but it has {len(model.labels)} labels "
-            f"({', '.join(model.labels.labels)}); return one score for each"
-        )
-        raise ModelError(message)
-    if np.isfinite(scores).all():
-        return Prediction("ok", scores, answer.detail)
-    return Prediction("error", None, "the model's scores are not finite numbers")
-
-
-def _part_table(ids: Sequence[str], digests: Sequence[str], answers: Sequence[Prediction], model: Model) -> pa.Table:
+def _part_table(ids: Sequence[str], digests: Sequence[str], answers: Sequence[Prediction], model: Declaration) -> pa.Table:
     """The columns that `fairfer.predictions.run_folder` describes."""
     names = model.labels.labels
     columns: dict[str, pa.Array] = {
@@ -222,7 +220,7 @@ def _part_table(ids: Sequence[str], digests: Sequence[str], answers: Sequence[Pr
         "image": pa.array(list(digests), pa.string()),
         "status": pa.array([a.status for a in answers], pa.string()),
     }
-    if model_task(model) == "single-label":
+    if model.task == "single-label":
         predicted = [None if a.scores is None else names[int(np.argmax(a.scores))] for a in answers]
         columns["predicted"] = pa.array(predicted, pa.string())
     columns["detail"] = pa.array([a.detail for a in answers], pa.string())

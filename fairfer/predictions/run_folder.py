@@ -27,7 +27,7 @@ from pydantic import ConfigDict, ValidationError
 
 from fairfer.datasets.dataset import digest_lines
 from fairfer.errors import RunError
-from fairfer.files import dump_json, write_into_place, write_text
+from fairfer.files import dump_json, read_text, write_into_place, write_text
 from fairfer.labels import LabelSpace
 from fairfer.schema import Strict
 from fairfer.vocabulary import Task
@@ -99,11 +99,11 @@ class RunInfo(Strict):
         """
         path = run / RUN_FILE
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(read_text(path))
         except FileNotFoundError as error:
             message = f"{run} is not a run folder: it has no {RUN_FILE}; give a folder that fairfer predict or audit wrote"
             raise RunError(message) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             message = f"{path} cannot be read ({error}); delete the folder and predict again"
             raise RunError(message) from error
         version = content.get("format") if isinstance(content, dict) else None
@@ -180,6 +180,8 @@ def part_path(run: Path, index: int) -> Path:
 
 def read_part(path: Path, run_digest: str) -> pa.Table | None:
     """Read a part; ``None`` when it is missing, damaged or of another run, and must be made again."""
+    if not path.is_file():
+        return None
     try:
         table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
     except (OSError, pa.ArrowException):

@@ -122,6 +122,7 @@ def fragment(audit: Audit, pictures: Sequence[Picture]) -> str:
         .render(
             title=title(audit),
             findings=sections.key_findings(view),
+            headline=headline(view),
             overall=overall(view),
             caveats=sections.short_caveats(view),
             lead=_lead(view, pictures) if pictures else None,

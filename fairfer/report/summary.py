@@ -33,9 +33,10 @@ def summary(audit: Audit) -> str:
 
 def _finding(finding: KeyFinding) -> str:
     details = "; ".join(filter(None, (finding.rates, finding.certainty)))
-    if not details:
-        return f"{finding.statement}."
-    return f"{finding.statement}: {details}." if finding.gap else f"{finding.statement}. {capital(details)}."
+    text = f"{finding.statement}."
+    if details:
+        text = f"{finding.statement}: {details}." if finding.gap else f"{finding.statement}. {capital(details)}."
+    return f"{text} {finding.caveat}." if finding.caveat else text
 
 
 def _wrapped(bullet: str, text: str) -> list[str]:

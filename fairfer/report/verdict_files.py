@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairfer.errors import RunError, UsageError
 from fairfer.files import write_text
 from fairfer.gate.verdict import VERDICT
-from fairfer.report.verdict_renderers import BANNER, banner, junit, markdown, workflow_commands
+from fairfer.report.verdict_renderers import BANNER, JUNIT_START, MARKER, banner, junit, markdown, workflow_commands
 
 if TYPE_CHECKING:
     from fairfer.gate.verdict import Verdict
@@ -39,22 +39,68 @@ def write_verdict(
     Raises
     ------
     UsageError
-        When a file cannot be written.
+        When a file cannot be written, or is one that fairfer did not write.
     RunError
         When ``report.html`` cannot be read.
     """
     files: dict[Path, str] = {}
-    if markdown_file is not None:
-        files[Path(markdown_file)] = markdown(verdict)
-    if junit_file is not None:
-        files[Path(junit_file)] = junit(verdict)
     folder = Path(run)
+    for option, name, start, text in (
+        ("--markdown", markdown_file, MARKER, markdown),
+        ("--junit", junit_file, JUNIT_START, junit),
+    ):
+        if name is not None:
+            _check_replaceable(Path(name), option, start, [*files, folder / VERDICT, folder / _REPORT])
+            files[Path(name)] = text(verdict)
     if folder.is_dir():
         report = folder / _REPORT
         if report.is_file():
             files[report] = _with_banner(report, verdict)
         files[folder / VERDICT] = verdict.to_json()
     _write_all(files)
+
+
+def remove_verdict(run: str | os.PathLike[str]) -> None:
+    """Remove the verdict of a run folder: ``verdict.json``, and the banner of ``report.html``.
+
+    A verdict on another audit, or on the last policy that could be judged, is not one on this run.
+
+    Raises
+    ------
+    UsageError
+        When a file cannot be changed.
+    RunError
+        When ``report.html`` cannot be read.
+    """
+    folder = Path(run)
+    if not folder.is_dir():
+        return
+    try:
+        (folder / VERDICT).unlink(missing_ok=True)
+    except OSError as error:
+        message = f"{folder / VERDICT} cannot be removed ({error.strerror}); make the folder writable"
+        raise UsageError(message) from error
+    report = folder / _REPORT
+    if report.is_file() and (text := _with_banner(report, None)) != report.read_text(encoding="utf-8"):
+        write_text(report, text)
+
+
+def _check_replaceable(path: Path, option: str, start: str, others: Iterable[Path]) -> None:
+    """Refuse to replace a file that is not an earlier one of the same kind. An empty file may be replaced."""
+    if any(path.resolve() == other.resolve() for other in others):
+        message = f"{option} {path}: this run writes another file of that name; choose another name"
+        raise UsageError(message)
+    if not path.is_file():  # new, or a stream such as /dev/stdout; a folder is refused when it is written
+        return
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(start))
+    except OSError as error:
+        message = f"{option} {path} cannot be read ({error.strerror}); choose another name"
+        raise UsageError(message) from error
+    if head and head != start.encode():
+        message = f"{option} {path} exists, and fairfer gate did not write it; choose another name, or remove the file"
+        raise UsageError(message)
 
 
 def annotate_workflow(verdict: Verdict) -> str:
@@ -80,7 +126,7 @@ def annotate_workflow(verdict: Verdict) -> str:
     return workflow_commands(verdict)
 
 
-def _with_banner(report: Path, verdict: Verdict) -> str:
+def _with_banner(report: Path, verdict: Verdict | None) -> str:
     new = banner(verdict)
     try:
         return BANNER.sub(lambda _: new, report.read_text(encoding="utf-8"), count=1)

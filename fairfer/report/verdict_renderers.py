@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
-from fairfer.gate.policy import JUDGED_OVERALL_RATES
+from fairfer.gate.policy import JUDGED_OVERALL_RATES, TREATMENTS
 from fairfer.report.text.markup import escaped, plain, printable
 from fairfer.report.text.numbers import listed
 from fairfer.vocabulary import ALL, parse_grouping
@@ -26,6 +26,10 @@ CHECK_STATUSES: tuple[CheckStatus, ...] = ("fail", "inconclusive", "waived", "pa
 
 MARKER = "<!-- fairfer gate -->"
 """First line of the Markdown, by which a comment is recognized and updated in place."""
+
+JUNIT_START = """<?xml version="1.0" encoding="utf-8"?>
+<testsuites name="fairfer gate\""""
+"""Start of the JUnit XML, by which a file of an earlier verdict is recognized."""
 
 BANNER = re.compile(r"<!--verdict-->.*?<!--/verdict-->", re.DOTALL)
 """Where a page shows its verdict."""
@@ -67,9 +71,48 @@ def description(verdict: Verdict) -> str:
     return f"{text}; compared with {verdict.baseline} ({method})"
 
 
+def notes(verdict: Verdict) -> list[str]:
+    """What a reader has to know with the outcome: judged faces, what the policy ignores, warnings, and looks."""
+    return [
+        faces_line(verdict),
+        *(f"ignored by the policy: {text}" for text in verdict.ignored),
+        *(f"warning: {text}" for text in verdict.warnings),
+        looks_line(verdict),
+    ]
+
+
+def faces_line(verdict: Verdict) -> str:
+    """How many faces were judged: ``600 of 800 faces judged (by gender); not judged: 200 without a true label``."""
+    faces = verdict.faces
+    text = f"{faces.judged:,} of {faces.total:,} faces judged (by {_attribute_words(faces.attribute, verdict.inferred)})"
+    return text + (f"; not judged: {', '.join(map(str, faces.not_judged))}" if faces.not_judged else "")
+
+
+def looks_line(verdict: Verdict) -> str:
+    """What it costs that several models were judged on the same faces."""
+    looks = verdict.looks
+    if looks is None:
+        return "looks are not counted: every other model judged on these faces adds to the chance of a wrong pass (see --looks)"
+    allowed = "" if looks.candidates is None else f" of {looks.candidates} allowed"
+    models = "1 model" if looks.number == 1 else f"{looks.number} models"
+    return (
+        f"look {looks.number}{allowed} on these faces: the chance that any of {models} passes wrongly is at most "
+        f"{100 * looks.at_most:.3g} % ({100 * looks.if_independent:.3g} % if their results are independent)"
+    )
+
+
+def _policy_title(verdict: Verdict) -> str:
+    name = f" {verdict.policy_file}" if verdict.policy_file else ""
+    return f"Policy{name} ({100 * verdict.policy.confidence:g} % confidence):"
+
+
 def policy_lines(verdict: Verdict) -> list[str]:
-    """The policy, one line per rule and waiver."""
-    rules = [_rule_line(rule, verdict.inferred) for rule in verdict.policy.rules]
+    """The policy, one line per rule, waiver and key that ignores something."""
+    policy = verdict.policy
+    rules = [_rule_line(rule, verdict.inferred) for rule in policy.rules]
+    rules += [f'{key} = "ignore"' for key in TREATMENTS if getattr(policy, key) == "ignore"]
+    if policy.looks is not None:
+        rules.append(f"looks: at most {policy.looks.candidates} candidates share the error of a pass")
     return rules + [_waiver_line(waiver) for waiver in verdict.policy.waivers]
 
 
@@ -92,11 +135,14 @@ def terminal(verdict: Verdict) -> str:
     """The verdict as text: the policy, then the checks, failures first."""
     lines = [
         f"fairfer gate \N{MIDDLE DOT} {plain(description(verdict))}",
-        f"Policy ({100 * verdict.policy.confidence:g} % confidence):",
+        plain(_policy_title(verdict)),
     ]
     for line in policy_lines(verdict):
         lines += textwrap.wrap(plain(line), _WIDTH, initial_indent="  ", subsequent_indent="    ")
-    lines += ["", headline(verdict), ""]
+    lines += ["", headline(verdict)]
+    for note in notes(verdict):
+        lines += textwrap.wrap(plain(note), _WIDTH, initial_indent="  ", subsequent_indent="    ")
+    lines.append("")
     for check in _ordered(verdict.checks):
         text = f"{_SYMBOLS[check_status(check)]} {plain(_sentence(verdict, check))}"
         lines += textwrap.wrap(text, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
@@ -106,6 +152,7 @@ def terminal(verdict: Verdict) -> str:
 def markdown(verdict: Verdict) -> str:
     """For a comment on a pull request: short, with the details folded and a marker by which it is updated in place."""
     lines = [MARKER, f"### fairfer gate: {escaped(headline(verdict))}", "", escaped(description(verdict)), ""]
+    lines += [*(f"* {escaped(note)}" for note in notes(verdict)), ""]
     lines += [
         f"* {_SYMBOLS[c.outcome]} **{escaped(c.rule)}**, by {escaped(_attribute(verdict, c))}: {escaped(_explanation(c))}"
         for c in _ordered(verdict.checks)
@@ -115,7 +162,7 @@ def markdown(verdict: Verdict) -> str:
     lines += ["| status | rule | checked | observed | confidence bounds | limit | reason |", "|---|---|---|---|---|---|---|"]
     lines += [_markdown_row(verdict, check) for check in _ordered(verdict.checks)]
     policy = [f"* {escaped(line)}" for line in policy_lines(verdict)]
-    return "\n".join([*lines, "", "Policy:", "", *policy, "", "</details>"]) + "\n"
+    return "\n".join([*lines, "", escaped(_policy_title(verdict)), "", *policy, "", "</details>"]) + "\n"
 
 
 def _markdown_row(verdict: Verdict, check: CheckResult) -> str:
@@ -148,20 +195,26 @@ def junit(verdict: Verdict) -> str:
             ET.SubElement(case, "failure", {"type": status, "message": text})
         elif status != "pass":
             ET.SubElement(case, "skipped", {"message": f"{status}: {text}"})
+    ET.SubElement(suite, "system-out").text = printable("\n".join([headline(verdict), *notes(verdict), *_policy_text(verdict)]))
     ET.indent(suites)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
+
+
+def _policy_text(verdict: Verdict) -> list[str]:
+    return [_policy_title(verdict), *policy_lines(verdict)]
 
 
 def workflow_commands(verdict: Verdict) -> str:
     """GitHub workflow commands: an error, warning or notice per check that did not pass, and the headline."""
     levels = {"fail": "error", "inconclusive": "warning" if verdict.allow_inconclusive else "error", "waived": "notice"}
+    summary = "\n".join([headline(verdict), *notes(verdict)])
     lines = []
     for check in _ordered(verdict.checks):
         status = check_status(check)
         if status != "pass":
             title, text = f"fairfer {status}: {check.rule}", f"by {_attribute(verdict, check)}: {_explanation(check)}"
             lines.append(f"::{levels[status]} title={_property(title)}::{_data(text)}")
-    return "".join(line + "\n" for line in [*lines, f"::notice title=fairfer gate::{_data(headline(verdict))}"])
+    return "".join(line + "\n" for line in [*lines, f"::notice title=fairfer gate::{_data(summary)}"])
 
 
 def banner(verdict: Verdict | None) -> str:
@@ -173,7 +226,8 @@ def banner(verdict: Verdict | None) -> str:
             for c in _ordered(verdict.checks)
             if check_status(c) != "pass"
         )
-        body = f"<ul>{rows}</ul>" if rows else ""
+        rows += "".join(f"<li>{html.escape(note)}</li>" for note in [*notes(verdict), _policy_title(verdict).rstrip(":")])
+        body = f"<ul>{rows}</ul>"
         title = f"{_SYMBOLS[verdict.outcome]} {html.escape(headline(verdict))}"
         inner = f'<aside class="verdict" aria-label="Verdict"><p><b>{title}</b></p>{body}</aside>'
     return f"<!--verdict-->{inner}<!--/verdict-->"
@@ -203,10 +257,10 @@ def _sentence(verdict: Verdict, check: CheckResult) -> str:
 
 
 def _explanation(check: CheckResult) -> str:
-    """The reason, with the groups that were not judged and the waiver."""
+    """The reason, with the groups that cannot pass and the waiver."""
     text = check.reason
-    if check.excluded and check.observed is not None:
-        text += f"; not compared: {', '.join(map(str, check.excluded))}"
+    if check.excluded and check.outcome != "inconclusive":  # an inconclusive check says it in its reason
+        text += f"; not among the groups that can pass: {', '.join(map(str, check.excluded))}"
     return text + (f"; waived: {check.waived}" if check.waived else "")
 
 

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from fairfer.labels import canonical
-from fairfer.metrics.results import CorrectedGap, Gap, ProbabilisticGap, Rate, StandardizedGap, WeightedRate
+from fairfer.metrics.results import (
+    CorrectedGap,
+    Gap,
+    GroupDifference,
+    ProbabilisticGap,
+    Rate,
+    StandardizedGap,
+    WeightedRate,
+)
 from fairfer.report.text.groups import EVERYONE, Group, Grouping
-from fairfer.report.text.numbers import listed
-from fairfer.vocabulary import ALL, LOWER_IS_BETTER, Status
+from fairfer.report.text.numbers import listed, many
+from fairfer.vocabulary import ALL, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fairfer.audits.result import Audit
+
+TOO_FEW = frozenset({"small", "few_subjects"})
+"""Statuses of rates that are shown, but have too few faces or subjects to be compared."""
 
 ALPHA = 0.05
 """Significance level of the FDR-adjusted p-value."""
@@ -43,6 +57,20 @@ RateSource = Literal["model", "rater"]
 _REASONS: dict[Status, str] = {"no_face": "no face detected", "unreadable": "image unreadable", "error": "error"}
 
 
+@dataclass(frozen=True)
+class Side:
+    """One side of a difference: a group, or several together."""
+
+    groups: tuple[Group, ...]
+    numerator: int
+    denominator: int
+
+    @property
+    def value(self) -> float:
+        """The rate of the groups together."""
+        return self.numerator / self.denominator
+
+
 class View:
     """An audit with look-ups by rate, label, grouping and group.
 
@@ -72,7 +100,7 @@ class View:
         self._groups: dict[Grouping, dict[Group, None]] = {}
         for row in audit.rates:
             self._groups.setdefault(row.attribute, {})[row.group] = None
-        self._tested = sorted((g for g in audit.gaps if g.p is not None), key=_rank)
+        self._tested: list[Gap] = sorted((g for g in audit.gaps if g.p is not None), key=_rank)
         self._gaps = {(g.rate, g.label, g.attribute): g for g in self._tested}
         votes = self.human_agreement
         self._weighted: dict[tuple[RateSource, str, str, Grouping, Group], WeightedRate] = {}
@@ -85,6 +113,9 @@ class View:
             (g.rate, g.label, g.attribute): g
             for g in (audit.annotation_sensitivity.gaps if audit.annotation_sensitivity else ())
         }
+        self._corrections: dict[tuple[str, str, Grouping], list[CorrectedGap]] = {}
+        for c in audit.annotation_sensitivity.corrected if audit.annotation_sensitivity else ():
+            self._corrections.setdefault((c.rate, c.label, c.attribute), []).append(c)
 
     @property
     def single_label(self) -> bool:
@@ -134,6 +165,17 @@ class View:
         """The gap between the groups of a grouping, when it was estimated."""
         return self._gaps.get((rate, label, grouping))
 
+    def sides(self, gap: Gap, difference: GroupDifference) -> tuple[Side, Side]:
+        """The group of a difference, and its reference: another group, or all other compared groups together."""
+        others = (
+            [difference.reference] if difference.reference is not None else [g for g in gap.groups if g != difference.group]
+        )
+        return self._side(gap, [difference.group]), self._side(gap, others)
+
+    def _side(self, gap: Gap, groups: Sequence[Group]) -> Side:
+        rates = [self.rate(gap.rate, gap.label, gap.attribute, g) for g in groups]
+        return Side(tuple(groups), sum(r.numerator or 0 for r in rates), sum(r.denominator or 0 for r in rates))
+
     def weighted(
         self, source: RateSource, rate: str, label: str, grouping: Grouping = EVERYONE, group: Group = EVERYONE
     ) -> WeightedRate | None:
@@ -141,17 +183,17 @@ class View:
         return self._weighted.get((source, rate, label, grouping, group))
 
     def probabilistic(self, gap: Gap) -> ProbabilisticGap | None:
-        """A gap under probabilistic group membership; its sign is that of `sensitivity`."""
-        row = self._probabilistic.get((gap.rate, gap.label, gap.attribute))
-        if row is None or row.most_likely >= 0:
-            return row
-        value = None if row.probabilistic is None else -row.probabilistic
-        return row.model_copy(update={"most_likely": -row.most_likely, "probabilistic": value})
+        """A gap under probabilistic group membership."""
+        return self._probabilistic.get((gap.rate, gap.label, gap.attribute))
+
+    def corrections(self, gap: Gap) -> list[CorrectedGap]:
+        """A gap of inferred groups as annotated, and corrected for annotation error; empty where no attribute is inferred."""
+        return self._corrections.get((gap.rate, gap.label, gap.attribute), [])
 
     @property
     def standardized(self) -> list[StandardizedGap]:
-        """Standardized gaps by decreasing margin, then those that could not be estimated."""
-        return sorted(self.audit.standardized, key=lambda g: (g.difference is None, -margin(g)))
+        """Standardized gaps by decreasing size of the change, then those that could not be estimated."""
+        return sorted(self.audit.standardized, key=lambda g: (g.change is None, -abs(g.change or 0.0)))
 
     @property
     def strata(self) -> str:
@@ -160,19 +202,14 @@ class View:
 
     @property
     def sensitivity(self) -> list[tuple[Gap, list[CorrectedGap]]]:
-        """Gaps of inferred groups by decreasing margin, each with its corrections for assumed annotation error.
+        """Gaps of inferred groups in the order of `tested`, each as annotated and with its corrections."""
+        return [(g, curve) for g in self.tested if (curve := self.corrections(g))]
 
-        The sign is chosen so that the gap as annotated is positive. A negative value means that the order of the groups is
-        reversed.
-        """
-        curves: dict[tuple[str, str, Grouping], list[CorrectedGap]] = {}
-        for row in self.audit.annotation_sensitivity.corrected if self.audit.annotation_sensitivity else ():
-            curves.setdefault((row.rate, row.label, row.attribute), []).append(row)
-        return [
-            (g, [_oriented(row, curve[0].difference) for row in curve])
-            for g in self.tested
-            if (curve := curves.get((g.rate, g.label, g.attribute)))
-        ]
+    @property
+    def minimum(self) -> str:
+        """What a compared rate has at least: ``20 faces``; with subjects ``20 faces or 10 subjects``, as in *fewer than*."""
+        plan = self.audit.plan
+        return many(plan.minimum, "face") + (f" or {many(plan.minimum_subjects, 'subject')}" if plan.subject else "")
 
     @property
     def noun(self) -> str:
@@ -181,13 +218,23 @@ class View:
 
     @property
     def tested(self) -> list[Gap]:
-        """Gaps that could be estimated, by decreasing margin."""
+        """Gaps that were tested: significant ones by the certain size of their leading difference, then the others by p."""
         return self._tested
 
     @property
     def significant(self) -> list[Gap]:
-        """Statistically significant gaps, by decreasing margin."""
+        """Statistically significant gaps, by the certain size of their leading difference."""
         return [g for g in self.tested if is_significant(g)]
+
+    @property
+    def untestable(self) -> list[Gap]:
+        """Gaps that no outcome with the same numbers would make significant; they are not among the tested."""
+        return [g for g in self.audit.gaps if g.status == "no_variation"]
+
+    @property
+    def confidence(self) -> str:
+        """Confidence level of the intervals: ``95 %``."""
+        return f"{100 * self.audit.plan.confidence:g} %"
 
     @property
     def unanswered(self) -> dict[str, int]:
@@ -196,14 +243,8 @@ class View:
         return {_REASONS[status]: n for status, n in everyone.statuses.items() if status != "ok" and n}
 
 
-def _oriented(row: CorrectedGap, as_annotated: float | None) -> CorrectedGap:
-    if as_annotated is None or as_annotated >= 0 or row.difference is None or row.low is None or row.high is None:
-        return row
-    return row.model_copy(update={"difference": -row.difference, "low": -row.high, "high": -row.low})
-
-
-def margin(gap: Gap | StandardizedGap) -> float:
-    """A gap minus the gap expected by chance."""
+def margin(gap: StandardizedGap) -> float:
+    """A standardized gap minus the gap expected by chance."""
     return (gap.difference or 0.0) - (gap.expected_by_chance or 0.0)
 
 
@@ -218,7 +259,6 @@ def is_significant(gap: Gap | StandardizedGap) -> bool:
     return gap.significant if isinstance(gap, Gap) else gap.q is not None and gap.q < ALPHA
 
 
-def higher_and_lower(gap: Gap) -> tuple[Group, Group]:
-    """The groups with the higher and the lower rate."""
-    worst, best = gap.worst or EVERYONE, gap.best or EVERYONE
-    return (worst, best) if gap.rate in LOWER_IS_BETTER else (best, worst)
+def is_changed(gap: StandardizedGap) -> bool:
+    """Whether standardization changes a gap: the interval of the change excludes 0."""
+    return gap.change_low is not None and gap.change_high is not None and not gap.change_low <= 0 <= gap.change_high

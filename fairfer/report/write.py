@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairfer.errors import RunError
-from fairfer.files import write_bytes, write_text
+from fairfer.files import mark_finished, write_bytes, write_text
 from fairfer.gate.verdict import VERDICT, Verdict
 from fairfer.report import sections
 from fairfer.report.markdown import comparison_markdown
+from fairfer.report.verdict_files import remove_verdict
 from fairfer.report.view import View
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def write_report(audit: Audit, folder: str | os.PathLike[str]) -> Path:
         FOLDER/report.html
 
     Each file is written atomically, the page last. The same audit gives the same bytes. Tables and figures of an earlier report
-    that this report does not have are removed; other files are kept.
+    that this report does not have are removed, and so is a verdict on another audit; other files are kept.
 
     Parameters
     ----------
@@ -57,8 +58,11 @@ def write_report(audit: Audit, folder: str | os.PathLike[str]) -> Path:
     pictures = draw(audit)
     figures = _figure_files(pictures)
     tables = sections.csv_files(View(audit))
-    html = page(audit, pictures, _verdict(audit, folder))
-    audit.write(folder / "audit.json")
+    verdict = _verdict(audit, folder)
+    html = page(audit, pictures, verdict)
+    if verdict is None:
+        remove_verdict(folder)
+    write_text(folder / "audit.json", audit.to_json())
     for name, text in tables.items():
         write_text(folder / "tables" / name, text)
     for name in sections.csv_names() - tables.keys():
@@ -69,6 +73,7 @@ def write_report(audit: Audit, folder: str | os.PathLike[str]) -> Path:
         if path.name not in figures and is_figure_file(path.name):
             path.unlink()
     write_text(folder / "report.html", html)
+    mark_finished(folder)
     return folder / "report.html"
 
 

@@ -9,7 +9,11 @@
 `conditional`         the same for two groups, without drawing permutations
 `families`            which tests of a family are significant, with sequential permutations
 `score_limits`        score limits of a difference
-`bounds`              confidence bounds of the gap over all pairs of groups
+`standardized`        direct standardization: how it changes a difference, and the interval of the change
+`bounds`              confidence bounds of the gap over all pairs of groups, for reading
+`binomial`            exact (Clopper–Pearson) limits of a rate, without scipy
+`exact`               limits that decide: of differences, ratios, gaps and paired changes, with errors that hold in the tails
+`effective`           effective trials of samples that share subjects, for limits that decide
 `multiple_testing`    false discovery rate (Benjamini and Hochberg)
 `power`               minimum detectable difference and additional sample size
 ====================  =======================================================================================================
@@ -28,6 +32,7 @@ from fairfer.stats.intervals import Estimates, difference_limits, newcombe, rati
 from fairfer.stats.multiple_testing import benjamini_hochberg
 from fairfer.stats.paired import change_of_gap, mcnemar, paired_difference, paired_limits
 from fairfer.stats.permutation import (
+    ParametricTest,
     PermutationResult,
     PermutationTest,
     SampleTest,
@@ -39,19 +44,24 @@ from fairfer.stats.permutation import (
 from fairfer.stats.permutation_of_subjects import SubjectTest, permutation_test_of_subjects
 from fairfer.stats.power import additional_sample_size, minimum_detectable_difference
 from fairfer.stats.score_limits import score_difference_limits
+from fairfer.stats.standardized import StandardizedChange, Units, change_by_standardization, satterthwaite, shrunk_rates
 
 __all__ = [
     "LEVEL",
     "Comparisons",
     "Estimates",
+    "ParametricTest",
     "PermutationResult",
     "PermutationTest",
     "ResolvedTest",
     "SampleTest",
+    "StandardizedChange",
     "StratifiedTest",
     "SubjectTest",
+    "Units",
     "additional_sample_size",
     "benjamini_hochberg",
+    "change_by_standardization",
     "change_of_gap",
     "difference_limits",
     "estimate_by_subjects",
@@ -68,7 +78,9 @@ __all__ = [
     "ratio_limits",
     "resampled_sums",
     "resolve",
+    "satterthwaite",
     "score_difference_limits",
+    "shrunk_rates",
     "stratified_permutation_test",
     "variance_by_subjects",
     "wilson",

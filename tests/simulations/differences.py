@@ -62,8 +62,8 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
                 ]
             )
             yield at_most(NULL_SUBJECTS, f"{len(shape)} groups", setting, *share(rejected))
-    yield from _planted(seed, 60 if short else 1000)
-    yield from _bounds(seed, 8 if short else 250)
+    yield from _planted(seed, 60 if short else 600)
+    yield from _bounds(seed, 8 if short else 120)
 
 
 def _sample_test(sizes: Sequence[int], rates: Sequence[float], generator: np.random.Generator) -> SampleTest:
@@ -108,7 +108,7 @@ def _planted(seed: int, repetitions: int) -> Iterator[Row]:
         resolve([_sample_test(sizes, rates, generator)], permutations=PERMUTATIONS, level=0.05 / 41, maximum=40_000)[
             0
         ].significant
-        for _ in range(max(repetitions // 5, 20))
+        for _ in range(max(repetitions // 10, 20))
     ]
     yield at_least(ONE_GROUP, "14 groups", setting, 0.7, *share(np.array(found)))
 

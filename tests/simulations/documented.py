@@ -64,16 +64,6 @@ DOCUMENTED = (
         0.88,
         "A few subjects have most of the samples: these 50 subjects are as informative as 22 with equal numbers of samples.",
     ),
-    *(
-        Documented(
-            f"gate, the worst of all rates: {verdict} in at most 5 %",
-            r"^(20|30) vs\. (200|500|1000),|^100 vs\. 1000,",
-            0.062,
-            "A small group beside a large one, near 0 or 1, where score limits are approximate. Without continuity correction "
-            "it would be up to twice as often.",
-        )
-        for verdict in ("passes", "fails")
-    ),
     Documented(
         "AUROC: the 95 % interval covers it",
         r"near perfect$",
@@ -87,9 +77,9 @@ DOCUMENTED = (
         "Few samples have a large loss. They determine both the mean and its variance, and are often missing from a sample.",
     ),
     Documented(
-        "standardized: the 95 % interval of a rate covers it",
-        "^2 groups, one unbalanced stratum, group 1$",
-        0.89,
-        "Five samples represent a stratum with a seventh of the weight, and the variance estimated from them is uncertain.",
+        "confusions of a random attribute of subjects: some p < 0.05 of a confusion in at most 5 %",
+        r"^12 subjects x 12 vs\. 60 subjects x 3, correlation 0\.4$",
+        0.08,
+        "A few subjects with many samples each beside many with few: the variance of the few is estimated from twelve numbers.",
     ),
 )

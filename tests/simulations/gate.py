@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -10,7 +9,7 @@ from coverage_of_intervals import outcomes
 from documented import MARGIN
 from rows import Row, at_most, known, share, shown, sizes_name, stream
 
-from fairfer.stats import Estimates, difference_limits, gap_bounds
+from fairfer.stats.exact import ArcLimits, gap_bound_above, gap_bound_below, pairs_of
 
 WITHIN = "gate: a gap at the limit passes in at most 5 %"
 BEYOND = "gate: a gap at the limit fails in at most 5 %"
@@ -53,7 +52,27 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
 def _all_bounds(sizes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Bounds for every possible outcome of two groups."""
     hits = np.stack(np.meshgrid(*(np.arange(n + 1) for n in sizes), indexing="ij"), axis=-1)
-    return gap_bounds(Estimates.of_counts(hits, np.broadcast_to(sizes, hits.shape)))
+    return _bounds(hits.reshape(-1, len(sizes)), sizes, tuple(n + 1 for n in sizes))
+
+
+def _bounds(hits: np.ndarray, sizes: Sequence[int], shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds of a gap as the gate has them for a single check, for (outcomes, groups) hits, 20,000 outcomes at a time."""
+    error = 0.05 / len(pairs_of(len(sizes))[0])
+    tables = {n: ArcLimits.of_counts(np.arange(n + 1), np.full(n + 1, n), [[error], [error / 2]]) for n in set(sizes)}
+    full = {n: ArcLimits.of_counts(np.arange(n + 1), np.full(n + 1, n), 0.05) for n in set(sizes)}
+    low, high = np.zeros(len(hits)), np.zeros(len(hits))
+    for start in range(0, len(hits), 20_000):
+        part = hits[start : start + 20_000]
+        above, below = (_gathered([t[n] for n in sizes], part) for t in (full, tables))
+        high[start : start + len(part)] = gap_bound_above(above)
+        low[start : start + len(part)] = gap_bound_below(part / np.array(sizes), below, error)
+    return low.reshape(shape), high.reshape(shape)
+
+
+def _gathered(tables: Sequence[ArcLimits], hits: np.ndarray) -> ArcLimits:
+    parts = [(t.low[..., k], t.high[..., k]) for t, k in zip(tables, hits.T, strict=True)]
+    low, high = (np.stack(p, axis=-1) for p in zip(*parts, strict=True))
+    return ArcLimits(low, high)
 
 
 def _probability(event: np.ndarray, sizes: Sequence[int], one: float, other: float) -> float:
@@ -81,17 +100,19 @@ def _worst(sizes: Sequence[int]) -> Iterator[Row]:
 def _eight(seed: int, repetitions: int) -> Iterator[Row]:
     limit = 0.1
 
-    def sample(size: int, last: float, name: str) -> Estimates:
-        hits = stream(seed, "eight", name, size).binomial(size, [0.8] * 7 + [last], size=(repetitions, 8))
-        return Estimates.of_counts(hits, np.full(hits.shape, size))
+    def sample(size: int, last: float, name: str) -> np.ndarray:
+        return stream(seed, "eight", name, size).binomial(size, [0.8] * 7 + [last], size=(repetitions, 8))
 
-    low, high = _in_batches(sample(400, 0.7, "at the limit"))
+    def bounds(hits: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+        return _bounds(hits, [size] * 8, (repetitions,))
+
+    low, high = bounds(sample(400, 0.7, "at the limit"), 400)
     setting = "8 x 400 at 7 times 0.8 and 0.7, limit 0.1"
     yield at_most(WITHIN, "8 groups", setting, *share(high <= limit))
     yield at_most(BEYOND, "8 groups", setting, *share(low > limit))
     for size in (400, 1000):
         equal = sample(size, 0.8, "equal")
-        low, high = _in_batches(equal)
+        low, high = bounds(equal, size)
         if size == 400:
             yield at_most(EQUAL, "8 groups", "8 x 400 at 0.8", *share(low > 0))
         yield _expected("8 groups", f"8 x {size} at 0.8, limit 0.1: passes", {400: 0.45, 1000: 1.0}[size], share(high <= limit))
@@ -100,9 +121,9 @@ def _eight(seed: int, repetitions: int) -> Iterator[Row]:
             "8 groups",
             f"8 x {size} at 0.8, limit 0.1: passes",
             {400: 0.45, 1000: 1.0}[size],
-            *share(_bonferroni_bound(equal) <= limit),
+            *share(_bonferroni_bound(equal, size) <= limit),
         )
-    low, _ = _in_batches(sample(400, 0.6, "doubled"))
+    low, _ = bounds(sample(400, 0.6, "doubled"), 400)
     yield _expected("8 groups", "8 x 400 at 7 times 0.8 and 0.6, limit 0.1: fails", 0.9, share(low > limit))
 
 
@@ -114,17 +135,7 @@ def _expected(part: str, setting: str, nominal: float, result: tuple[float, floa
     return known(Row(POWER, part, setting, nominal, *result, kept, why if kept == "by design" else ""))
 
 
-def _in_batches(groups: Estimates) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds of many repetitions, 2,000 at a time because 28 pairs per repetition take memory."""
-    batches = [
-        gap_bounds(Estimates(groups.rate[i : i + 2000], groups.size[i : i + 2000], groups.degrees_of_freedom[i : i + 2000]))
-        for i in range(0, len(groups.rate), 2000)
-    ]
-    low, high = (np.concatenate(b) for b in zip(*batches, strict=True))
-    return low, high
-
-
-def _bonferroni_bound(groups: Estimates) -> np.ndarray:
-    i, j = (np.array(x) for x in zip(*itertools.combinations(range(groups.rate.shape[-1]), 2), strict=True))
-    low, high = difference_limits(groups.of_groups(i), groups.of_groups(j), 0.05 / len(i), continuity=True)
-    return np.maximum(np.abs(low), np.abs(high)).max(axis=-1)
+def _bonferroni_bound(hits: np.ndarray, size: int) -> np.ndarray:
+    error = 0.05 / len(pairs_of(8)[0])
+    table = ArcLimits.of_counts(np.arange(size + 1), np.full(size + 1, size), error)
+    return np.concatenate([gap_bound_above(_gathered([table] * 8, hits[i : i + 20_000])) for i in range(0, len(hits), 20_000)])

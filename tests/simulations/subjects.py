@@ -14,8 +14,8 @@ INDEPENDENT = "samples of one subject taken as independent"
 UNEQUAL = np.array([1, 2, 3, 4, 5, 6, 8, 12, 19, 40])
 """Samples per subject, ten on average."""
 
-WITHIN = "subjects, gate: a gap at the limit passes in at most 5 %"
-BEYOND = "subjects, gate: a gap at the limit fails in at most 5 %"
+WITHIN = "subjects, bounds of a gap: the upper one is below a gap in at most 5 %"
+BEYOND = "subjects, bounds of a gap: the lower one is above a gap in at most 5 %"
 GATE = (((20, 20), (0.8, 0.7), 0.1), ((10, 50), (0.8, 0.7), 0.1), ((10, 50), (0.7, 0.8), 0.1), ((20, 20), (0.8, 0.8), 0.0))
 """Subjects in each of two groups, ten samples each; rates, which differ by the limit; and the limit."""
 

@@ -8,7 +8,8 @@ import numpy as np
 from rows import Row, at_most, covered_share, share, shown, sizes_name, stream
 from scipy import stats
 
-from fairfer.stats import Estimates, change_of_gap, difference_limits, mcnemar, paired_difference, paired_limits
+from fairfer.stats import change_of_gap, mcnemar, paired_difference
+from fairfer.stats.exact import difference_bounds, paired_bounds
 
 CHANGE = "paired: the 95 % interval of a change covers it"
 TEST = "paired: equal models are significantly different in at most 5 %"
@@ -54,28 +55,25 @@ def _gate(seed: int, repetitions: int) -> Iterator[Row]:
             setting = f"{sizes_name(sizes)}, every group loses {loss:g}"
             generator = stream(seed, "gate", setting)
             parts = [_flips(generator, n, 0.8, 0.8 - loss, repetitions) for n in sizes]
-            low = np.max(
-                [-paired_limits(m, k, n, 0.05 / len(sizes))[1] for (m, k), n in zip(parts, sizes, strict=True)],
-                axis=0,
-            )
-            high = np.max(
-                [-paired_limits(m, k, n, 0.05, continuity=True)[0] for (m, k), n in zip(parts, sizes, strict=True)], axis=0
-            )
+            limits = [
+                [paired_bounds(k, m, np.full(len(k), n), error) for (m, k), n in zip(parts, sizes, strict=True)]
+                for error in (0.05 / len(sizes), 0.05)
+            ]
+            low, high = np.max([x[0] for x in limits[0]], axis=0), np.max([x[1] for x in limits[1]], axis=0)
             yield at_most(WITHIN, f"{len(sizes)} groups", setting, *share(high <= loss))
             yield at_most(BEYOND, f"{len(sizes)} groups", setting, *share(low > loss))
     for n in (20, 75, 191, 383, 1000):
         lost = np.arange(n + 1)
-        high = -paired_limits(np.zeros(n + 1), lost, np.full(n + 1, n), 0.05, continuity=True)[0]
+        high = paired_bounds(lost, np.zeros(n + 1), np.full(n + 1, n), 0.05)[1]
         for loss in (0.01, 0.05, 0.1):
             setting = f"{n} samples of one group, no gains, {loss:g} lost"
             yield at_most(WITHIN, "1 group, no gains", setting, float(stats.binom.pmf(lost, n, loss)[high <= loss].sum()))
     for n in (200, 1000):
         generator = stream(seed, "power", n)
         more, less, hits = _flips(generator, n, 0.8, 0.8, repetitions, with_hits=True)
-        paired = -paired_limits(more, less, n, 0.05, continuity=True)[0]
         size = np.full(repetitions, n)
-        before, after = Estimates.of_counts(hits, size), Estimates.of_counts(hits + more - less, size)
-        unpaired = -difference_limits(after, before, 0.05, continuity=True)[0]
+        paired = paired_bounds(less, more, size, 0.05)[1]
+        unpaired = difference_bounds(hits, size, hits + more - less, size, 0.05)[1]
         for name, loss in (("paired", paired), ("as independent samples", unpaired)):
             setting = f"{n} samples, equal models, limit 0.05: passes, {name}"
             yield shown(f"{POWER}, {name}", "equal models pass", setting, 1.0, *share(loss <= 0.05))

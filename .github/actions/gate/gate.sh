@@ -23,6 +23,7 @@ comment="${RUNNER_TEMP:-/tmp}/fairfer-comment.md"
 arguments=("$FAIRFER_RUN" --markdown "$comment" --junit "${RUNNER_TEMP:-/tmp}/fairfer-junit.xml")
 [ -n "${FAIRFER_POLICY:-}" ] && arguments+=(--policy "$FAIRFER_POLICY")
 [ -n "${FAIRFER_BASELINE:-}" ] && arguments+=(--baseline "$FAIRFER_BASELINE")
+[ -n "${FAIRFER_LOOKS:-}" ] && arguments+=(--looks "$FAIRFER_LOOKS")
 [ "${FAIRFER_ALLOW:-false}" = "true" ] && arguments+=(--allow-inconclusive)
 rm -f "$comment"
 fairfer gate "${arguments[@]}"

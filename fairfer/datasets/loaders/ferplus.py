@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fairfer.datasets.dataset import Dataset, Step
+from fairfer.datasets.dataset import Dataset, Step, UnselectedFaces
 from fairfer.datasets.duplicates import OtherImages, check_duplicates
 from fairfer.datasets.images import FileImages, Images, PixelImages
 from fairfer.datasets.loaders import Loader
@@ -151,6 +151,11 @@ def labels_of(votes: Votes, rule: str) -> tuple[NDArray[np.str_], NDArray[np.boo
     weights = RULES[rule](votes)
     winner = np.where(weights.sum(1) > 0, weights.argmax(1), VOTES.index("unknown"))
     return np.array(VOTES)[winner], winner < _EMOTIONS
+
+
+def selects(votes: Votes, rule: str) -> NDArray[np.bool_]:
+    """Whether faces with these votes have a label by a rule."""
+    return labels_of(votes, rule)[1]
 
 
 def targets_of(votes: Votes) -> NDArray[np.int8]:
@@ -289,12 +294,14 @@ def load(
     samples = _truth_columns(votes, rule, label, index)
     samples["split"] = pd.Series([s for s, r in chosen.items() for _ in r.names], index=index, dtype="str")
     images, others = _images(path, chosen, present, pixels)
+    all_votes = pd.DataFrame(votes, index=index, columns=list(VOTES))
     dataset = Dataset(
         name=f"FER+ {split}",
         labels=FERPLUS,
         samples=samples[is_emotion],
         images=images,
-        votes=pd.DataFrame(votes, index=index, columns=list(VOTES))[is_emotion],
+        votes=all_votes[is_emotion],
+        unselected=UnselectedFaces(rule, all_votes[~is_emotion], samples.loc[~is_emotion, ["split"]]),
         steps=_steps(chosen, votes_from, rule, label, is_emotion),
         card={
             "layout": "ferplus",

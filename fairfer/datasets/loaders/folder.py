@@ -8,7 +8,7 @@ column per label, named with ``--truth 'truth_*'``) and attributes as the other 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -54,6 +54,7 @@ def load(
     split: str | None = None,
     dedupe: bool = False,
     name: str | None = None,
+    not_missing: Mapping[str, Sequence[str]] | None = None,
 ) -> Dataset:
     """Read a folder of images.
 
@@ -72,6 +73,8 @@ def load(
         Exclude exact duplicates.
     name
         Name of the dataset; the folder's name by default.
+    not_missing
+        For each attribute the values that look like a word for a missing value and are none.
 
     Raises
     ------
@@ -94,7 +97,7 @@ def load(
         target = single_label_truth(frame["label"], labels, table.column(parts[0].truth))
     labeled = frame.loc[target.columns.index]
     others = [str(c) for c in frame.columns if c not in {*columns.values(), "label", "split"}]
-    groups = read_attributes(SourceTable(labeled[others], metadata), others)
+    groups = read_attributes(SourceTable(labeled[others], metadata), others, not_missing)
     splits = labeled[[c for c in labeled.columns if c == "split"]]
     dataset = Dataset(
         name=name or (f"{path.resolve().name} {split}" if split else path.resolve().name),
@@ -228,7 +231,7 @@ def _from_folders(folder: Path, truth: str | None) -> _Part:
 
 
 def _steps(parts: Sequence[_Part], unlabeled: int) -> tuple[Step, ...]:
-    return (*(p.step for p in parts), *([Step("rows without a true label", unlabeled)] if unlabeled else []))
+    return (*(p.step for p in parts), *([Step("rows without a true label", unlabeled, unlabeled=True)] if unlabeled else []))
 
 
 LOADER = Loader("folder", "a folder with metadata.csv (file_name, label, …) or one folder of images per label", _matches, load)

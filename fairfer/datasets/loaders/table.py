@@ -19,7 +19,7 @@ and are read with ``--truth 'truth_*' --predicted 'pred_*'``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,7 @@ def load(
     sample_id: str | None = None,
     labels: str | None = None,
     model_labels: str | None = None,
+    not_missing: Mapping[str, Sequence[str]] | None = None,
 ) -> Dataset:
     """Read a table of predictions.
 
@@ -81,6 +82,8 @@ def load(
         Label space: ``ferplus``, ``fer2013``, ``affectnet``, or a list separated by commas. By default the labels in the table.
     model_labels
         Output classes of the model, separated by commas. By default the labels of the truth and of the predictions.
+    not_missing
+        For each attribute the values that look like a word for a missing value and are none.
 
     Raises
     ------
@@ -99,7 +102,7 @@ def load(
     recorded = read_predictions(labeled, columns, target, model_labels)
     used = {*truth_columns.values(), *columns.all, id_column, "label"}  # a column label that is not the truth is not read
     others = [c for c in labeled.columns if c not in used]
-    groups = read_attributes(SourceTable(labeled.frame[others], table.path), others)
+    groups = read_attributes(SourceTable(labeled.frame[others], table.path), others, not_missing)
     unlabeled = len(table.frame) - len(labeled.frame)
     return Dataset(
         name=table.name if table.path is None else table.path.stem,
@@ -109,7 +112,7 @@ def load(
         refused=groups.refused,
         steps=(
             Step(f"rows in {table.name}: {len(table.frame):,}"),
-            *([Step("rows without a true label", unlabeled)] if unlabeled else []),
+            *([Step("rows without a true label", unlabeled, unlabeled=True)] if unlabeled else []),
         ),
         card=_card(table, truth or next(iter(truth_columns.values())), columns),
         recorded=recorded,

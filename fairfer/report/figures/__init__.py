@@ -20,13 +20,14 @@ from fairfer.report.figures.association import draw_association
 from fairfer.report.figures.canvas import Picture, with_unique_names
 from fairfer.report.figures.confusions import draw_confusions
 from fairfer.report.figures.dataset_composition import draw_composition
-from fairfer.report.figures.gaps import draw_gaps, draw_standardized_gaps
+from fairfer.report.figures.gaps import draw_gaps
 from fairfer.report.figures.human_agreement import draw_accuracy_by_agreement, draw_human_agreement
 from fairfer.report.figures.rate_bars import draw_bars
 from fairfer.report.figures.rate_heatmaps import draw_label_heatmaps, draw_rate_heatmaps
 from fairfer.report.figures.rate_overview import draw_overview
 from fairfer.report.figures.reliability import draw_reliability
 from fairfer.report.figures.score_metrics import draw_score_metrics
+from fairfer.report.figures.standardized import draw_standardized_gaps
 from fairfer.report.figures.style import figure_style
 from fairfer.report.view import View
 

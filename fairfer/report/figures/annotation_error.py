@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from fairfer.report.figures.canvas import Canvas, Picture, file_name
 from fairfer.report.figures.style import COLORS, INK, MUTED
 from fairfer.report.figures.text_layout import truncate
-from fairfer.report.figures.titles import confidence_level
 from fairfer.report.tables.annotation_error import annotation_error_table
 from fairfer.report.text import statements
 from fairfer.report.text.groups import with_source
@@ -25,6 +24,9 @@ _PANEL_WIDTH, _PANEL_HEIGHT = 2.1, 1.25
 _TICK_LABELS = 0.5
 """Space between panels in inches, for the tick labels of the right panel."""
 _ROW_HEIGHT = _PANEL_HEIGHT + 0.75
+_VALIDATED = 0.1
+"""Position of the gap that a validation sample corrects."""
+_STYLES = {"all_groups": "-", "worst_only": "--", "best_only": ":"}
 
 
 def draw_annotation_error(view: View) -> list[Picture]:
@@ -34,9 +36,11 @@ def draw_annotation_error(view: View) -> list[Picture]:
         return []
     title = statements.annotation_error_statement(view)
     caption = (
-        "Line: gap between the groups with the most and the least favorable rate, corrected for the assumed share of wrong "
-        f"annotations among inferred attributes; band: {confidence_level(view)} confidence interval. Below 0 the order of the "
-        "two groups is reversed. A line ends where no correction is possible."
+        "Gap between the groups with the most and the least favorable rate, as annotated (dot at the left) and corrected. "
+        "Lines: the assumed share of wrong annotations is in all inferred groups (solid), or in the least (dashed) or the most "
+        f"favorable group only (dotted). Band: {view.confidence} confidence intervals of all three. Dot with a line: "
+        "corrected by the validation sample, with its interval. Below 0 the order of the two groups is reversed. A line ends "
+        "where no correction is possible."
     )
     if any(view.probabilistic(g) for g, _ in curves):
         caption += " Diamond: gap with probabilistic group membership, from the probabilities of the inferring model."
@@ -60,21 +64,44 @@ def _draw_panels(view: View, curves: Sequence[tuple[Gap, list[CorrectedGap]]], t
         ax.axhline(0, color=INK, linewidth=0.7)
         ax.set_xlim(-0.03, 0.21)
         ax.set_ylim(*limits[gap.rate])
-        ax.set_xticks([0, 0.05, 0.1, 0.2], ["0", "5", "10", "20 %"])
+        validated = not any(c.error for c in curve)
+        ticks = {0.0: "annotated", _VALIDATED: "corrected"} if validated else {0.0: "0", 0.05: "5", 0.1: "10", 0.2: "20 %"}
+        ax.set_xticks(list(ticks), list(ticks.values()))
         label = "all" if gap.label == ALL else gap.label
         canvas.text(left, top - 0.18, truncate(f"{label} {gap.rate}", _PANEL_WIDTH - 0.3), weight="bold")
         heading = truncate(with_source(view.audit, gap.attribute), _PANEL_WIDTH - 0.3)
         canvas.text(left, top - 0.06, heading, color=MUTED, size=7)
-    canvas.text(0.5, row_count * _ROW_HEIGHT + 0.02, "assumed share of wrong annotations", color=MUTED)
+    if any(c.error for _, curve in curves for c in curve):
+        canvas.text(0.5, row_count * _ROW_HEIGHT + 0.02, "assumed share of wrong annotations", color=MUTED)
     return canvas
 
 
 def _draw_curve(ax: Axes, curve: Sequence[CorrectedGap]) -> None:
-    estimable = [c for c in curve if c.difference is not None]
-    errors = [c.error for c in estimable]
-    low, high = [c.low or 0.0 for c in estimable], [c.high or 0.0 for c in estimable]
-    ax.fill_between(errors, low, high, color=COLORS[2], alpha=0.35, linewidth=0)
-    ax.plot(errors, [c.difference or 0.0 for c in estimable], "o-", color=COLORS[0], markersize=3.5, linewidth=1.2)
+    as_annotated = curve[0]
+    if as_annotated.difference is not None:
+        ax.plot(0, as_annotated.difference, "o", color=COLORS[0], markersize=3.5, clip_on=False)
+    for row in curve:
+        if row.scenario == "validation" and row.difference is not None:
+            ax.vlines(_VALIDATED, row.low or 0.0, row.high or 0.0, color=COLORS[2], linewidth=1.2)
+            ax.plot(_VALIDATED, row.difference, "o", color=COLORS[0], markersize=3.5)
+    assumed = [c for c in curve if c.error and c.difference is not None]
+    errors = sorted({c.error for c in assumed if c.error})
+    if errors:
+        low, high = (
+            [_end([as_annotated], name), *(_end([c for c in assumed if c.error == e], name) for e in errors)]
+            for name in ("low", "high")
+        )
+        ax.fill_between([0, *errors], low, high, color=COLORS[2], alpha=0.35, linewidth=0)
+    for scenario, style in _STYLES.items():
+        rows = [as_annotated, *(c for c in assumed if c.scenario == scenario)]
+        if len(rows) > 1:
+            ax.plot([c.error or 0.0 for c in rows], [c.difference or 0.0 for c in rows], style, color=COLORS[0], linewidth=1.1)
+
+
+def _end(rows: Sequence[CorrectedGap], name: str) -> float:
+    """The lowest lower or the highest upper limit."""
+    values = [float(getattr(r, name) or 0.0) for r in rows]
+    return min(values) if name == "low" else max(values)
 
 
 def _limits(gaps: Sequence[CorrectedGap]) -> tuple[float, float]:

@@ -19,7 +19,7 @@ from fairfer.report.figures.text_layout import SMALL, column_label, column_label
 from fairfer.report.tables.composition import label_group_association_table
 from fairfer.report.text import statements
 from fairfer.report.text.groups import group_words, with_source
-from fairfer.report.text.numbers import DASH, signed
+from fairfer.report.text.numbers import DASH, many, signed
 from fairfer.vocabulary import is_annotated
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def draw_association(view: View) -> list[Picture]:
         f"Left: association of each {view.noun} with each group in these data (Ducher's Z: 1 maximal positive association, 0 "
         "independence, \N{MINUS SIGN}1 never together). Right: the model's TPR in the group minus its TPR for all other faces. "
         "Purple: above 0; orange: below 0. Where both are far from 0, the model's errors and the data's associations may be "
-        f"related. Without color: fewer than {_MIN_EXPECTED} faces expected under independence."
+        f"related. Without color: fewer than {_MIN_EXPECTED} faces expected under independence. The title compares pairs of "
+        f"{view.noun} and group with at least {many(view.audit.plan.minimum, 'face')}."
     )
     page_blocks = [[b for b in page if not is_everyone(b[0])] for page in pages(view)]
     return [

@@ -14,10 +14,12 @@ from fairfer.report.figures.grouping import file_part, groupings_in, groups_in, 
 from fairfer.report.figures.rate_heatmaps import draw_color_scale, text_color
 from fairfer.report.figures.style import HATCH, HEATMAP_COLORS, INK, MUTED, SEPARATOR
 from fairfer.report.figures.text_layout import SMALL, shorten, text_width, truncate
+from fairfer.report.figures.titles import COMPARED
 from fairfer.report.tables.table import Table
+from fairfer.report.text.extremes import largest
 from fairfer.report.text.groups import group_words, with_source
 from fairfer.report.text.numbers import DASH, many, rate, whole
-from fairfer.vocabulary import NO_ANSWER
+from fairfer.vocabulary import NO_ANSWER, is_annotated
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,11 +76,11 @@ def draw_confusions(view: View, confusions: Sequence[Confusion]) -> list[Picture
 def _figure(view: View, grouping: Grouping, confusions: Sequence[Confusion]) -> Picture:
     groups = groups_in(view, grouping, (c.group for c in confusions))
     displayed = largest_groups(view, grouping, groups, _MAX_GROUPS)
-    title = _title(view, grouping, [c for c in confusions if c.group in displayed])
+    title = _title(view, grouping, [c for c in confusions if c.group in displayed], some=len(displayed) < len(groups))
     caption = (
         "Row: true label; column: predicted label. Cell: share of the faces with the true label, and number of faces; the "
         f"shares of a row sum to 1. Hatched row: fewer than {many(view.audit.plan.minimum, 'face')}. {DASH}: no face with the "
-        "true label."
+        f"true label. {COMPARED}"
     )
     caption += selection_note(groups, displayed)
     matrices = {g: _matrix([c for c in confusions if c.group == levels]) for levels, g in displayed.items()}
@@ -94,21 +96,31 @@ def _matrix(confusions: Sequence[Confusion]) -> _Matrix:
     return _Matrix({(c.truth, c.predicted): c for c in confusions}, totals)
 
 
-def _title(view: View, grouping: Grouping, confusions: Sequence[Confusion]) -> str:
-    """The most frequent confusion among true labels with enough faces."""
+def _title(view: View, grouping: Grouping, confusions: Sequence[Confusion], *, some: bool) -> str:
+    """The most frequent confusion among annotated groups and true labels with enough faces; `some` are not drawn."""
     totals = {levels: _matrix([c for c in confusions if c.group == levels]).totals for levels in {c.group for c in confusions}}
     errors = [
         c
         for c in confusions
-        if c.truth != c.predicted and c.rate is not None and totals[c.group][c.truth] >= view.audit.plan.minimum
+        if c.truth != c.predicted
+        and c.rate is not None
+        and totals[c.group][c.truth] >= view.audit.plan.minimum
+        and is_annotated(c.group)
     ]
     heading = "Confusions" if is_everyone(grouping) else f"Confusions by {with_source(view.audit, grouping)}"
-    worst = max(errors, key=lambda c: c.rate or 0.0, default=None)
-    if worst is None or not worst.rate:
-        return f"{heading}: {'none' if errors else 'too few faces'}"
-    group = "" if is_everyone(grouping) else f"{', '.join(worst.group)}, "
-    error = "without a prediction" if worst.predicted == NO_ANSWER else f"classified as {worst.predicted}"
-    return f"{heading}: the most frequent is {worst.truth} {error} ({group}{rate(worst.rate)})"
+    if some:
+        heading += ", of the groups shown"
+    if not errors:
+        return f"{heading}: too few faces"
+    worst = largest(errors, lambda c: c.rate or 0.0)
+    if not worst[0].rate:
+        return f"{heading}: none among true labels with enough faces"
+    if len(worst) > 1:
+        return f"{heading}: {len(worst)} are equally frequent ({rate(worst[0].rate)}) and none is more frequent"
+    [first] = worst
+    group = "" if is_everyone(grouping) else f"{', '.join(first.group)}, "
+    error = "without a prediction" if first.predicted == NO_ANSWER else f"classified as {first.predicted}"
+    return f"{heading}: the most frequent is {first.truth} {error} ({group}{rate(first.rate)})"
 
 
 def _draw_matrices(matrices: dict[Group, _Matrix], labels: _Labels, minimum: int, title: str) -> Canvas:

@@ -38,7 +38,7 @@ def draw_composition(view: View) -> list[Picture]:
     page_blocks = [[b for b in page if not is_everyone(b[0]) or not view.groupings] for page in pages(view)]
     pictures = []
     for blocks in filter(None, page_blocks):
-        title = composition_title(view) + ("" if len(page_blocks) == 1 else f" ({grouping_list(blocks)})")
+        title = composition_title(view, blocks) + ("" if len(page_blocks) == 1 else f" ({grouping_list(blocks)})")
         caption = f"Number of faces by group and {view.noun}; in parentheses: faces of the group.{omission_note(view, blocks)}"
         table = composition_table(view, table_blocks(view, blocks))
         canvas = _draw_counts(view, blocks, title)

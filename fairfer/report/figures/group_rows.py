@@ -19,7 +19,7 @@ from fairfer.report.figures.style import FAINT, INK, MUTED, GroupStyle, group_st
 from fairfer.report.figures.text_layout import SMALL, shorten, text_width, truncate
 from fairfer.report.text.groups import group_words
 from fairfer.report.text.numbers import probability
-from fairfer.report.view import View, is_significant
+from fairfer.report.view import TOO_FEW, View, is_significant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,7 +78,7 @@ def _draw_bars(ax: Axes, rows: Sequence[tuple[Rate, float]], styles: Sequence[Gr
     for (rate, y), style in zip(rows, styles, strict=True):
         if rate.value is None:
             continue
-        is_small = rate.status == "small"
+        is_small = rate.status in TOO_FEW
         ax.barh(
             y,
             rate.value,

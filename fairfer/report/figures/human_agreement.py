@@ -17,10 +17,10 @@ from fairfer.report.figures.rate_axes import (
 )
 from fairfer.report.figures.style import COLORS, MUTED, SEPARATOR, GroupStyle
 from fairfer.report.figures.text_layout import SMALL, shorten, text_width
-from fairfer.report.figures.titles import confidence_level
 from fairfer.report.tables.human_agreement import ambiguity_table, human_agreement_table
 from fairfer.report.text import statements
 from fairfer.report.text.groups import EVERYONE, group_words, with_source
+from fairfer.report.view import TOO_FEW
 
 if TYPE_CHECKING:
     from fairfer.metrics.results import Rate, WeightedRate
@@ -41,7 +41,7 @@ def draw_human_agreement(view: View) -> list[Picture]:
         return []
     caption = (
         f"Square: the model compared with the label. Diamond: one rater compared with the majority of the others (human "
-        f"agreement). Line: {confidence_level(view)} confidence interval. Open: too few faces to compare."
+        f"agreement). Line: {view.confidence} confidence interval. Open: too few faces to compare."
     )
     return [
         _draw_groups(view, a, statements.human_agreement_statement(view, a)).finish(
@@ -132,7 +132,7 @@ def _draw_strata(view: View, title: str) -> Canvas:
         canvas.text(left - 0.1, _TOP + y + 0.035, texts[i], ha="right")
         if stratum.model is None:
             continue
-        fill = "white" if stratum.status == "small" else _MODEL.color
+        fill = "white" if stratum.status in TOO_FEW else _MODEL.color
         ax.hlines(y - _OFFSET, stratum.low or 0.0, stratum.high or 0.0, color=_MODEL.color, linewidth=0.9)
         ax.plot(stratum.model, y - _OFFSET, "s", markersize=4.5, markeredgecolor=_MODEL.color, markerfacecolor=fill)
         if stratum.human is not None:

@@ -14,6 +14,7 @@ from fairfer.report.tables.comparison import changes_table
 from fairfer.report.text.comparison import is_better, is_worse
 from fairfer.report.text.groups import group_words, with_inferred
 from fairfer.report.text.numbers import many
+from fairfer.report.view import TOO_FEW
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,10 +39,11 @@ def draw_changes(comparison: Comparison) -> list[Picture]:
                 continue
             grouping = changes[0].attribute
             rates = [c for c in changes if c.rate in RATE_DEFINITIONS]
-            worse, better = sum(map(is_worse, rates)), sum(map(is_better, rates))
+            tested = [c for c in rates if c.q is not None]
+            worse, better = sum(map(is_worse, tested)), sum(map(is_better, tested))
             title = (
-                f"By {with_inferred(grouping, comparison.inferred)}: of {many(len(rates), 'rate')} (TPR and FPR), {worse:,} "
-                f"significantly worse and {better:,} significantly better"
+                f"By {with_inferred(grouping, comparison.inferred)}: of {many(len(tested), 'tested rate')} (TPR and FPR), "
+                f"{worse:,} significantly worse and {better:,} significantly better"
             )
             caption = (
                 f"Ring: base ({comparison.base.model}). Dot: candidate ({comparison.candidate.model}). Orange: worse; blue: "
@@ -89,7 +91,7 @@ def _draw_rows(rates: Sequence[Change], labels: list[str], groups: list[Group], 
 def _draw_change(ax: Axes, change: Change, y: float, color: str) -> None:
     if change.base is None or change.candidate is None:
         return
-    alpha = _FAINT if change.status == "small" else 1.0
+    alpha = _FAINT if change.status in TOO_FEW else 1.0
     ax.hlines(y, change.base, change.candidate, color=color, linewidth=1.4, alpha=alpha)
     ax.plot(
         change.base, y, "o", markersize=4.2, markerfacecolor="white", markeredgecolor=color, alpha=alpha, clip_on=False

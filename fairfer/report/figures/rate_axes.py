@@ -15,6 +15,7 @@ from fairfer.report.figures.style import BAND, GRID, MUTED, GroupStyle, group_st
 from fairfer.report.figures.text_layout import SMALL, shorten, text_width
 from fairfer.report.text.groups import group_words
 from fairfer.report.text.numbers import DASH
+from fairfer.report.view import TOO_FEW
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,11 +99,11 @@ def draw_rate_axis(ax: Axes, end: float, max_steps: int, start: float = 0.0) -> 
 
 def draw_estimates(ax: Axes, estimates: Sequence[tuple[Estimate, float]], style: GroupStyle, dots: DotStyle = DOTS) -> None:
     """Dots with intervals at heights: filled for enough faces, open for too few."""
-    for position, status in enumerate(("ok", "small")):
-        points = [(r, y) for r, y in estimates if r.status == status and r.value is not None]
+    for position, is_small in enumerate((False, True)):
+        statuses = TOO_FEW if is_small else ("ok",)
+        points = [(r, y) for r, y in estimates if r.status in statuses and r.value is not None]
         if not points:
             continue
-        is_small = status == "small"
         heights = [y for _, y in points]
         low, high = [r.low or 0.0 for r, _ in points], [r.high or 0.0 for r, _ in points]
         width, alpha = dots.line_width[position], dots.line_alpha[position]

@@ -12,10 +12,11 @@ from fairfer.report.figures.grouping import file_part
 from fairfer.report.figures.rate_axes import RATE_DEFINITIONS, axis_end, axis_ticks, draw_legend, layout_legend
 from fairfer.report.figures.style import FAINT, GRID, INK, MUTED, GroupStyle, group_styles
 from fairfer.report.figures.text_layout import column_label, column_label_layout, shorten
-from fairfer.report.figures.titles import confidence_level, largest_spread_title
+from fairfer.report.figures.titles import COMPARED, largest_spread_title
 from fairfer.report.tables import rates as tables
 from fairfer.report.text.groups import EVERYONE
 from fairfer.report.text.numbers import DASH
+from fairfer.report.view import TOO_FEW
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,10 +40,10 @@ def draw_bars(view: View) -> list[Picture]:
 def _bars(view: View, grouping: Grouping) -> Picture:
     groups = displayed_groups(view, grouping)
     table = tables.comparison_table(view, grouping, view.groups(grouping))
-    title = largest_spread_title(view, grouping)
+    title = largest_spread_title(view, grouping, groups)
     caption = (
-        f"Bar: rate; thin line: {confidence_level(view)} confidence interval. Pale hatched bar: too few faces to compare. "
-        f"{DASH}: not estimable.{omission_note(view, [(grouping, groups)])}"
+        f"Bar: rate; thin line: {view.confidence} confidence interval. Pale hatched bar: too few faces to compare. "
+        f"{DASH}: not estimable. {COMPARED}{omission_note(view, [(grouping, groups)])}"
     )
     slot = _BAR_WIDTH * len(groups) + _GAP_WIDTH
     if len(groups) > MAX_GROUPS_BY_COLOR or slot * len(view.labels) > _MAX_WIDTH:
@@ -88,11 +89,11 @@ def _draw_columns(view: View, grouping: Grouping, groups: list[Group], title: st
 
 def _draw_group(ax: Axes, rates: Sequence[tuple[Rate, float]], style: GroupStyle, width: float) -> None:
     """The bars of one group: rates and their horizontal positions."""
-    for status in ("ok", "small"):
-        bars = [(r, x) for r, x in rates if r.status == status and r.value is not None]
+    for is_small in (False, True):
+        statuses = TOO_FEW if is_small else ("ok",)
+        bars = [(r, x) for r, x in rates if r.status in statuses and r.value is not None]
         if not bars:
             continue
-        is_small = status == "small"
         positions = [x for _, x in bars]
         ax.bar(
             positions,

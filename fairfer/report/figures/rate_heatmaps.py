@@ -13,15 +13,15 @@ from matplotlib import colormaps
 from matplotlib.patches import Rectangle
 
 from fairfer.report.figures.canvas import Canvas, Picture, file_name
-from fairfer.report.figures.group_selection import Block, grouping_list, omission_note, pages, table_blocks
+from fairfer.report.figures.group_selection import Block, omission_note, pages, table_blocks
 from fairfer.report.figures.grouping import is_everyone
 from fairfer.report.figures.style import HATCH, HEATMAP_COLORS, INK, MUTED, SEPARATOR
 from fairfer.report.figures.text_layout import NORMAL, column_label, column_label_layout, shorten, text_width
-from fairfer.report.figures.titles import extremes, spread
+from fairfer.report.figures.titles import COMPARED, label_title, rate_title
 from fairfer.report.tables import rates as tables
-from fairfer.report.text.groups import capital, group_words, with_source
-from fairfer.report.text.numbers import DASH, listed, many, rate, whole
-from fairfer.report.view import RATE_DESCRIPTIONS, RATES, View
+from fairfer.report.text.groups import group_words, with_source
+from fairfer.report.text.numbers import DASH, listed, rate, whole
+from fairfer.report.view import RATE_DESCRIPTIONS, RATES, TOO_FEW, View
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,7 @@ def draw_rate_heatmaps(view: View) -> list[Picture]:
 
 
 def _rate_heatmap(view: View, name: str, blocks: list[Block]) -> Picture:
-    title = f"{name}: {extremes(view, name)}{_page_suffix(view, blocks)}"
+    title = rate_title(view, name, blocks)
     caption = f"{name}, the {RATES[name]}: {RATE_DESCRIPTIONS[name]}. {_cell_note(view)}{omission_note(view, blocks)}"
     cells = {(a, g): [view.rate(name, label, a, g) for label in view.labels] for a, groups in blocks for g in groups}
     canvas = _heatmap(view, blocks, _Grid(tuple(view.labels), cells, RATES[name]), title)
@@ -66,7 +66,7 @@ def draw_label_heatmaps(view: View) -> list[Picture]:
 
 
 def _label_heatmap(view: View, label: str, blocks: list[Block]) -> Picture:
-    title = f"{capital(label)}: {spread(view, label)}{_page_suffix(view, blocks)}"
+    title = label_title(view, label, blocks)
     caption = f"{listed(tuple(RATES))} of {label}, one-vs-rest. {_cell_note(view)}{omission_note(view, blocks)}"
     cells = {(a, g): [view.rate(name, label, a, g) for name in RATES] for a, groups in blocks for g in groups}
     canvas = _heatmap(view, blocks, _Grid(tuple(RATES), cells, "rate"), title)
@@ -74,13 +74,8 @@ def _label_heatmap(view: View, label: str, blocks: list[Block]) -> Picture:
     return canvas.finish(file_name(view.noun, label), "label", caption, table, title)
 
 
-def _page_suffix(view: View, blocks: list[Block]) -> str:
-    return "" if len(pages(view)) == 1 else f" ({grouping_list(blocks)})"
-
-
 def _cell_note(view: View) -> str:
-    minimum = many(view.audit.plan.minimum, "face")
-    return f"Below each rate: numerator and denominator. Hatched: fewer than {minimum}. {DASH}: not estimable."
+    return f"Below each rate: numerator and denominator. Hatched: fewer than {view.minimum}. {DASH}: not estimable. {COMPARED}"
 
 
 def _heatmap(view: View, blocks: Sequence[Block], grid: _Grid, title: str) -> Canvas:
@@ -143,7 +138,7 @@ def _draw_cell(ax: Axes, x: int, y: int, cell: Rate) -> None:
         ax.text(x + 0.5, y + 0.5, DASH, ha="center", va="center", color=MUTED, size=NORMAL)
         return
     color = INK
-    if cell.status == "small":
+    if cell.status in TOO_FEW:
         ax.add_patch(Rectangle((x + 0.03, y + 0.06), 0.94, 0.88, facecolor="white", edgecolor=HATCH, hatch="////", linewidth=0))
         ax.add_patch(Rectangle((x + 0.2, y + 0.14), 0.6, 0.72, facecolor="white", edgecolor="none"))
     else:

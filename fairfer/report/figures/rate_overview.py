@@ -22,7 +22,7 @@ from fairfer.report.figures.rate_axes import (
 )
 from fairfer.report.figures.style import MUTED, SEPARATOR, group_styles
 from fairfer.report.figures.text_layout import NORMAL, shorten, text_width
-from fairfer.report.figures.titles import comparison_title, confidence_level
+from fairfer.report.figures.titles import comparison_title
 from fairfer.report.tables import rates as tables
 from fairfer.report.text.groups import EVERYONE
 from fairfer.report.text.numbers import DASH, probability, whole
@@ -61,7 +61,7 @@ def _overview(view: View, grouping: Grouping) -> Picture:
 
 
 def _caption(view: View, grouping: Grouping, groups: Sequence[Group]) -> str:
-    caption = f"Symbol: rate of a group; line: {confidence_level(view)} confidence interval. "
+    caption = f"Symbol: rate of a group; line: {view.confidence} confidence interval. "
     if any(g.attribute == grouping for g in view.tested):
         caption += (
             "Gray band: gap expected by chance (95th percentile under permutation), centered between the highest and the lowest"
@@ -137,7 +137,7 @@ def _draw_panel(canvas: Canvas, view: View, grouping: Grouping, groups: list[Gro
         draw_expected_gap(ax, view, grouping, name, label, layout.center(i) - band_height / 2, band_height)
         gap = view.gap(name, label, grouping)
         if gap and is_significant(gap):
-            q_left = x + width if layout.is_narrow else x + width + (0.85 if name == "TPR" else 0.55)
+            q_left = x + width if layout.is_narrow else x + width + (1.04 if name == "TPR" else 0.63)
             q_top = layout.row * i + 0.17 if layout.is_narrow else layout.center(i) + 0.03
             canvas.text(q_left, layout.top + q_top, probability("q", gap.q), weight="bold", ha="right")
     _draw_groups(ax, view, grouping, groups, name, layout)

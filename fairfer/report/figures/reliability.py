@@ -11,10 +11,11 @@ from fairfer.report.figures.grouping import file_part, groupings_in, groups_in, 
 from fairfer.report.figures.rate_axes import draw_legend, layout_legend
 from fairfer.report.figures.style import GRID, MUTED, GroupStyle, group_styles
 from fairfer.report.figures.text_layout import truncate
-from fairfer.report.figures.titles import confidence_level
 from fairfer.report.tables.table import Table
+from fairfer.report.text.extremes import largest, names
 from fairfer.report.text.groups import group_words, with_source
 from fairfer.report.text.numbers import interval, many, rate, whole
+from fairfer.vocabulary import is_annotated
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +52,7 @@ def _figure(view: View, grouping: Grouping, bins: Sequence[ReliabilityBin]) -> P
     title = _title(view, grouping, [b for b in bins if b.group in displayed])
     caption = (
         f"Dot: faces with similar scores, their mean score (horizontal) and the share that has the label (vertical); line: "
-        f"{confidence_level(view)} confidence interval. On the diagonal, scores are calibrated; below it, they are too "
+        f"{view.confidence} confidence interval. On the diagonal, scores are calibrated; below it, they are too "
         f"high. Open dot: fewer than {many(view.audit.plan.minimum, 'face')}. Expected calibration error (ECE): mean distance "
         "from the diagonal, weighted by number of faces."
     )
@@ -71,11 +72,18 @@ def _title(view: View, grouping: Grouping, bins: Sequence[ReliabilityBin]) -> st
         for m in view.audit.scores
         if m.metric == "expected_calibration_error" and m.attribute == grouping and m.value is not None
     }
-    errors = {key: error for key, error in errors.items() if drawn[key] >= minimum}
+    errors = {key: error for key, error in errors.items() if drawn[key] >= minimum and is_annotated(key[1])}
     heading = "" if is_everyone(grouping) else f" by {with_source(view.audit, grouping)}"
     if not errors:
         return f"Calibration{heading}: too few faces"
-    label, levels = max(errors, key=lambda key: errors[key])
+    worst = largest(list(errors), lambda key: errors[key])
+    if len(worst) > 1:
+        labels = list(dict.fromkeys(label for label, _ in worst))
+        return (
+            f"Calibration{heading}: the expected calibration error is largest for {names(labels, view.noun)} "
+            f"({rate(errors[worst[0]])})"
+        )
+    [(label, levels)] = worst
     group = "" if is_everyone(grouping) else f"{', '.join(levels)}, "
     return f"Calibration{heading}: the expected calibration error is largest for {label} ({group}{rate(errors[label, levels])})"
 

@@ -18,11 +18,13 @@ from fairfer.report.figures.rate_axes import (
 )
 from fairfer.report.figures.style import SEPARATOR, group_styles
 from fairfer.report.figures.text_layout import NORMAL, shorten, text_width
-from fairfer.report.figures.titles import confidence_level
+from fairfer.report.figures.titles import COMPARED
 from fairfer.report.tables.scores import METRICS
 from fairfer.report.tables.table import Table
+from fairfer.report.text.extremes import largest, names, smallest
 from fairfer.report.text.groups import group_words, with_source
-from fairfer.report.text.numbers import DASH, interval, rate
+from fairfer.report.text.numbers import DASH, distinct_rates, interval, rate
+from fairfer.vocabulary import is_annotated
 
 if TYPE_CHECKING:
     from fairfer.metrics.results import ScoreMetric
@@ -56,10 +58,10 @@ def _figure(view: View, grouping: Grouping, metrics: Sequence[ScoreMetric]) -> P
     name = metrics[0].metric
     groups = groups_in(view, grouping, (m.group for m in metrics))
     displayed = largest_groups(view, grouping, groups, MAX_GROUPS_BY_COLOR)
-    title = _title(view, grouping, [m for m in metrics if m.group in displayed])
+    title = _title(view, grouping, [m for m in metrics if m.group in displayed], some=len(displayed) < len(groups))
     caption = (
-        f"Symbol: {METRICS[name]} of a label in a group; line: {confidence_level(view)} confidence interval. Open symbol: "
-        f"too few faces to compare. {DASH}: not estimable."
+        f"Symbol: {METRICS[name]} of a label in a group; line: {view.confidence} confidence interval. Open symbol: "
+        f"too few faces to compare. {DASH}: not estimable. {COMPARED}"
     )
     caption += selection_note(groups, displayed)
     canvas = _draw_dots(view, grouping, displayed, metrics, title)
@@ -67,21 +69,34 @@ def _figure(view: View, grouping: Grouping, metrics: Sequence[ScoreMetric]) -> P
     return canvas.finish(parts, "score_metric", caption, _table(view, grouping, metrics), title)
 
 
-def _title(view: View, grouping: Grouping, metrics: Sequence[ScoreMetric]) -> str:
+def _title(view: View, grouping: Grouping, metrics: Sequence[ScoreMetric], *, some: bool) -> str:
+    """Labels and annotated groups with the highest and the lowest value; `some` are not drawn."""
     name = METRICS[metrics[0].metric]
     heading = name if is_everyone(grouping) else f"{name} by {with_source(view.audit, grouping)}"
-    estimable = [m for m in metrics if m.status == "ok" and m.value is not None]
+    if some:
+        heading += ", of the groups shown"
+    estimable = [m for m in metrics if m.status == "ok" and m.value is not None and is_annotated(m.group)]
     if not estimable:
         return f"{heading}: too few faces of every {view.noun}"
-    high, low = max(estimable, key=lambda m: m.value or 0.0), min(estimable, key=lambda m: m.value or 0.0)
-    if high.value == low.value:
-        return f"{heading}: {rate(high.value)} for every {view.noun} and group"
-    return f"{heading}: highest for {_subject(grouping, high)}, lowest for {_subject(grouping, low)}"
+    high, low = largest(estimable, _value), smallest(estimable, _value)
+    if high[0].value == low[0].value:
+        enough = "" if len(estimable) == len(metrics) else " with enough faces"
+        return f"{heading}: {rate(high[0].value)} for every {view.noun}{'' if is_everyone(grouping) else ' and group'}{enough}"
+    texts = distinct_rates([_value(high[0]), _value(low[0])])
+    return f"{heading}: highest for {_subject(grouping, high, texts[0])}, lowest for {_subject(grouping, low, texts[1])}"
 
 
-def _subject(grouping: Grouping, metric: ScoreMetric) -> str:
-    group = "" if is_everyone(grouping) else f"{', '.join(metric.group)}, "
-    return f"{metric.label} ({group}{rate(metric.value)})"
+def _subject(grouping: Grouping, metrics: Sequence[ScoreMetric], text: str) -> str:
+    if len(metrics) > 1 and is_everyone(grouping):
+        return f"{names([m.label for m in metrics], 'label')} ({text})"
+    if len(metrics) > 1:
+        return f"{len(metrics)} pairs of label and group ({text})"
+    group = "" if is_everyone(grouping) else f"{', '.join(metrics[0].group)}, "
+    return f"{metrics[0].label} ({group}{text})"
+
+
+def _value(metric: ScoreMetric) -> float:
+    return metric.value or 0.0
 
 
 def _draw_dots(

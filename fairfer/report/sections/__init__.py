@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from fairfer.report.sections.annotation_error import AnnotationError
 from fairfer.report.sections.composition import Composition
+from fairfer.report.sections.confusion_gaps import ConfusionGapsSection
 from fairfer.report.sections.counts import ConfusionsSection, CountsSection
 from fairfer.report.sections.gaps import Gaps
 from fairfer.report.sections.human_agreement import HumanAgreementSection
+from fairfer.report.sections.indices import IndicesSection
 from fairfer.report.sections.limits import Limits
+from fairfer.report.sections.options import GeeSection, InteractionsSection, PooledSection
 from fairfer.report.sections.provenance import ProvenanceSection
 from fairfer.report.sections.rates import Rates
 from fairfer.report.sections.reference import Glossary, Reproduce, Versions
@@ -28,10 +31,15 @@ PROVENANCE = ProvenanceSection()
 SECTIONS: tuple[Section, ...] = (
     Gaps(),
     Standardized(),
+    GeeSection(),
+    InteractionsSection(),
+    PooledSection(),
     HumanAgreementSection(),
     AnnotationError(),
     Rates(),
     ConfusionsSection(),
+    ConfusionGapsSection(),
+    IndicesSection(),
     ScoresSection(),
     CountsSection(),
     Composition(),

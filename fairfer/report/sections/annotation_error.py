@@ -13,7 +13,7 @@ from fairfer.report.tables.annotation_error import (
     probabilistic_gaps_csv,
     probabilistic_rates_csv,
 )
-from fairfer.report.text.caveats import annotation_error, group_membership
+from fairfer.report.text.caveats import annotation_error
 from fairfer.report.text.findings import key_gaps
 
 if TYPE_CHECKING:
@@ -34,9 +34,8 @@ class AnnotationError(Section):
         return view.audit.annotation_sensitivity is not None
 
     def caveats(self, view: View) -> list[str]:
-        """Findings whose sign or size depends on the annotation."""
-        gaps = key_gaps(view)
-        return [annotation_error(view, gaps), group_membership(view, gaps)]
+        """Findings whose sign depends on the annotation."""
+        return [annotation_error(view, key_gaps(view))]
 
     def csv_files(self, view: View) -> dict[str, str]:
         """Corrected gaps; rates and gaps under probabilistic group membership."""
@@ -51,9 +50,17 @@ class AnnotationError(Section):
     def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:
         """Figure, or why there is none."""
         text = (
-            "A model inferred these groups, and some of its annotations are wrong. If its errors are independent of the "
-            "audited model's errors, observed gaps are smaller than the true ones."
+            "A model inferred these groups, and some of its annotations are wrong. Errors in all groups alike that are "
+            "independent of the audited model's errors make a gap look smaller than it is; errors in one of the groups only, "
+            "or errors that depend on the face, can also make it look larger. A validation sample of the annotator "
+            "(--validation) replaces the assumed shares of errors by its confusion matrix."
         )
+        if view.audit.annotation_sensitivity and view.audit.annotation_sensitivity.gaps:
+            text += (
+                " Probabilistic group membership dilutes a gap by itself, even if the probabilities are correct (a true gap of "
+                "0.20 can be 0.12 between most likely groups and 0.09 between probabilistic ones). A smaller probabilistic gap "
+                "is no evidence against a finding."
+            )
         content: list[Block] = figures(pictures)
         if not content and view.sensitivity:
             content = [TableBlock(annotation_error_table(view))]

@@ -38,8 +38,9 @@ class ConfusionsSection(Section):
         groups = [(a, g) for a in view.groupings for g in view.groups(a) if view.size(a, g)]
         tables = [confusion_table(view, a, g) for a, g in groups[:MAX_TABLES]]
         text = (
-            f"How often faces with one true {view.noun} are predicted as another. Differences between groups in these rates "
-            "have not been tested for significance."
+            f"How often faces with one true {view.noun} are predicted as another. Whether groups differ is tested below."
+            if view.audit.confusion_gaps
+            else f"How often faces with one true {view.noun} are predicted as another."
         )
         return [
             Paragraph(text),

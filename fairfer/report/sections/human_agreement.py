@@ -13,6 +13,8 @@ from fairfer.report.tables.human_agreement import (
     duplicate_consistency_table,
     human_agreement_csv,
 )
+from fairfer.report.text.groups import EVERYONE, grouping_words
+from fairfer.report.text.numbers import listed
 
 if TYPE_CHECKING:
     from fairfer.report.figures.canvas import Picture
@@ -48,7 +50,7 @@ class HumanAgreementSection(Section):
             "majority of the others shows how hard the task is for people, and whether it is harder for some groups. A model "
             "trained on the votes of many raters can exceed it."
         )
-        blocks: list[Block] = [Paragraph(text), *figures(pictures)]
+        blocks: list[Block] = [Paragraph(text), Paragraph(_selection(view)), *figures(pictures)]
         if votes.duplicate_consistency:
             explanation = (
                 "Some images occur twice in the dataset with independent votes. The table shows how often both sets of votes "
@@ -67,3 +69,25 @@ class HumanAgreementSection(Section):
                 )
             )
         return [*blocks, csv_links(self.csv_files(view))]
+
+
+def _selection(view: View) -> str:
+    """Whether the votes of the other raters alone selected the faces."""
+    votes = view.human_agreement
+    groupings = [EVERYONE, *view.groupings]
+    selected = [g for g in groupings if votes and g in votes.leave_one_out]
+    others = listed([grouping_words(g) for g in groupings if g not in selected and g != EVERYONE])
+    if not selected:
+        return (
+            "The dataset keeps only faces with a label, which the votes of all raters selected. Faces on which a rater "
+            "disagreed are missing, so human agreement is overestimated here."
+        )
+    text = (
+        "Each rater is left out in turn: the votes of the others alone decide the label, and whether the face has one, among "
+        "all rated faces."
+    )
+    return (
+        f"{text} By {others} this is unknown for faces without a label, and human agreement is overestimated."
+        if others
+        else text
+    )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from fairfer.report.blocks import Block, Bullets
 from fairfer.report.sections.section import Section
-from fairfer.report.text.numbers import many
 
 if TYPE_CHECKING:
     from fairfer.report.figures.canvas import Picture
@@ -33,7 +32,7 @@ class Limits(Section):
         items += [
             "A gap that is not statistically significant may still exist. Small groups have a low power to detect gaps.",
             "A statistically significant gap is a difference between these groups in this dataset. Rates do not show why.",
-            f"A rate of a group is compared only if its denominator is at least {many(plan.minimum, 'face')}.",
+            f"A rate of a group is compared only if its denominator is at least {view.minimum.replace(' or ', ' and ')}.",
         ]
         if plan.subject:
             items.append(

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 from fairfer.report.blocks import Block, Definition, Definitions, Heading, Paragraph, TableBlock
 from fairfer.report.sections.section import Section
 from fairfer.report.tables.table import Table
-from fairfer.report.text.caveats import compared_attributes, labels, provenance, provenance_in_short, selection, subjects
+from fairfer.report.text.caveats import (
+    compared_attributes,
+    labels,
+    missing_words,
+    provenance,
+    provenance_in_short,
+    selection,
+    subjects,
+)
 from fairfer.report.text.groups import source_words, with_source
 from fairfer.report.text.numbers import whole
 
@@ -26,11 +34,11 @@ class ProvenanceSection(Section):
     def caveats(self, view: View) -> list[str]:
         """Sources of the attributes, subjects, labels that differ, sample selection."""
         sources = [provenance(a) for a in compared_attributes(view)]
-        return [*sources, subjects(view), *labels(view), selection(view)]
+        return [*sources, missing_words(view), subjects(view), *labels(view), selection(view)]
 
     def short_caveats(self, view: View) -> list[str]:
         """The same without notes and sample selection."""
-        return [*provenance_in_short(view), subjects(view), *labels(view)]
+        return [*provenance_in_short(view), missing_words(view).rstrip("."), subjects(view), *labels(view)]
 
     def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:
         """Dataset, sample selection, groups, model, labels, settings."""
@@ -99,5 +107,6 @@ def _settings(view: View) -> list[Block]:
     if plan.standardize:
         entries["directly standardized for"] = view.strata
     if plan.subject:
+        entries["minimum number of subjects of a compared rate"] = whole(plan.minimum_subjects)
         entries["subjects"] = f"{whole(view.audit.data.subjects)}, identified by column {plan.subject}"
     return [Heading("Settings"), _pairs(entries)]

@@ -10,6 +10,8 @@ from fairfer.report.tables.table import Table, models_as_csv
 from fairfer.report.text.numbers import DASH, signed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fairfer.report.view import View
 
 
@@ -29,20 +31,29 @@ def probabilistic_gaps_csv(view: View) -> str:
 
 
 def annotation_error_table(view: View) -> Table:
-    """Gaps corrected for assumed shares of wrong annotations."""
-    errors = sorted({c.error for _, curve in view.sensitivity for c in curve})
+    """Gaps as annotated, corrected by a validation sample, and in scenarios of annotation error."""
+    curves = view.sensitivity
+    errors = sorted({c.error for _, curve in curves for c in curve if c.error})
+    validated = any(c.scenario == "validation" for _, curve in curves for c in curve)
     rows = []
-    for gap, curve in view.sensitivity:
-        by_error = {c.error: c for c in curve}
+    for gap, curve in curves:
+        cells = [_corrected([c for c in curve if c.scenario == "as_annotated"])]
+        if validated:
+            cells.append(_corrected([c for c in curve if c.scenario == "validation"]))
+        cells += [_corrected([c for c in curve if c.error == e and c.scenario != "as_annotated"]) for e in errors]
         probabilistic = view.probabilistic(gap)
-        cells = [_corrected(by_error[e]) if e in by_error else DASH for e in errors]
         rows.append((*identity(view, gap), *cells, signed(probabilistic.probabilistic) if probabilistic else DASH))
-    heads = ["as annotated" if e == 0 else f"{100 * e:g} % error" for e in errors]
+    heads = ["as annotated", *(["corrected by the validation sample"] if validated else [])]
+    heads += [f"{100 * e:g} % error in both or one of the groups" for e in errors]
     columns = ("grouping", view.noun, "rate", *heads, "probabilistic")
     return Table("Gaps corrected for annotation error", columns, tuple(rows), heads=3)
 
 
-def _corrected(row: CorrectedGap) -> str:
-    if row.difference is None:
+def _corrected(rows: Sequence[CorrectedGap]) -> str:
+    """The range of the corrected gaps of several scenarios, and in brackets that of their confidence intervals."""
+    gaps, low, high = ([getattr(r, name) for r in rows] for name in ("difference", "low", "high"))
+    if not rows or None in gaps:
         return DASH
-    return f"{signed(row.difference)} [{signed(row.low)} to {signed(row.high)}]"
+    least, most = signed(min(gaps)), signed(max(gaps))
+    span = least if least == most else f"{least} to {most}"
+    return f"{span} [{signed(min(low))} to {signed(max(high))}]"

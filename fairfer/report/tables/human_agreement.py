@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fairfer.metrics.results import Ambiguity, DuplicateConsistency, WeightedRate
-from fairfer.report.tables.rates import TOO_FEW
+from fairfer.report.tables.rates import too_few
 from fairfer.report.tables.table import Table, as_csv, models_as_csv
 from fairfer.report.text.groups import EVERYONE, group_words, with_source
 from fairfer.report.text.numbers import DASH, interval, rate, whole
@@ -51,7 +51,7 @@ def human_agreement_table(view: View) -> Table:
                 cells = []
                 for name in ("TPR", "FPR"):
                     model = view.rate(name, label, grouping, group)
-                    cells.append(rate(model.value) + (TOO_FEW if model.status == "small" else ""))
+                    cells.append(rate(model.value) + too_few(model.status))
                     sources: tuple[RateSource, ...] = ("model", "rater")
                     cells += [_weighted(view.weighted(source, name, label, grouping, group)) for source in sources]
                 rows.append((with_source(view.audit, grouping), group_words(group), label, *cells))
@@ -63,7 +63,7 @@ def human_agreement_table(view: View) -> Table:
 def _weighted(row: WeightedRate | None) -> str:
     if row is None or row.value is None:
         return DASH
-    return f"{rate(row.value)} [{interval(row.low, row.high)}]" + (TOO_FEW if row.status == "small" else "")
+    return f"{rate(row.value)} [{interval(row.low, row.high)}]" + too_few(row.status)
 
 
 def ambiguity_table(view: View) -> Table:
@@ -74,7 +74,7 @@ def ambiguity_table(view: View) -> Table:
             group_words(a.group),
             a.stratum,
             whole(a.samples),
-            rate(a.model) + (TOO_FEW if a.status == "small" else ""),
+            rate(a.model) + too_few(a.status),
             interval(a.low, a.high) or DASH,
             rate(a.human),
         )

@@ -13,9 +13,8 @@ from fairfer.report.view import RATES, View
 if TYPE_CHECKING:
     from fairfer.metrics.results import Rate
 
-RATE_COLUMNS = ("label", "attribute", "group", "rate", "value", "numerator", "denominator", "low", "high", "status")
-TOO_FEW = " (too few)"
-"""Added to a rate whose denominator is below the minimum."""
+RATE_COLUMNS = ("label", "attribute", "group", "rate", "value", "numerator", "denominator", "low", "high", "status", "subjects")
+_TOO_FEW = {"small": " (too few)", "few_subjects": " (too few subjects)"}
 
 Block = tuple[Grouping, Sequence[Group]]
 """A grouping with some of its groups."""
@@ -24,6 +23,11 @@ Block = tuple[Grouping, Sequence[Group]]
 def rates_csv(view: View) -> str:
     """``rates.csv``: every rate of the audit."""
     return as_csv(RATE_COLUMNS, (dict(r) for r in view.audit.rates))
+
+
+def too_few(status: str) -> str:
+    """What is added to a rate whose denominator has too few faces or subjects."""
+    return _TOO_FEW.get(status, "")
 
 
 def cell(row: Rate, *, with_interval: bool = False) -> str:
@@ -35,7 +39,7 @@ def cell(row: Rate, *, with_interval: bool = False) -> str:
         text += f" [{bounds}]"
     if row.denominator is not None:
         text += f" ({whole(row.numerator)}/{whole(row.denominator)})"
-    return text + (TOO_FEW if row.status == "small" else "")
+    return text + too_few(row.status)
 
 
 def rate_table(view: View, name: str, blocks: Sequence[Block]) -> Table:
@@ -82,7 +86,7 @@ def overall_table(view: View) -> Table:
             cells = []
             for name in names:
                 row = view.rate(name, grouping=grouping, group=group)
-                cells.append(rate(row.value) + (TOO_FEW if row.status == "small" else ""))
+                cells.append(rate(row.value) + too_few(row.status))
                 if name == view.accuracy:
                     cells.append(interval(row.low, row.high) or DASH)
             size, coverage = view.size(grouping, group), view.rate("coverage", grouping=grouping, group=group)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from fairfer.metrics.results import StandardizedGap
 from fairfer.report.tables.gaps import extreme_groups, identity
 from fairfer.report.tables.table import Table, as_csv, models_as_csv
-from fairfer.report.text.numbers import rate, share
+from fairfer.report.text.numbers import DASH, rate, share, signed
 
 if TYPE_CHECKING:
     from fairfer.report.view import View
 
 _REASONS = {"too_few_groups": "too few groups", "no_common_strata": "no common strata"}
+"""Why there is no standardized gap; one without variation exists but cannot be tested."""
 
 
 def standardized_gaps_csv(view: View) -> str:
@@ -32,23 +33,26 @@ def standardized_rates_csv(view: View) -> str:
 
 
 def standardized_table(view: View) -> Table:
-    """Each gap before and after direct standardization."""
+    """Each gap: the share of faces that can be compared, the gap before and after direct standardization, and the change."""
     rows = [
         (
             *identity(view, g),
-            rate(g.unstandardized),
+            share(g.covered_share) if g.difference is not None else _REASONS[g.status],
+            *(signed(x) if x is not None and x < 0 else rate(x) for x in (g.unstandardized, g.standardized)),
+            signed(g.change),
+            f"{signed(g.change_low)} to {signed(g.change_high)}" if g.change is not None else DASH,
             rate(g.difference),
+            *extreme_groups(g),
             rate(g.expected_by_chance),
             rate(g.q, 3),
             rate(g.low),
             rate(g.high),
-            *extreme_groups(g),
-            share(g.covered_share) if g.status == "ok" else _REASONS[g.status],
         )
         for g in view.standardized
     ]
     columns = (
-        "grouping", view.noun, "rate", "gap before", "standardized gap", "expected by chance", "q", "lower bound",
-        "upper bound", "least favorable", "most favorable", "faces compared",
+        "grouping", view.noun, "rate", "faces compared", "gap before", "gap after", "change",
+        "confidence interval of the change", "largest standardized gap", "least favorable", "most favorable",
+        "expected by chance", "q", "lower bound", "upper bound",
     )  # fmt: skip
     return Table(f"Gaps, directly standardized for {view.strata}", columns, tuple(rows), heads=3)

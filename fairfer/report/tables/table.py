@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +15,22 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 _GROUPING_COLUMNS = ("attribute",)
-_GROUP_COLUMNS = ("group", "worst", "best")
+_GROUP_COLUMNS = ("group", "reference", "worst", "best")
+
+_FORMULA_STARTS = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+    "\N{FULLWIDTH EQUALS SIGN}",
+    "\N{FULLWIDTH PLUS SIGN}",
+    "\N{FULLWIDTH HYPHEN-MINUS}",
+    "\N{FULLWIDTH COMMERCIAL AT}",
+)
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -43,11 +59,13 @@ def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
     """Rows as CSV.
 
     Numbers are written in full: the shortest decimal that reads back as the same number. ``None`` is an empty cell. Groupings
-    (column ``attribute``) and groups (``group``, ``worst``, ``best``) are written as text: ``gender,race``, ``female,black``.
+    (column ``attribute``) and groups (``group``, ``reference``, ``worst``, ``best``) are written as text: ``gender,race``,
+    ``female,black``.
+    Text that a spreadsheet would run as a formula gets an apostrophe before it.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
+    writer.writerow([_inert(column) for column in columns])
     writer.writerows([_cell(column, row[column]) for column in columns] for row in rows)
     return out.getvalue()
 
@@ -59,5 +77,15 @@ def models_as_csv(model: type[BaseModel], rows: Iterable[BaseModel], without: Se
 
 def _cell(column: str, value: object) -> object:
     if isinstance(value, tuple) and column in _GROUPING_COLUMNS:
-        return csv_grouping(value)
-    return csv_group(value) if isinstance(value, tuple) and column in _GROUP_COLUMNS else value
+        return _inert(csv_grouping(value))
+    if isinstance(value, tuple) and column in _GROUP_COLUMNS:
+        value = csv_group(value)
+    return _inert(value)
+
+
+def _inert(value: object) -> object:
+    """Text as a spreadsheet shows it instead of running it; numbers, also those that are written as text, as they are."""
+    if not isinstance(value, str) or _NUMBER.fullmatch(value):
+        return value
+    # Spreadsheets skip leading spaces, and read full-width signs as the ordinary ones.
+    return f"'{value}" if value.lstrip(" ").startswith(_FORMULA_STARTS) else value

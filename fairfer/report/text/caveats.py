@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fairfer.labels import canonical
+from fairfer.report.text.extremes import names, smallest
+from fairfer.report.text.finding_caveats import is_sign_open, open_from
 from fairfer.report.text.findings import gap_name
 from fairfer.report.text.groups import Grouping, capital, group_words, grouping_words, is_common_attribute, quoted
-from fairfer.report.text.numbers import distinct_rates, listed, many, rate, share, signed
-from fairfer.report.view import ALPHA, View, is_significant
+from fairfer.report.text.numbers import list_some, listed, many, rate, share, signed
+from fairfer.report.view import View, is_changed, is_significant
+from fairfer.vocabulary import is_annotated
 
 if TYPE_CHECKING:
     from fairfer.audits.result import AttributeInfo, Audit
@@ -67,41 +70,75 @@ def subjects(view: View) -> str:
 
 
 def standardization(view: View, gaps: Sequence[Gap]) -> str:
-    """Which gaps are not significant after direct standardization."""
-    standardized = {(a.rate, a.label, a.attribute): a for a in view.audit.standardized if a.difference is not None}
-    changed = [
-        f"{gap_name(g)} ({' before, '.join(distinct_rates([a.unstandardized or 0.0, a.difference or 0.0]))} after)"
-        for g in gaps
-        if (a := standardized.get((g.rate, g.label, g.attribute))) and not is_significant(a)
+    """How standardization changes the gaps of the key findings: share of faces, before, after, change with its interval."""
+    standardized = {(a.rate, a.label, a.attribute): a for a in view.audit.standardized}
+    texts = []
+    for gap in gaps:
+        a = standardized.get((gap.rate, gap.label, gap.attribute))
+        if a is None:
+            continue
+        if a.change is None:
+            texts.append(f"{gap_name(gap)} (cannot be compared: no faces of every group have the same {view.strata})")
+            continue
+        change = f"{signed(a.change)} ({signed(a.change_low)} to {signed(a.change_high)})"
+        before, after = (rate(x) if (x or 0.0) >= 0 else signed(x) for x in (a.unstandardized, a.standardized))
+        clause = "" if is_changed(a) else ", not distinguishable from 0"
+        texts.append(
+            f"{gap_name(gap)} ({share(a.covered_share)} of the faces compared; {before} before, {after} after, "
+            f"change {change}{clause})"
+        )
+    return f"Directly standardized for {view.strata}: {'; '.join(texts)}." if texts else ""
+
+
+def significance_after_standardization(view: View) -> str:
+    """Which gaps are statistically significant only before or only after standardization, and what that does not show."""
+    pairs = [(g, a) for a in view.standardized if a.change is not None and (g := view.gap(a.rate, a.label, a.attribute))]
+    only_before = [gap_name(g) for g, a in pairs if is_significant(g) and not is_significant(a)]
+    only_after = [gap_name(g) for g, a in pairs if is_significant(a) and not is_significant(g)]
+    texts = [
+        f"statistically significant only {when} standardization: {list_some(names)}"
+        for when, names in (("after", only_after), ("before", only_before))
+        if names
     ]
-    if not changed:
+    if not texts:
         return ""
-    return f"No longer statistically significant when directly standardized for {view.strata}: {listed(changed)}."
+    return (
+        f"{capital('; '.join(texts))}. This alone does not show that standardization changes a gap: other faces are compared. "
+        "The confidence interval of the change does."
+    )
 
 
 def annotation_error(view: View, gaps: Sequence[Gap]) -> str:
-    """Which gaps could change sign under assumed annotation error."""
-    curves = {(g.rate, g.label, g.attribute): curve for g, curve in view.sensitivity}
+    """Which gaps may have either sign when corrected by a validation sample, or for an assumed share of annotation errors."""
     texts = []
     for gap in gaps:
-        curve = curves.get((gap.rate, gap.label, gap.attribute), [])
-        uncertain = [c.error for c in curve if c.low is None or c.high is None or c.low <= 0 <= c.high]
-        if uncertain:
-            error = min(uncertain)
-            texts.append(f"{gap_name(gap)} ({f'at {100 * error:g} % error' if error > 0 else 'even without error'})")
+        curve = view.corrections(gap)
+        validated = [c for c in curve if c.scenario == "validation"]
+        error = open_from(curve)
+        if validated and is_sign_open(validated[0]):
+            texts.append(f"{gap_name(gap)} (by the validation sample)")
+        elif curve and is_sign_open(curve[0]):
+            texts.append(f"{gap_name(gap)} (even without error)")
+        elif error is not None:
+            texts.append(f"{gap_name(gap)} (at {100 * error:g} % error)")
     if not texts:
         return ""
     return f"Groups are inferred. When corrected for annotation error, the sign of these gaps is uncertain: {listed(texts)}."
 
 
-def group_membership(view: View, gaps: Sequence[Gap]) -> str:
-    """Which gaps are less than half as large under probabilistic group membership."""
+def missing_words(view: View) -> str:
+    """Which words were taken for a missing value, in how many rows of each attribute."""
     texts = []
-    for gap in gaps:
-        row = view.probabilistic(gap)
-        if row and row.probabilistic is not None and row.probabilistic < abs(row.most_likely) / 2:
-            texts.append(f"{gap_name(gap)} ({signed(row.probabilistic)} instead of {rate(abs(row.most_likely))})")
-    return f"Less than half as large with probabilistic group membership: {listed(texts)}." if texts else ""
+    for attribute in view.audit.data.attributes:
+        words = [f"{quoted(word)} ({many(n, 'row')})" for word, n in attribute.missing_words.items()]
+        if words:
+            texts.append(f"{listed(words)} in {_attribute_name(attribute.name)}")
+    if not texts:
+        return ""
+    return (
+        f"Counted as a missing value, not as a group: {'; '.join(texts)}. Declare a value that is a group with --not-missing "
+        "COLUMN=VALUE."
+    )
 
 
 def small_groups(view: View) -> str:
@@ -116,30 +153,18 @@ def small_groups(view: View) -> str:
             texts.append(f"{count} by {grouping_words(grouping)}" + (f" ({zero} with no faces)" if zero else ""))
     if not texts:
         return ""
-    return f"Fewer than {many(view.audit.plan.minimum, 'face')} in the denominator: {listed(texts)}. These are not compared."
+    return f"Fewer than {view.minimum} in the denominator: {listed(texts)}. These are not compared."
 
 
 def small_groups_in_short(view: View) -> str:
     """The same over all groupings, as a clause for a terminal."""
     statuses = [s for a in view.groupings for s in _tpr_statuses(view, a)]
     few = sum(s != "ok" for s in statuses)
-    minimum = many(view.audit.plan.minimum, "face")
-    return f"{few} of {len(statuses)} TPR values of groups are based on fewer than {minimum}" if few else ""
+    return f"{few} of {len(statuses)} TPR values of groups are based on fewer than {view.minimum}" if few else ""
 
 
 def _tpr_statuses(view: View, grouping: Grouping) -> list[str]:
     return [view.rate("TPR", label, grouping, g).status for g in view.groups(grouping) for label in view.labels]
-
-
-def permutations(view: View) -> str:
-    """Whether the number of permutations is too small for a single gap among the tested to be significant."""
-    tested, number = len(view.tested), view.audit.plan.permutations
-    if tested / (number + 1) < ALPHA:
-        return ""
-    return (
-        f"{number:,} permutations are too few for {tested:,} tested gaps: if only one gap is real, it cannot be "
-        f"statistically significant. Audit again with at least {-(-tested // ALPHA):,.0f} permutations."
-    )
 
 
 def labels(view: View) -> list[str]:
@@ -198,10 +223,10 @@ def coverage(view: View) -> str:
     shares = []
     for grouping in view.groupings:
         rows = [view.rate("coverage", grouping=grouping, group=g) for g in view.groups(grouping)]
-        usable = [r for r in rows if r.status == "ok" and r.value is not None]
-        if len({r.value for r in usable}) > 1:
-            lowest = min(usable, key=lambda r: r.value or 0.0)
-            shares.append(f"{group_words(lowest.group)} ({share(1 - (lowest.value or 0.0))})")
+        usable = [r for r in rows if r.status == "ok" and r.value is not None and is_annotated(r.group)]
+        lowest = smallest(usable, lambda r: r.value or 0.0)
+        if len(lowest) < len(usable):
+            shares.append(f"{names([group_words(r.group) for r in lowest], 'group')} ({share(1 - (lowest[0].value or 0.0))})")
     return f"{text} Highest share without a prediction: {'; '.join(shares)}." if shares else text
 
 

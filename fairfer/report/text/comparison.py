@@ -6,6 +6,7 @@ import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from fairfer.report.text.extremes import smallest
 from fairfer.report.text.groups import EVERYONE, group_words, people, with_inferred
 from fairfer.report.text.markup import plain
 from fairfer.report.text.numbers import DASH, interval, listed, many, rate, signed, whole
@@ -28,9 +29,9 @@ _PLACES = {
 
 
 def comparison_title(comparison: Comparison) -> str:
-    """``deepface 1 vs. baseline 1 on FER+ test, 3,122 faces``."""
+    """``candidate deepface 1 vs. base baseline 1 on FER+ test, 3,122 faces``."""
     candidate, base = (f"{s.model} {s.version}" for s in (comparison.candidate, comparison.base))
-    return f"{candidate} vs. {base} on {comparison.data}, {many(comparison.samples, 'face')}"
+    return f"candidate {candidate} vs. base {base} on {comparison.data}, {many(comparison.samples, 'face')}"
 
 
 def is_significant_change(change: Change) -> bool:
@@ -78,9 +79,11 @@ def lines(comparison: Comparison) -> list[str]:
         "significantly better (FDR-adjusted p < 0.05)."
     )
     if worse:
-        largest = min(worse, key=improvement)
+        most = smallest(worse, improvement)
+        equal = f" (one of {len(most)} equal ones)" if len(most) > 1 else ""
         texts.append(
-            f"Largest significant change for the worse: {_change_name(comparison, largest)}: {_before_and_after(largest)}."
+            f"Largest significant change for the worse{equal}: {_change_name(comparison, most[0])}: "
+            f"{_before_and_after(most[0])}."
         )
     wider = sum(g.low is not None and g.low > 0 for g in comparison.gaps)
     narrower = sum(g.high is not None and g.high < 0 for g in comparison.gaps)
@@ -93,6 +96,10 @@ def lines(comparison: Comparison) -> list[str]:
         texts.append(f"Not compared: {many(len(comparison.missing), 'face')} ({parts}); listed in comparison.json.")
     if comparison.base.labels != comparison.candidate.labels:
         texts.append(f"Only labels in both audits are compared: {', '.join(comparison.labels)}.")
+    for change in comparison.other_labels:
+        if change.attribute == EVERYONE:
+            role = "base" if change.label in comparison.base.labels else "candidate"
+            texts.append(f"Only the {role} can output {change.label}: TPR {_before_and_after(change)}.")
     return texts
 
 

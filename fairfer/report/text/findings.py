@@ -1,7 +1,7 @@
 """Key findings of an audit, in sentences.
 
-A finding is a statistically significant gap. Its sentence says which group has the better or worse rate, by how much, and how
-certain that is. Nothing is decided here: `fairfer.report.view.is_significant` is the only criterion.
+A finding is a statistically significant gap. Its sentence names the difference behind it: two groups, or one group vs. the
+rest. Nothing is decided here: `fairfer.report.view.is_significant` is the only criterion.
 """
 
 from __future__ import annotations
@@ -9,25 +9,39 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fairfer.report.text.groups import (
-    adjective,
-    capital,
-    faces,
-    group_words,
-    grouping_words,
-    inferred_note,
-    people,
-)
+from fairfer.report.text.finding_caveats import finding_caveats
+from fairfer.report.text.groups import capital, group_words, grouping_words
 from fairfer.report.text.numbers import DASH, day, distinct_rates, interval, listed, many, probability, rate, share, whole
-from fairfer.report.view import View, higher_and_lower
+from fairfer.report.text.sentences import clause, gap_name, rate_name, sentence, size_with_bounds
+from fairfer.report.view import View
 from fairfer.vocabulary import ALL, is_annotated
 
 if TYPE_CHECKING:
     from fairfer.audits.result import Audit
-    from fairfer.metrics.results import Gap, Rate
+    from fairfer.metrics.results import Gap, GroupDifference
+
+__all__ = [
+    "MAX_FINDINGS",
+    "KeyFinding",
+    "chance_sizes",
+    "gap_findings",
+    "gap_name",
+    "headline",
+    "key_gaps",
+    "minimum_detectable",
+    "overall",
+    "rate_name",
+    "sentence",
+    "title",
+]
 
 MAX_FINDINGS = 3
 """Number of key findings in a summary."""
+
+BOUNDS = "In parentheses: 95 % confidence bounds that allow for the selection of significant gaps (FCR-adjusted)."
+"""What the bounds of all findings are."""
+
+BORDERLINE = "borderline: more permutations could change the result"
 
 _PAIR = 2
 
@@ -41,11 +55,13 @@ class KeyFinding:
     statement
         The finding as a sentence, without its full stop.
     rates
-        Label and rate with the values of both groups.
+        Label and rate with the values of both sides of the difference.
     counts
         Numerators and denominators of both.
     certainty
-        Significance, confidence bounds and the gap expected by chance.
+        Significance, and the difference with its confidence bounds.
+    caveat
+        What makes the finding hard to interpret, as a sentence without its full stop; empty without such a reason.
     gap
         The gap behind the finding; ``None`` for a finding without one, such as *no gap is statistically significant*.
     """
@@ -54,6 +70,7 @@ class KeyFinding:
     rates: str = ""
     counts: str = ""
     certainty: str = ""
+    caveat: str = ""
     gap: Gap | None = None
 
 
@@ -64,13 +81,13 @@ def title(audit: Audit) -> str:
 
 def gap_findings(view: View) -> list[KeyFinding]:
     """The key findings about gaps, or one that says why there is none."""
-    return [_finding(view, gap) for gap in key_gaps(view)] or [_no_finding(view)]
+    return [_finding(view, gap, gap.leading) for gap in key_gaps(view) if gap.leading] or [_no_finding(view)]
 
 
 def key_gaps(view: View) -> list[Gap]:
-    """The gaps of the key findings: the significant gaps with the largest margins, at most `MAX_FINDINGS`.
+    """The gaps of the key findings: the significant gaps with the largest certain sizes, at most `MAX_FINDINGS`.
 
-    A gap by gender usually appears again by gender and race. Only the one with the larger margin is listed.
+    A gap by gender usually appears again by gender and race. Only the first of them is listed.
     """
     kept: list[Gap] = []
     for gap in view.significant:
@@ -84,71 +101,31 @@ def _repeats(gap: Gap, other: Gap) -> bool:
     return (gap.label, gap.rate) == (other.label, other.rate) and (names <= other_names or other_names <= names)
 
 
-def gap_name(gap: Gap) -> str:
-    """``happiness TPR by gender``."""
-    return f"{rate_name(gap)} by {grouping_words(gap.attribute)}"
-
-
-def rate_name(gap: Gap) -> str:
-    """``happiness TPR``; ``accuracy`` over all labels."""
-    return gap.rate if gap.label == ALL else f"{gap.label} {gap.rate}"
-
-
-def sentence(view: View, gap: Gap) -> str:
-    """A gap as a sentence without its full stop: ``Women's happy faces are recognized more often than men's``."""
-    return capital(_clause(view, gap))
-
-
-def _clause(view: View, gap: Gap) -> str:
-    higher, lower = (people(gap.attribute, group) for group in higher_and_lower(gap))
-    if gap.rate == "FPR":
-        text = f"{higher.plural} are misclassified as {adjective(gap.label)} more often than {lower.short}"
-    elif gap.rate == "TPR" and higher.possessive and lower.possessive:
-        text = f"{higher.possessive} {faces(gap.label)} are recognized more often than {lower.possessive}"
-    elif gap.rate == "TPR":
-        text = f"{faces(gap.label)} of {higher.plural} are recognized more often than those of {lower.short}"
-    elif gap.rate == "coverage":
-        text = f"the model returns a prediction more often for {higher.plural} than for {lower.short}"
-    elif gap.rate == "accuracy":
-        text = f"{higher.plural} are classified correctly more often than {lower.short}"
-    else:
-        text = f"{rate_name(gap)} is higher for {higher.plural} than for {lower.short}"
-    return text + inferred_note(view.audit, gap.attribute)
-
-
-def _finding(view: View, gap: Gap) -> KeyFinding:
-    leading = gap.leading
-    bounds = interval(leading.low, leading.high) if leading else ""
-    if bounds:
-        bounds = f" ({100 * view.audit.plan.confidence:g} % confidence bounds {bounds})"
+def _finding(view: View, gap: Gap, difference: GroupDifference) -> KeyFinding:
+    borderline = f"; {BORDERLINE}" if gap.borderline else ""
     return KeyFinding(
-        statement=sentence(view, gap),
-        rates=_rates(view, gap),
-        counts=_counts(view, gap),
+        statement=sentence(view, gap, difference),
+        rates=_rates(view, gap, difference),
+        counts=_counts(view, gap, difference),
         certainty=(
-            f"statistically significant ({probability('q', gap.q)}): gap {rate(gap.difference)}"
-            f"{bounds}, expected by chance {rate(gap.expected_by_chance)}"
+            f"statistically significant ({probability('q', gap.q)}{borderline}); difference {size_with_bounds(difference)}"
         ),
+        caveat=finding_caveats(view, gap).removesuffix("."),
         gap=gap,
     )
 
 
-def _compared(view: View, gap: Gap) -> tuple[Rate, Rate]:
-    higher, lower = (view.rate(gap.rate, gap.label, gap.attribute, g) for g in higher_and_lower(gap))
-    return higher, lower
-
-
-def _rates(view: View, gap: Gap) -> str:
-    texts = distinct_rates([r.value or 0.0 for r in _compared(view, gap)])
+def _rates(view: View, gap: Gap, difference: GroupDifference) -> str:
+    texts = distinct_rates([side.value for side in view.sides(gap, difference)])
     text = f"{rate_name(gap)} {' vs. '.join(texts)}"
-    return f"{text} (highest and lowest of {len(gap.groups)} groups)" if len(gap.groups) > _PAIR else text
+    if not gap.significant or len(gap.groups) <= _PAIR:
+        return text
+    number = sum(d.significant for d in gap.differences)
+    return f"{text} ({many(number, 'significant difference')} among {len(gap.groups)} groups)"
 
 
-def _counts(view: View, gap: Gap) -> str:
-    rows = _compared(view, gap)
-    if any(r.numerator is None or r.denominator is None for r in rows):
-        return ""
-    return " vs. ".join(f"{whole(r.numerator)} of {whole(r.denominator)}" for r in rows)
+def _counts(view: View, gap: Gap, difference: GroupDifference) -> str:
+    return " vs. ".join(f"{whole(s.numerator)} of {whole(s.denominator)}" for s in view.sides(gap, difference))
 
 
 def _no_finding(view: View) -> KeyFinding:
@@ -156,29 +133,38 @@ def _no_finding(view: View) -> KeyFinding:
     if not view.groupings:
         return KeyFinding("No groups were compared: no attribute was selected, or the dataset has none")
     if not view.tested:
-        minimum = many(view.audit.plan.minimum, "face")
+        if view.untestable:
+            return KeyFinding("No gap could be tested: in no rate could a difference between groups be significant")
+        minimum = view.minimum.replace(" or ", " and ")
         return KeyFinding(f"No gap could be tested: no rate has two groups with at least {minimum}")
-    nearest = next((g for g in view.tested if g.difference), None)
-    if nearest is None:
-        return KeyFinding("No gap: all groups that could be compared have the same rates")
+    nearest = next((g for g in view.tested if g.leading and g.leading.difference), None)
+    if nearest is None or nearest.leading is None:
+        return KeyFinding("No gap: in every rate that could be tested, all compared groups are equal")
+    certainty = probability("q", nearest.q)
+    if nearest.borderline:
+        certainty += f"; {BORDERLINE}"
+    if nearest.high is not None:
+        certainty += f"; no two groups differ by more than {rate(nearest.high)} ({view.confidence} upper bound)"
     return KeyFinding(
         statement=f"No gap is statistically significant among the {len(view.tested):,} tested",
-        rates=f"closest to significance: {_clause(view, nearest)}, {_rates(view, nearest)}",
-        counts=_counts(view, nearest),
-        certainty=f"{probability('q', nearest.q)}",
+        rates=f"closest to significance: {clause(view, nearest, nearest.leading)}, {_rates(view, nearest, nearest.leading)}",
+        counts=_counts(view, nearest, nearest.leading),
+        certainty=certainty,
     )
 
 
 def headline(view: View) -> str:
-    """How many gaps were tested and are significant; when none is, how large gaps are by chance."""
+    """How many gaps were tested and are significant, and what their bounds are; when none is, how large gaps are by chance."""
     tested, significant = len(view.tested), len(view.significant)
     if not tested:
         return ""
+    number = sum(g.borderline for g in view.tested)
+    borderline = f"{many(number, 'gap')} {'is' if number == 1 else 'are'} {BORDERLINE}." if number else ""
     if not significant:
-        return f"{chance_sizes(view)} {minimum_detectable(view)}".strip()
+        return " ".join(filter(None, (borderline, chance_sizes(view), minimum_detectable(view))))
     verb = "is" if significant == 1 else "are"
     text = f"{significant:,} of {many(tested, 'tested gap')} {verb} statistically significant (FDR-adjusted p < 0.05)."
-    return f"{text} {minimum_detectable(view)}".strip()
+    return " ".join(filter(None, (text, borderline, BOUNDS, minimum_detectable(view))))
 
 
 def chance_sizes(view: View) -> str:
@@ -227,6 +213,9 @@ def _worst_group(view: View) -> str:
     ]
     if len(rows) < _PAIR:
         return ""
-    worst = min(rows, key=lambda r: r.value or 0.0)
+    lowest = [r for r in rows if r.value == min(r.value or 0.0 for r in rows)]
+    if len(lowest) > 1:
+        return f"Lowest group {rate(lowest[0].value)} ({len(lowest)} groups are equal)"
+    [worst] = lowest
     name = f"{grouping_words(worst.attribute)}: {group_words(worst.group)}"
     return f"Lowest group {rate(worst.value)} ({name}; {many(view.size(worst.attribute, worst.group), 'face')})"

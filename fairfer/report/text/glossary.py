@@ -69,27 +69,50 @@ GLOSSARY: Mapping[str, Entry] = {
         "several images of one subject. It is wider when there are fewer faces.",
         ("confidence interval", "confidence intervals"),
     ),
-    "gap": Entry("Gap", "The highest minus the lowest rate among the groups of one grouping.", ("gap",)),
+    "gap": Entry("Gap", "The highest minus the lowest rate among the compared groups of one grouping.", ("gap",)),
+    "difference": Entry(
+        "Difference, leading difference, the rest",
+        "A difference is the rate of one group minus that of another group, or minus that of the rest: all other compared "
+        "groups together. The leading difference of a significant gap is the significant difference whose lower bound is "
+        "largest. Findings name it, and are ordered by this bound.",
+        ("leading difference",),
+    ),
     "expected-by-chance": Entry(
         "Gap expected by chance",
         "Rates of groups differ somewhat even when the model treats all groups alike. The gap expected by chance is the 95th "
         "percentile of the gaps that result when faces are randomly reassigned to groups of the same sizes (permutation test). "
-        "If the settings state another confidence level, that percentile is used instead of the 95th.",
+        "If the settings state another confidence level, that percentile is used instead of the 95th. It shows how large gaps "
+        "are by chance. It does not decide whether a gap is significant.",
         ("expected by chance",),
     ),
     "q": Entry(
         "p, q, statistically significant",
-        "p is the probability of a gap at least this large under random reassignment. q is the FDR-adjusted p-value "
-        "(Benjamini\N{EN DASH}Hochberg): among all gaps with q < 0.05, at most about 5 % are expected to be false discoveries "
-        "(FDR: false discovery rate). A gap is statistically significant when q < 0.05 and it is larger than the gap expected "
-        "by chance.",
+        "p is the probability, under random reassignment, of a difference between two groups, or between a group and the rest, "
+        "that is at least as large in relation to its standard error as the largest observed one. q is the FDR-adjusted "
+        "p-value (Benjamini\N{EN DASH}Hochberg): among all gaps with q < 0.05, at most about 5 % are expected to be false "
+        "discoveries (FDR: false discovery rate). A gap is statistically significant when q < 0.05. The p-value of a "
+        "difference is adjusted for all differences of its gap.",
         ("statistically significant", "q"),
+    ),
+    "borderline": Entry(
+        "Borderline",
+        "A p-value is estimated from random permutations. A gap is borderline when its p-value is so near the threshold that "
+        "even the largest number of permutations leaves the result open.",
+        ("borderline",),
+    ),
+    "cannot-be-significant": Entry(
+        "Cannot be significant",
+        "No distribution of the same hits over the same groups would be significant, for example when nearly all faces or "
+        "nearly none are recognized. Such a gap is not tested and is not among the gaps that q adjusts for.",
+        ("cannot be significant",),
     ),
     "bounds": Entry(
         "Lower and upper confidence bound",
-        "With 95 % confidence (or the level that the settings state), the gap is at least the lower bound. With the same "
-        "confidence, it is at most the upper bound. Each bound holds separately.",
-        ("lower bound", "upper bound", "confidence bounds"),
+        "Bounds of a significant difference are FCR-adjusted: they allow for the selection of significant gaps, so that over "
+        "the significant gaps of an audit at most about 5 % are expected to have a bound that excludes the true difference "
+        "(FCR: false coverage rate). A gap that is not significant has an upper bound only: with 95 % confidence (or the level "
+        "that the settings state), no two groups differ by more. This confidence is that of each gap alone.",
+        ("confidence bounds", "upper bound", "lower bound", "FCR-adjusted"),
     ),
     "minimum-detectable": Entry(
         "Minimum detectable difference",
@@ -105,12 +128,15 @@ GLOSSARY: Mapping[str, Entry] = {
     "standardization": Entry(
         "Directly standardized gap",
         "The gap after all groups are given the same distribution of labels and of the listed variables: each group's rate is "
-        "the mean of its rates within strata, weighted by the share of each stratum among all faces.",
+        "the mean of its rates within strata, weighted by the share of each stratum among all faces. Only strata with faces of "
+        "every group are compared. The change from the gap over the same faces before has a confidence interval of its own. It "
+        "does not show a cause.",
         ("directly standardized",),
     ),
     "rater": Entry(
         "Human agreement",
-        "How often one rater agrees with the majority of the other raters of a face. It shows how hard the task is for a "
+        "How often one rater agrees with the majority of the other raters of a face. Where the votes of all rated faces are "
+        "known, the votes of the others alone select the faces. It shows how hard the task is for a "
         "person. It is not an upper limit for a model that was trained on the votes of many raters. Ties among the other "
         "raters count in equal parts.",
         ("human agreement",),
@@ -122,15 +148,16 @@ GLOSSARY: Mapping[str, Entry] = {
     ),
     "correction": Entry(
         "Correction for annotation error",
-        "Errors in inferred groups usually make gaps look smaller. Each annotated group is a mixture of the true groups. For "
-        "an assumed share of wrong annotations, the correction computes the rates of the true groups from those of the "
-        "annotated groups.",
+        "Each annotated group is a mixture of the true groups. The correction computes the rates of the true groups from those "
+        "of the annotated groups, by the confusion matrix of a validation sample or for an assumed share of wrong annotations "
+        "in all groups or in one of them. It assumes that errors depend on the true group only.",
         ("corrected for annotation error",),
     ),
     "probabilistic": Entry(
         "Probabilistic and most likely group membership",
         "If the model that inferred the groups returned probabilities, a face can be counted in its most likely group only, or "
-        "in every group, weighted by the probability of that group.",
+        "in every group, weighted by the probability of that group. The latter dilutes a gap by itself, even if the "
+        "probabilities are correct.",
         ("probabilistic group membership",),
     ),
     "ducher": Entry(
@@ -148,14 +175,24 @@ GLOSSARY: Mapping[str, Entry] = {
     "association": Entry(
         "Cramér's V, Tschuprow's T, Theil's U, NMI, DSAP, overall disparity, Xu's ratio",
         "V, T and NMI: strength of association of label and group, from 0 to 1. U: the share of the uncertainty in one that is "
-        "explained by the other. DSAP: similarity of the labels' group distributions, 1 when they are equal. Overall "
-        "disparity: mean over labels of 1 \N{MINUS SIGN} lowest TPR / highest TPR. Xu's ratio: sum of the TPR values of the "
-        "worst group divided by that of the best group.",
+        "removed by knowing the other. DSAP: similarity of the labels' group distributions, 1 when they are equal. Overall "
+        "disparity: mean over labels of the mean of 1 \N{MINUS SIGN} TPR / highest TPR of all groups but the best; 0 when all "
+        "are equal, 1 when only one group is ever recognized. Xu's ratio: lowest divided by highest macro recall (mean TPR "
+        "over labels) of a group.",
+    ),
+    "summary-indices": Entry(
+        "Summary indices: MERG, SER, MERA, Gini, GARBE, Fairness Discrepancy Rate, inequity rate, impact ratio",
+        "Largest error rate divided by the geometric mean, by the smallest, and by the mean of all groups (MERG, SER, MERA). "
+        "Gini: mean absolute difference between two groups, divided by twice the mean, from 0 to 1. GARBE: mean of the Gini "
+        "of FPR and FNR. Fairness Discrepancy Rate: 1 minus the mean of the differences in FPR and FNR. Inequity rate: "
+        "geometric mean of the SER of FPR and FNR. Impact ratio: lowest divided by highest selection rate.",
+        ("summary index", "Fairness Discrepancy Rate", "impact ratio"),
     ),
     "not-estimable": Entry(
         "Not estimable, too few",
         "A rate with a denominator of 0 is not estimable and is shown as \N{EN DASH}. A rate with a denominator below the "
-        "minimum is marked \N{LEFT DOUBLE QUOTATION MARK}too few\N{RIGHT DOUBLE QUOTATION MARK} and is not compared.",
+        "minimum number of faces (or of subjects, with a subject column) is "
+        "marked \N{LEFT DOUBLE QUOTATION MARK}too few\N{RIGHT DOUBLE QUOTATION MARK} and is not compared.",
         ("not estimable", "too few"),
     ),
 }

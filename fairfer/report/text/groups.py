@@ -8,7 +8,7 @@ people when the attribute is race, not when it is hair color. Other groups keep 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ __all__ = [
     "capital",
     "csv_group",
     "csv_grouping",
+    "csv_groups",
     "faces",
     "group_words",
     "grouping_words",
@@ -201,6 +202,11 @@ def csv_grouping(grouping: Grouping) -> str:
 def csv_group(group: Group) -> str:
     """A group as CSV files write it: ``female,black``; ``*`` for everyone."""
     return written_group(group)
+
+
+def csv_groups(texts: Iterable[str]) -> str:
+    """A list of groups in one cell of a CSV file, separated by semicolons; a text with a semicolon is quoted."""
+    return "; ".join('"{}"'.format(t.replace('"', '""')) if ";" in t else t for t in texts)
 
 
 def is_common_attribute(name: str) -> bool:

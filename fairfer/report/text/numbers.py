@@ -7,6 +7,7 @@ different rates in one sentence get enough decimals to look different.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections.abc import Sequence
 
@@ -16,6 +17,9 @@ DASH = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 NO_BREAK = "\N{NO-BREAK SPACE}"
 _MAX_DECIMALS = 4
+_ROUNDING_DECIMALS = 9
+_ROUNDING_ERROR = 1e-9
+"""Smaller differences are rounding errors of a computer."""
 _PAIR = 2
 """Up to this many items of a list have no comma."""
 _SMALLEST_P = 0.0005
@@ -45,6 +49,20 @@ def rate(value: float | None, decimals: int = 2) -> str:
     return text
 
 
+def ratio(value: float | None) -> str:
+    """Format a ratio with two significant digits.
+
+    >>> ratio(2.08), ratio(0.4561), ratio(13.4), ratio(0.0123), ratio(1.0), ratio(None)
+    ('2.1', '0.46', '13', '0.012', '1.0', '–')
+    """
+    if value is None:
+        return DASH
+    if value <= 0:
+        return "0"
+    decimals = max(1 - math.floor(math.log10(value)), 0)
+    return f"{value:.{decimals}f}"
+
+
 def distinct_rates(values: Sequence[float]) -> list[str]:
     """Format rates with the fewest decimals (two to four) that make different rates look different.
 
@@ -61,15 +79,18 @@ def distinct_rates(values: Sequence[float]) -> list[str]:
 
 
 def signed(value: float | None) -> str:
-    """Format a difference with its sign.
+    """Format a difference with its sign; more decimals where two would round it to 0 or 1.
 
-    >>> signed(0.0312), signed(-0.2), signed(0.0), signed(-0.001), signed(None)
-    ('+0.03', '−0.20', '0.00', '−<0.01', '–')
+    >>> signed(0.0312), signed(-0.2), signed(0.0), signed(-0.001), signed(0.9996), signed(None)
+    ('+0.03', '−0.20', '0.00', '−0.001', '+0.9996', '–')
     """
     if value is None:
         return DASH
-    text = rate(abs(value))
-    return text if value == 0 else (MINUS if value < 0 else "+") + text
+    size = abs(value)
+    if size < _ROUNDING_ERROR:
+        return "0.00"
+    decimals = next((d for d in range(2, _ROUNDING_DECIMALS) if 0 < float(f"{size:.{d}f}") != 1), 2)
+    return f"{MINUS if value < 0 else '+'}{size:.{2 if size == 1 else decimals}f}"
 
 
 def interval(low: float | None, high: float | None) -> str:
@@ -154,6 +175,15 @@ def listed(items: Sequence[str], last: str = "and") -> str:
     if len(items) <= _PAIR:
         return f" {last} ".join(items)
     return f"{', '.join(items[:-1])}, {last} {items[-1]}"
+
+
+def list_some(items: Sequence[str], most: int = 5) -> str:
+    """Join the first items as in a sentence, and count the others.
+
+    >>> list_some(["a", "b", "c"], 2), list_some(["a", "b"], 2)
+    ('a, b, and 1 more', 'a and b')
+    """
+    return listed(items) if len(items) <= most else listed([*items[:most], f"{len(items) - most:,} more"])
 
 
 def no_breaks(text: str) -> str:

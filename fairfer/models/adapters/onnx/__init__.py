@@ -16,19 +16,25 @@
     scale = 0.00392156862745098      # default 1
     mean = 0.5                       # default 0; one number, or one per channel in the order of `color`
     std = 0.5                        # default 1; likewise
+    resample = "bilinear"            # default; or "nearest", "bicubic" or "lanczos"
+    antialias = true                 # default; false: an image that is made smaller is not smoothed
+    crop = "none"                    # default; or "center": cut to the aspect ratio of `size` before resizing
+    pad = 0                          # optional: fill up to that aspect ratio with this level (0..255) before resizing
 
     [output]
     name = "scores"                  # optional; needed only when the graph has several outputs
     kind = "logits"                  # or "probabilities"
 
-Pixel values ``x`` of 0..255 enter the graph as ``(x * scale - mean) / std``. An image of another size is resized by Pillow,
-bilinear with antialiasing, in 8 bits, without keeping its aspect ratio. Color becomes gray by the weights of ITU-R BT.601 (in
-8 bits, as in Pillow). Logits become probabilities by a softmax, or by a sigmoid per label for a multi-label graph.
+Pixel values ``x`` of 0..255 enter the graph as ``(x * scale - mean) / std``. An image of another size is resized in 8 bits, by
+Pillow where `antialias` is true. Without `crop` or `pad`, its aspect ratio is not kept. The four keys of resizing are stored
+with the predictions and are part of their identity. Color becomes gray by the weights of ITU-R BT.601 (in 8 bits, as in
+Pillow). Logits become probabilities by a softmax, or by a sigmoid per label for a multi-label graph.
 
 A description is checked against its graph at load, including one trial run on a plain gray image, so that errors are reported
 before any predictions are made.
 
-Modules: `description` (the TOML file), `preprocessing` (images to a batch), `session` (onnxruntime), `model` and `loading`.
+Modules: `description` (the TOML file), `preprocessing` and `resizing` (images to a batch), `session` (onnxruntime), `model` and
+`loading`.
 """
 
 from __future__ import annotations

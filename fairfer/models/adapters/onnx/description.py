@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fairfer.errors import FairferError, ModelError, did_you_mean
+from fairfer.files import read_text
 from fairfer.labels import LabelSpace
 from fairfer.vocabulary import Task
 
@@ -40,6 +41,20 @@ class Input(TomlTable):
     scale: float = 1.0
     mean: Numbers = 0.0
     std: Numbers = 1.0
+    resample: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear"
+    antialias: bool = True
+    crop: Literal["none", "center"] = "none"
+    pad: int | None = Field(default=None, ge=0, le=255)
+
+    @property
+    def resizing(self) -> dict[str, str]:
+        """How an image of another size is resized, as options of the model."""
+        return {
+            "resample": self.resample,
+            "antialias": "yes" if self.antialias else "no",
+            "crop": self.crop,
+            "pad": "none" if self.pad is None else str(self.pad),
+        }
 
     @property
     def channels(self) -> int:
@@ -67,8 +82,12 @@ class Description(TomlTable):
 
     @property
     def digest(self) -> str:
-        """Identity of all keys that can change an answer; names of the model, its input and its output cannot."""
-        content = self.model_dump(include={"labels", "input", "output"}, exclude={"input": {"name"}, "output": {"name"}})
+        """Identity of all keys that can change an answer; names of the model, its input and its output cannot.
+
+        The keys of `Input.resizing` are options of their own.
+        """
+        input_keys = {"name", *self.input.resizing}
+        content = self.model_dump(include={"labels", "input", "output"}, exclude={"input": input_keys, "output": {"name"}})
         if self.task != "single-label":  # left out by default, so that descriptions without the key keep their digest
             content["task"] = self.task
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
@@ -89,11 +108,11 @@ def read_description(path: Path) -> Description:
         message = f"{path} is a graph; give its description, a TOML file with labels, input and output (onnx:model.toml)"
         raise ModelError(message)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_text(path))
     except OSError as error:
         message = f"{path} cannot be opened ({error.strerror}); give the TOML file that describes the graph"
         raise ModelError(message) from error
-    except ValueError as error:  # TOML syntax, or bytes that are not UTF-8
+    except (ValueError, RecursionError) as error:  # TOML syntax, or bytes that are not UTF-8
         reason = str(error).splitlines()[0].rstrip(".")
         message = f"{path} is not valid TOML ({reason}); correct that line"
         raise ModelError(message) from error
@@ -141,6 +160,9 @@ def _explain(error: ValidationError) -> str:
 
 
 def _check_input(path: Path, table: Input) -> None:
+    if table.crop != "none" and table.pad is not None:
+        message = f"{path}: input.crop and input.pad both keep the aspect ratio; keep one of them"
+        raise ModelError(message)
     if not all(1 <= side <= MAX_SIDE for side in table.size):
         message = f"{path}: input.size: height and width must be 1 to {MAX_SIDE}, not {table.size}"
         raise ModelError(message)

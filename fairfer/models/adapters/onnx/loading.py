@@ -40,7 +40,11 @@ def load(target: str | os.PathLike[str], *, providers: str = "cpu", threads: str
         port=connect(path, description, session),
         labels=declared_labels(path, description),
         version=version,
-        options={"description": description.digest, "providers": ",".join(short_names(session.get_providers()))},
+        options={
+            "description": description.digest,
+            "providers": ",".join(short_names(session.get_providers())),
+            **description.input.resizing,
+        },
     )
     model.check()
     return model

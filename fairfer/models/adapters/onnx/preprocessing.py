@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fairfer.models.adapters.onnx.resizing import resized
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -27,7 +29,7 @@ def prepare(images: Sequence[NDArray[np.uint8]], description: Input, dtype: type
         (n, channels, height, width) or (n, height, width, channels), depending on the layout.
     """
     height, width = description.size
-    x = np.stack([_resized(image, height, width) for image in images])
+    x = np.stack([resized(image, height, width, description) for image in images])
     if description.color == "gray":
         x = _gray(x)[..., None]
     elif description.color == "bgr":
@@ -38,14 +40,6 @@ def prepare(images: Sequence[NDArray[np.uint8]], description: Input, dtype: type
     if description.layout == "NCHW":
         y = y.transpose(0, 3, 1, 2)
     return np.ascontiguousarray(y, dtype=dtype)
-
-
-def _resized(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    if image.shape[:2] == (height, width):
-        return image
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
 
 
 def _gray(x: NDArray[np.uint8]) -> NDArray[np.uint8]:

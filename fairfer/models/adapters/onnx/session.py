@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from fairfer.errors import ModelError, did_you_mean
+from fairfer.files import read_bytes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,7 +96,7 @@ class Port:
 def graph_digest(path: Path, graph: Path) -> str:
     """SHA-256 of a graph and of the weight files that it names; `path` is its description, for the error message."""
     try:
-        raw = graph.read_bytes()
+        raw = read_bytes(graph)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         message = f"{path}: graph: {graph} cannot be opened ({getattr(error, 'strerror', error)}); correct the path"
         raise ModelError(message) from error

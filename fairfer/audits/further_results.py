@@ -1,0 +1,83 @@
+"""Results beside rates and gaps: confusion gaps, summary indices, and the analyses that a plan asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from fairfer.metrics.confusion_gaps import compute_confusion_gaps
+from fairfer.metrics.impact_ratios import compute_impact_ratios
+from fairfer.metrics.indices import compute_indices
+from fairfer.metrics.interactions import interaction_tests
+from fairfer.metrics.pooling import pooled_rates
+from fairfer.metrics.regression import Outcomes, gee_differences
+
+if TYPE_CHECKING:
+    from fairfer.audits.join import JoinedSamples
+    from fairfer.metrics.counts import Counts
+    from fairfer.metrics.results import Rate, StandardizedGap
+    from fairfer.vocabulary import Grouping
+
+
+def further_results(
+    samples: JoinedSamples,
+    counts: Mapping[Grouping, Counts],
+    rates: Sequence[Rate],
+    by_subject: Mapping[Grouping, Counts] | None,
+    standardized: Sequence[StandardizedGap],
+) -> dict[str, Any]:
+    """Fields of `fairfer.audits.result.Audit`.
+
+    Parameters
+    ----------
+    samples
+        Samples of the audit.
+    counts, rates
+        Counted from them, everyone first.
+    by_subject
+        Counts by subject, where several samples show one.
+    standardized
+        Directly standardized gaps.
+    """
+    plan = samples.design.plan
+    settings = plan.metrics
+    impact_ratios, impact_indices = compute_impact_ratios(rates, counts, settings, by_subject)
+    return {
+        "confusion_gaps": compute_confusion_gaps(counts, rates, settings, by_subject),
+        "indices": [*compute_indices(rates, counts, settings, by_subject), *impact_indices],
+        "impact_ratios": impact_ratios,
+        "pooled": pooled_rates(rates, settings) if plan.pool else [],
+        "interactions": interaction_tests(rates, settings, subjects=bool(plan.subject)) if plan.interaction else [],
+        "gee": gee_differences(_outcomes(samples), rates, standardized, settings) if plan.gee else [],
+    }
+
+
+def _outcomes(samples: JoinedSamples) -> Outcomes:
+    """The samples as a regression takes them."""
+    design, table = samples.design, samples.table
+    labels = design.labels.labels
+    answered = (table["status"] == "ok").to_numpy(bool)
+    truth, correct = None, None
+    if design.task == "single-label":
+        truth = pd.factorize(table["truth"])[0].astype(np.int64)
+        correct = answered & (table["truth"] == table["predicted"]).fillna(value=False).to_numpy(bool)
+        has = {label: (table["truth"] == label).to_numpy(bool) for label in labels}
+        recognized = dict.fromkeys(labels, correct)
+    else:
+        has = {label: (table[f"truth:{i}"] == 1).fillna(value=False).to_numpy(bool) for i, label in enumerate(labels)}
+        recognized = {
+            label: answered & (table[f"predicted:{i}"] == 1).fillna(value=False).to_numpy(bool)
+            for i, label in enumerate(labels)
+        }
+    group = {}
+    for grouping in design.groupings:
+        levels = [table[samples.columns[a]].astype("str") for a in grouping]
+        members = pd.MultiIndex.from_tuples(list(design.groups[grouping]))
+        group[grouping] = members.get_indexer(pd.MultiIndex.from_arrays(levels)).astype(np.int64)
+    mix = design.dataset.samples.loc[table.index, list(design.plan.standardize)]
+    # Levels are numbered by their names, so that the order of the samples changes nothing.
+    covariates = np.column_stack([pd.factorize(mix[c].astype("str"), sort=True)[0] for c in mix.columns]).astype(np.int64)
+    return Outcomes(has, recognized, truth, correct, group, design.groups, covariates, samples.subjects)

@@ -1,0 +1,95 @@
+"""Bring an image to the size that a graph takes."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from fairfer.models.adapters.onnx.description import Input
+
+_SUPPORT = {"nearest": 0.5, "bilinear": 1.0, "bicubic": 2.0, "lanczos": 3.0}
+"""Half the width of each interpolation kernel, in pixels."""
+
+_CUBIC = -0.5
+"""Parameter of the cubic kernel (Keys 1981), as in Pillow."""
+
+
+def resized(image: NDArray[np.uint8], height: int, width: int, description: Input) -> NDArray[np.uint8]:
+    """Crop, pad and resample a (h, w, 3) image to (height, width, 3) as a description says.
+
+    An image that already has this size is returned as it is.
+    """
+    if image.shape[:2] == (height, width):
+        return image
+    if description.crop == "center":
+        image = _cropped(image, height, width)
+    elif description.pad is not None:
+        image = _padded(image, height, width, description.pad)
+    if image.shape[:2] == (height, width):
+        return image
+    if not description.antialias:
+        return _interpolated(image, height, width, description.resample)
+    from PIL import Image
+
+    method = Image.Resampling[description.resample.upper()]
+    return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize((width, height), method))
+
+
+def _cropped(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """The largest part in the center with the aspect ratio of (height, width)."""
+    h, w = image.shape[:2]
+    scale = min(h / height, w / width)
+    inner_h, inner_w = max(1, round(scale * height)), max(1, round(scale * width))
+    top, left = (h - inner_h) // 2, (w - inner_w) // 2
+    return image[top : top + inner_h, left : left + inner_w]
+
+
+def _padded(image: NDArray[np.uint8], height: int, width: int, level: int) -> NDArray[np.uint8]:
+    """The image in the center of a plain one with the aspect ratio of (height, width)."""
+    h, w = image.shape[:2]
+    scale = max(h / height, w / width)
+    outer_h, outer_w = max(h, round(scale * height)), max(w, round(scale * width))
+    top, left = (outer_h - h) // 2, (outer_w - w) // 2
+    padded = np.full((outer_h, outer_w, image.shape[2]), level, np.uint8)
+    padded[top : top + h, left : left + w] = image
+    return padded
+
+
+def _interpolated(image: NDArray[np.uint8], height: int, width: int, method: str) -> NDArray[np.uint8]:
+    """Resample without smoothing: the kernel keeps its width in source pixels, however much smaller the image becomes."""
+    down, across = _weights(image.shape[0], height, method), _weights(image.shape[1], width, method)
+    wide = _in_8_bits(np.einsum("jw,hwc->hjc", across, image))
+    return _in_8_bits(np.einsum("ih,hjc->ijc", down, wide))
+
+
+def _in_8_bits(values: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Rounded, after each axis, as in Pillow."""
+    return np.asarray(np.clip(np.floor(values + 0.5), 0, 255), np.uint8)
+
+
+@functools.lru_cache(maxsize=256)
+def _weights(size: int, target: int, method: str) -> NDArray[np.float64]:
+    """(target, size): weights of the source pixels in each target pixel.
+
+    Pixel i has its center at i + 0.5. At an edge the part of the kernel inside the image is used.
+    """
+    centers = (np.arange(target) + 0.5) * (size / target) - 0.5
+    if method == "nearest":
+        nearest = (2 * np.arange(target) + 1) * size // (2 * target)
+        return np.asarray(np.eye(size)[nearest])
+    distance = np.abs(np.arange(size)[None, :] - centers[:, None])
+    if method == "bilinear":
+        weights = 1 - distance
+    elif method == "lanczos":
+        weights = np.sinc(distance) * np.sinc(distance / _SUPPORT["lanczos"])
+    else:
+        near = (_CUBIC + 2) * distance**3 - (_CUBIC + 3) * distance**2 + 1
+        far = _CUBIC * (distance**3 - 5 * distance**2 + 8 * distance - 4)
+        weights = np.where(distance <= 1, near, far)
+    weights = np.where(distance < _SUPPORT[method], weights, 0)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))

@@ -30,6 +30,7 @@ _CLASSES = 12
 _POINTS = 9
 """Values that represent the total hits of a pair of groups."""
 
+_PRECISION = 1e-4
 _PAIR = 2
 _TABLE = 1 << 16
 _MOST = 38.0
@@ -130,7 +131,7 @@ def critical_value(trials: ArrayLike, total_hits: float, level: float) -> float:
         return normal * math.erfc(value / math.sqrt(2)) + (float(tail[i - 1]) if i else 0.0)
 
     low, high = 0.0, _MOST
-    while high - low > 1e-4:
+    while high - low > _PRECISION:
         middle = (low + high) / 2
         low, high = (middle, high) if probability(middle) >= level else (low, middle)
     return high

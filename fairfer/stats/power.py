@@ -28,7 +28,7 @@ POWER = 0.8
 MAXIMUM_ADDITIONAL = 1_000_000
 """Additional samples beyond which no additional sample size is given."""
 
-_POINTS = 1024
+_POINTS = 512
 """Simulated data sets."""
 
 _NORMAL_VARIANCE = 200.0
@@ -92,9 +92,11 @@ def _statistic(k: Floats, t: Floats, n: float, o: float, conditional: Floats) ->
 
 def _critical_values(n: Floats, total: Floats, level: float) -> Floats:
     """Critical values for simulated total hits: of the totals of a grid, the larger one of both neighbors."""
-    step = max(1.0, np.rint(float(total.std()) / 2))
+    step = max(1.0, np.rint(float(total.std()) * 0.75))
     first, last = math.floor(float(total.min()) / step), math.ceil(float(total.max()) / step)
-    known = np.array([_cached_critical(tuple(n), min(max(i * step, 1.0), float(n.sum()) - 1), level) for i in range(first, last + 1)])
+    known = np.array(
+        [_cached_critical(tuple(n), min(max(i * step, 1.0), float(n.sum()) - 1), level) for i in range(first, last + 1)]
+    )
     position = total / step - first
     values: Floats = np.maximum(known[np.floor(position).astype(np.intp)], known[np.ceil(position).astype(np.intp)])
     return values

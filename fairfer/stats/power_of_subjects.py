@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from fairfer.stats.comparisons import Comparisons, with_rests
 from fairfer.stats.critical_values import dependence
@@ -17,6 +16,8 @@ from fairfer.stats.intervals import Floats, normal_quantile
 from fairfer.stats.power import POWER, least_precise_pair, planted_rates, smallest_addition, smallest_with_power
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
     from fairfer.stats.permutation_of_subjects import SubjectTest
 
 _DRAWS = 400
@@ -31,6 +32,7 @@ _KINDS = 16
 MAXIMUM_SUBJECTS = 100_000
 """Additional subjects beyond which no additional sample size is given."""
 
+_INDEPENDENT = 1e-6
 _PAIR = 2
 
 
@@ -123,7 +125,9 @@ def power_of_subjects(design: SubjectDesign, rates: ArrayLike, level: float) -> 
     difference, divided by its own standard error or by its standard deviation under permutation, has Student's distribution.
     """
     p = np.asarray(rates, float)
-    sums = np.stack([_drawn_sums(t, rate, design.correlation, g) for g, (t, rate) in enumerate(zip(design.trials, p, strict=True))], axis=2)
+    sums = np.stack(
+        [_drawn_sums(t, rate, design.correlation, g) for g, (t, rate) in enumerate(zip(design.trials, p, strict=True))], axis=2
+    )
     statistics = _Statistics.of(sums, design.subjects)
     if design.critical is not None:
         return float((statistics.observed.max(axis=1) >= design.critical).mean())
@@ -241,7 +245,7 @@ def _cumulative(trials: int, rate: float, correlation: float) -> Floats:
     if not 0 < rate < 1:
         return (k >= round(rate * trials)).astype(float)
     chosen = special.gammaln(trials + 1) - special.gammaln(k + 1) - special.gammaln(trials - k + 1)
-    if correlation < 1e-6:
+    if correlation < _INDEPENDENT:
         log = chosen + special.xlogy(k, rate) + special.xlog1py(trials - k, -rate)
     else:
         size = 1 / min(correlation, 0.999) - 1

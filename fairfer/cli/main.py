@@ -22,7 +22,7 @@ from fairfer.errors import FairferError
 COULD_NOT_RUN = 2
 INTERRUPTED = 130
 
-COMMANDS = (audit, results, listing)
+COMMANDS = (audit, results, plan, listing)
 """Modules that register commands."""
 
 

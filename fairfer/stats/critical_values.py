@@ -49,7 +49,8 @@ def conditional_p_values(hits: Floats, totals: Floats, trials: float, other_tria
 
     Notes
     -----
-    As `fairfer.stats.conditional.conditional_p`; where the hits vary much, by the normal distribution with continuity correction.
+    As `fairfer.stats.conditional.conditional_p`; where the hits vary much, by the normal distribution with continuity
+    correction.
     """
     distance = np.abs(hits - trials * totals / (trials + other_trials))
     size = np.full(hits.shape, float(trials)), np.full(hits.shape, float(other_trials))
@@ -84,7 +85,7 @@ def conditional_rows(trials: Floats, other_trials: Floats, totals: Floats) -> tu
     reach = _REACH * math.sqrt(float(_variance(trials, other_trials, totals).max(initial=0.0))) + 8
     start = np.maximum(lowest, np.floor(mean - reach))
     width = int((np.minimum(highest, np.ceil(mean + reach)) - start).max(initial=0)) + 1
-    k = start[:, None] + np.arange(width)
+    k = start[:, None] + np.arange(width, dtype=float)
     possible = k <= highest[:, None]
     k = np.where(possible, k, highest[:, None])
     n, o, t = trials[:, None], other_trials[:, None], totals[:, None]
@@ -115,8 +116,8 @@ def critical_value(trials: ArrayLike, total_hits: float, level: float) -> float:
     -----
     The probability that any statistic exceeds a value is the sum of the probabilities of each, times a factor for their
     dependence. The former are exact: hypergeometric hits of a group given those of the pair, for several totals of the pair.
-    The factor is that of normal statistics, the expected value of 1 / (number of statistics beyond the value), given that one of
-    them is (Naiman and Priebe 2001, J. Comput. Graph. Stat. 10).
+    The factor is that of normal statistics, the expected value of 1 / (number of statistics beyond the value), given that one
+    of them is (Naiman and Priebe 2001, J. Comput. Graph. Stat. 10).
     """
     n = np.asarray(trials, float)
     rows = _rows(n, float(total_hits))

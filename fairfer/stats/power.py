@@ -1,7 +1,7 @@
 """Power of the decision taken: the probability that a difference is reported in this audit's own family of tests.
 
-A gap is reported when its p-value, adjusted for all comparisons of groups, is below its level in the family: 0.05 times the share
-of significant gaps (Benjamini and Hochberg 1995), this one included.
+A gap is reported when its p-value, adjusted for all comparisons of groups, is below its level in the family: 0.05 times the
+share of significant gaps (Benjamini and Hochberg 1995), this one included.
 """
 
 from __future__ import annotations
@@ -35,12 +35,20 @@ _NORMAL_VARIANCE = 200.0
 """Variance of hits above which they are drawn as normal."""
 
 _COMPARISONS = 6
-"""Comparisons that can be significant with a relevant probability: at most this many, with a noncentrality that is lower than the
-largest by at most `_LOWER`."""
+"""Comparisons that can be significant with a relevant probability: at most this many, with a noncentrality that is lower than
+the largest by at most `_LOWER`."""
 
 _LOWER = 1.5
 _PRECISION = 0.003
+_SMOOTH_VARIANCE = 12.0
+"""Variance of the hits of every group above which critical values hardly depend on the total of all hits."""
+
 _STEPS = 30
+_LEAST = 1e-4
+_NARROW = 1e-3
+_NONCENTRALITY = 4.0
+"""A usual noncentrality of differences with 80 % power, for steps towards them."""
+
 _PAIR = 2
 
 
@@ -92,7 +100,9 @@ def _statistic(k: Floats, t: Floats, n: float, o: float, conditional: Floats) ->
 
 def _critical_values(n: Floats, total: Floats, level: float) -> Floats:
     """Critical values for simulated total hits: of the totals of a grid, the larger one of both neighbors."""
-    step = max(1.0, np.rint(float(total.std()) * 0.75))
+    rate = float(total.mean() / n.sum())
+    is_smooth = float(n.min()) * rate * (1 - rate) > _SMOOTH_VARIANCE
+    step = max(1.0, np.rint(float(total.std()) * (6.0 if is_smooth else 0.75)))
     first, last = math.floor(float(total.min()) / step), math.ceil(float(total.max()) / step)
     known = np.array(
         [_cached_critical(tuple(n), min(max(i * step, 1.0), float(n.sum()) - 1), level) for i in range(first, last + 1)]
@@ -155,7 +165,7 @@ def _binomial(p: float, n: float, points: tuple[Floats, Floats]) -> Floats:
 
 @lru_cache(maxsize=64)
 def _uniforms(dimensions: int) -> list[tuple[Floats, Floats]]:
-    """Evenly distributed points: an additive sequence with the powers of a generalized golden ratio, and their normal quantiles."""
+    """Evenly distributed points, an additive sequence of powers of a generalized golden ratio, and their normal quantiles."""
     from scipy import special
 
     ratio = 1.5
@@ -163,10 +173,10 @@ def _uniforms(dimensions: int) -> list[tuple[Floats, Floats]]:
         ratio = (1 + ratio) ** (1 / (dimensions + 1))
     step = np.arange(1, _POINTS + 1)
     columns = [(0.5 + step * ratio ** -(d + 1)) % 1 for d in range(dimensions)]
-    return [(u, np.asarray(special.ndtri(u), float)) for u in columns]
+    return [(u.astype(np.float64), np.asarray(special.ndtri(u), np.float64)) for u in columns]
 
 
-def minimum_detectable_difference(rate: float, sizes: ArrayLike, level: float) -> float | None:
+def minimum_detectable_difference(rate: float, sizes: ArrayLike, level: float, target: float = POWER) -> float | None:
     """Smallest true difference between the two smallest groups that is reported with 80 % power.
 
     Parameters
@@ -177,6 +187,8 @@ def minimum_detectable_difference(rate: float, sizes: ArrayLike, level: float) -
         (groups,) trials of each group.
     level
         As for `power`.
+    target
+        The power.
 
     Returns
     -------
@@ -199,9 +211,9 @@ def minimum_detectable_difference(rate: float, sizes: ArrayLike, level: float) -
         def probability(difference: float, planted: tuple[int, int] = (one, other)) -> float:
             return power(planted_rates(rate, n, planted, difference), n, level)
 
-        if largest and probability(largest) >= POWER:
+        if largest and probability(largest) >= target:
             continue
-        gap = smallest_with_power(probability, max(largest, _guess(rate, n, pair, level)))
+        gap = smallest_with_power(probability, max(largest, _guess(rate, n, pair, level)), target=target)
         if gap is None:
             return None
         largest = max(largest, gap)
@@ -241,34 +253,45 @@ def _guess(rate: float, n: Floats, pair: Sequence[int], level: float) -> float:
     return z * math.sqrt(rate * (1 - rate) * sum(1 / n[g] for g in pair))
 
 
-def smallest_with_power(probability: Callable[[float], float], guess: float, largest: float = 1.0) -> float | None:
-    """Smallest argument, up to the largest, of an increasing function that reaches `POWER`; ``None`` where none does."""
+def smallest_with_power(
+    probability: Callable[[float], float], guess: float, largest: float = 1.0, exponent: float = 1.0, target: float = POWER
+) -> float | None:
+    """Smallest argument, up to the largest, of an increasing function that reaches a power.
 
-    def excess(x: float) -> float:
-        return normal_quantile(min(max(probability(x), 1e-4), 1 - 1e-4)) - target
+    Parameters
+    ----------
+    probability
+        The function.
+    guess, largest
+        First and largest argument.
+    exponent
+        1 for a difference, 2 for a sample size, which grows with the square of the noncentrality.
+    target
+        The power.
 
-    target = normal_quantile(POWER)
+    Returns
+    -------
+    float or None
+        ``None`` where no argument reaches the power.
+    """
+    goal = normal_quantile(target)
     slack = _PRECISION / 0.28  # 0.28 is the normal density at the quantile of 0.8
-    low, high = (0.0, -normal_quantile(1 - 1e-4)), None
+    low: tuple[float, float] | None = None
+    high: tuple[float, float] | None = None
     x = min(guess, largest)
     for _ in range(_STEPS):
-        value = excess(x)
-        if 0 <= value < slack:
-            return x
-        if value < 0:
-            low = (x, value)
+        value = normal_quantile(min(max(probability(x), _LEAST), 1 - _LEAST)) - goal
+        if 0 <= value < slack or (high and low and high[0] - low[0] < _NARROW * high[0]):
+            return x if value >= 0 else (high or (x,))[0]
+        if value < 0 and x >= largest:
+            return None
+        low, high = ((x, value), high) if value < 0 else (low, (x, value))
+        if low and high:
+            share = low[1] / (low[1] - high[1])
+            x = low[0] + (high[0] - low[0]) * min(max(share + 0.02, 0.05), 0.95)
         else:
-            high = (x, value)
-        if high is None:
-            if x >= largest:
-                return None
-            x = min(x * 1.15 if value > -1 else x * 1.5, largest)
-            continue
-        if high[0] - low[0] < 1e-4 * high[0]:
-            break
-        share = low[1] / (low[1] - high[1])
-        aim = low[0] + (high[0] - low[0]) * min(max(share, 0.05), 0.95)
-        x = aim + (high[0] - aim) * 0.02
+            x = min(x * (_NONCENTRALITY / max(_NONCENTRALITY + value - 0.03 * (value < 0), 1.0)) ** exponent * 1.01, largest)
+            x = x if high is None else min(x, 0.97 * high[0])
     return None if high is None else high[0]
 
 
@@ -321,7 +344,7 @@ def smallest_addition(
 
         if enlarged(maximum) < POWER:
             continue
-        number = smallest_with_power(enlarged, float(sizes[list(groups)].mean()), maximum)
+        number = smallest_with_power(enlarged, float(sizes[list(groups)].mean()), maximum, 2.0)
         if number is not None:
             return dict.fromkeys(groups, math.ceil(number))
     return None

@@ -255,7 +255,9 @@ def _cumulative(trials: int, rate: float, correlation: float) -> Floats:
     return cumulative
 
 
-def minimum_detectable_difference_of_subjects(design: SubjectDesign, rate: float, level: float) -> float | None:
+def minimum_detectable_difference_of_subjects(
+    design: SubjectDesign, rate: float, level: float, target: float = POWER
+) -> float | None:
     """As `fairfer.stats.minimum_detectable_difference`, between the two groups with the smallest effective sizes."""
     if not 0 < rate < 1:
         return None
@@ -269,9 +271,9 @@ def minimum_detectable_difference_of_subjects(design: SubjectDesign, rate: float
         def probability(difference: float, planted: tuple[int, int] = (one, other)) -> float:
             return power_of_subjects(design, planted_rates(rate, n, planted, difference), level)
 
-        if largest and probability(largest) >= POWER:
+        if largest and probability(largest) >= target:
             continue
-        gap = smallest_with_power(probability, max(largest, guess))
+        gap = smallest_with_power(probability, max(largest, guess), target=target)
         if gap is None:
             return None
         largest = max(largest, gap)

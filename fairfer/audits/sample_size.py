@@ -59,10 +59,10 @@ def plan_sample_size(
     rate
         Expected rate of all groups together, such as a TPR.
     difference
-        True difference between two of the groups, which differ around the rate as far as 0 and 1 allow; the others have the rate.
+        True difference between two of the groups, which differ around the rate as far as 0 and 1 allow; the others have it.
     size
-        Instead of `difference`: samples per group with a denominator of the rate (for a TPR, faces with the label); subjects per
-        group where `images_per_subject` is larger than 1.
+        Instead of `difference`: samples per group in the denominator of the rate (for a TPR, faces with the label); subjects
+        per group where `images_per_subject` is larger than 1.
     groups
         Number of groups of equal size.
     tests
@@ -95,7 +95,7 @@ def plan_sample_size(
     else:
         needed = sample_size_per_group(rate, difference, groups, tests, power, images, related)
         if needed is None:
-            message = f"a difference of {difference:g} would need more than millions of samples; give a larger --difference"
+            message = f"a difference of {difference:g} needs more than a million samples per group; give a larger --difference"
             raise UsageError(message)
         number = needed
     return SampleSizePlan(

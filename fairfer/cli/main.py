@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from fairfer import __version__
-from fairfer.cli import audit, console, listing, results
+from fairfer.cli import audit, console, listing, plan, results
 from fairfer.cli.command import app
 from fairfer.errors import FairferError
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 
 from fairfer.errors import UsageError
 
+_LEAST_SIZE, _LEAST_POWER, _MOST_IMAGES = 2, 0.05, 1000
 _LEAST_GROUPS, _MOST_GROUPS, _MOST_TESTS, _MOST_SIZE = 2, 100, 100_000, 1_000_000
 
 
@@ -121,18 +121,18 @@ def _check(
     images: int,
     correlation: float | None,
 ) -> None:
-    def require(condition: bool, message: str) -> None:  # noqa: FBT001 - the condition is what is required
+    def require(condition: object, message: str) -> None:
         if not condition:
             raise UsageError(message)
 
     require((difference is None) != (size is None), "give one of --difference and --size")
     require(0 < rate < 1, f"--rate {rate:g}: must be between 0 and 1, without them")
     require(difference is None or 0 < difference < 1, f"--difference {difference}: must be between 0 and 1, without them")
-    require(size is None or 2 <= size <= _MOST_SIZE, f"--size {size}: must be from 2 to {_MOST_SIZE:,}")  # noqa: PLR2004
+    require(size is None or _LEAST_SIZE <= size <= _MOST_SIZE, f"--size {size}: must be from 2 to {_MOST_SIZE:,}")
     require(_LEAST_GROUPS <= groups <= _MOST_GROUPS, f"--groups {groups}: must be from 2 to {_MOST_GROUPS}")
     require(1 <= tests <= _MOST_TESTS, f"--tests {tests}: must be from 1 to {_MOST_TESTS:,}")
-    require(math.isfinite(power) and 0.05 < power < 1, f"--power {power:g}: must be between 0.05 and 1")  # noqa: PLR2004
-    require(1 <= images <= 1000, f"--images-per-subject {images}: must be from 1 to 1000")  # noqa: PLR2004
+    require(_LEAST_POWER < power < 1, f"--power {power:g}: must be between 0.05 and 1")
+    require(1 <= images <= _MOST_IMAGES, f"--images-per-subject {images}: must be from 1 to 1000")
     require(correlation is None or 0 <= correlation <= 1, f"--correlation {correlation}: must be from 0 to 1")
     require(
         images == 1 or correlation is not None,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fairfer.audits.leaderboard import leaderboard
     from fairfer.audits.plan import AuditPlan, check_plan
     from fairfer.audits.result import Audit
+    from fairfer.audits.sample_size import plan_sample_size
     from fairfer.datasets.dataset import Dataset
     from fairfer.datasets.loading import load_dataset
     from fairfer.errors import FairferError
@@ -62,6 +63,7 @@ _HOMES = {
     "leaderboard": "fairfer.audits.leaderboard",
     "load_dataset": "fairfer.datasets.loading",
     "load_model": "fairfer.models.registry",
+    "plan_sample_size": "fairfer.audits.sample_size",
     "predict": "fairfer.predictions.inference",
     "read_policy": "fairfer.gate.policy",
     "rebuild": "fairfer.audits.audit",
@@ -86,6 +88,7 @@ __all__ = [
     "leaderboard",
     "load_dataset",
     "load_model",
+    "plan_sample_size",
     "predict",
     "read_policy",
     "rebuild",

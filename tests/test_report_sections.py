@@ -222,7 +222,7 @@ def test_csv_files_contain_the_numbers_of_the_audit(result):
 
 def test_power_reports_additional_samples_and_excluded_groups(result):
     """Groups with numbers; ``none`` when no more samples are needed; empty when the number is unknown."""
-    additional = [AdditionalSamples(group=(g,), samples=120) for g in "fm"]
+    additional = [AdditionalSamples(group=(g,), samples=120, subjects=None) for g in "fm"]
     gap = result.gaps[0].model_copy(update={"additional_samples": additional})
     excluded = [ExcludedGroup(group=("x",), reason="small", denominator=3)]
     sufficient, unknown = (gap.model_copy(update={"additional_samples": s, "excluded": excluded}) for s in ([], None))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fairfer.metrics.gap_power import power_fields, significance_levels
 from fairfer.metrics.rates import estimates as estimates_of
 from fairfer.metrics.results import (
-    AdditionalSamples,
     DifferenceStatus,
     ExcludedGroup,
     ExclusionReason,
@@ -24,9 +24,7 @@ from fairfer.stats import (
     PermutationTest,
     ResolvedTest,
     SampleTest,
-    additional_sample_size,
     gap_bounds,
-    minimum_detectable_difference,
     resolve,
     score_difference_limits,
 )
@@ -80,8 +78,9 @@ def compute_gaps(
         if (of_key := members.get((rate, label, grouping)))
     ]
     tests = [c.test for c in candidates if c.test is not None]
-    resolved = iter(resolve(tests, permutations=settings.permutations, confidence=settings.confidence))
-    return [c.untested() if c.test is None else c.gap(c.test, next(resolved), settings) for c in candidates]
+    results = resolve(tests, permutations=settings.permutations, confidence=settings.confidence)
+    resolved = iter(zip(results, significance_levels(results), strict=True))
+    return [c.untested() if c.test is None else c.gap(c.test, *next(resolved), settings) for c in candidates]
 
 
 @dataclass(frozen=True)
@@ -117,14 +116,14 @@ class _Candidate:
         """The row of a gap with fewer than two groups."""
         return self._row("too_few_groups")
 
-    def gap(self, test: PermutationTest, resolved: ResolvedTest, settings: MetricSettings) -> Gap:
+    def gap(self, test: PermutationTest, resolved: ResolvedTest, level: float, settings: MetricSettings) -> Gap:
         """The row of a tested gap."""
         hits, trials = (np.array([getattr(m, n) for m in self.usable], np.int64) for n in ("numerator", "denominator"))
         estimates = estimates_of(self.usable)
         value = hits / trials
         sign = FAVORABLE[self.first.rate]
         row = self._row("ok" if resolved.p is not None else "no_variation")
-        return row.model_copy(
+        row = row.model_copy(
             update={
                 "worst": self.groups[int(np.argmin(sign * value))],
                 "best": self.groups[int(np.argmax(sign * value))],
@@ -138,12 +137,9 @@ class _Candidate:
                 "critical_value": resolved.critical if np.isfinite(resolved.critical) else None,
                 "high": float(gap_bounds(estimates, settings.confidence)[1]),
                 "differences": self._differences(test, resolved, hits, trials),
-                "minimum_detectable": minimum_detectable_difference(
-                    resolved.expected, float(hits.sum() / trials.sum()), estimates.size
-                ),
-                "additional_samples": _additional_samples(estimates, trials, self.groups, settings.confidence),
             }
         )
+        return row.model_copy(update=power_fields(row, test, resolved, level, hits, trials))
 
     def _differences(
         self, test: PermutationTest, resolved: ResolvedTest, hits: np.ndarray, trials: np.ndarray
@@ -228,16 +224,3 @@ def _excluded(member: Rate) -> ExcludedGroup:
     if reason == "empty" and member.status != "ok":
         reason = member.status
     return ExcludedGroup(group=member.group, reason=reason, denominator=member.denominator or 0)
-
-
-def _additional_samples(
-    estimates: Estimates, trials: np.ndarray, groups: Sequence[Group], confidence: float
-) -> list[AdditionalSamples] | None:
-    additional = additional_sample_size(estimates.rate * estimates.size, estimates.size, confidence)
-    if additional is None:
-        return None
-    # An effective trial costs as many samples as it does now.
-    return [
-        AdditionalSamples(group=groups[i], samples=int(np.ceil(n * trials[i] / estimates.size[i])))
-        for i, n in additional.items()
-    ]

@@ -183,10 +183,11 @@ class ExcludedGroup(Strict):
 
 
 class AdditionalSamples(Strict):
-    """How many more samples of a group are needed."""
+    """How many more samples of a group are needed, and from how many more subjects, where subjects were sampled."""
 
     group: Group
     samples: int
+    subjects: int | None
 
     def __str__(self) -> str:
         return f"{group_name(self.group)}: {self.samples}"
@@ -230,9 +231,10 @@ class Gap(Strict):
     ``differences`` are those of each group vs. the rest and of pairs: all pairs of few groups, else those with an adjusted
     p-value below 0.05 and the most extreme one.
 
-    ``minimum_detectable`` is the smallest difference that is significant with 80 % power. ``additional_samples`` is the
-    additional sample size needed to detect a gap as wide as this one (with the label for TPR, without it for FPR): empty when
-    there are enough, ``None`` when no sample size would do. ``groups`` took part, ``excluded`` did not.
+    ``minimum_detectable`` is the smallest true difference between the two smallest groups that is reported as significant in
+    this audit with 80 % power. ``additional_samples`` is the additional sample size with which differences as large as the
+    observed ones are (with the label for TPR, without it for FPR): empty when there are enough, ``None`` when no sample size
+    would do. ``groups`` took part, ``excluded`` did not.
     """
 
     label: str

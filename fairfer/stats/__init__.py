@@ -15,7 +15,9 @@
 `exact`               limits that decide: of differences, ratios, gaps and paired changes, with errors that hold in the tails
 `effective`           effective trials of samples that share subjects, for limits that decide
 `multiple_testing`    false discovery rate (Benjamini and Hochberg)
-`power`               minimum detectable difference and additional sample size
+`critical_values`     critical values of these tests for margins of data that do not exist yet
+`power`               power of the decision taken, minimum detectable difference and additional sample size
+`power_of_subjects`   the same for samples that share subjects
 ====================  =======================================================================================================
 
 The largest difference among estimated group rates is above 0 even where all groups have the same true rate, and its bootstrap
@@ -42,7 +44,13 @@ from fairfer.stats.permutation import (
     stratified_permutation_test,
 )
 from fairfer.stats.permutation_of_subjects import SubjectTest, permutation_test_of_subjects
-from fairfer.stats.power import additional_sample_size, minimum_detectable_difference
+from fairfer.stats.power import additional_sample_size, minimum_detectable_difference, planted_rates, power
+from fairfer.stats.power_of_subjects import (
+    SubjectDesign,
+    additional_subjects,
+    minimum_detectable_difference_of_subjects,
+    power_of_subjects,
+)
 from fairfer.stats.score_limits import score_difference_limits
 from fairfer.stats.standardized import StandardizedChange, Units, change_by_standardization, satterthwaite, shrunk_rates
 
@@ -57,9 +65,11 @@ __all__ = [
     "SampleTest",
     "StandardizedChange",
     "StratifiedTest",
+    "SubjectDesign",
     "SubjectTest",
     "Units",
     "additional_sample_size",
+    "additional_subjects",
     "benjamini_hochberg",
     "change_by_standardization",
     "change_of_gap",
@@ -69,12 +79,16 @@ __all__ = [
     "gap_bounds",
     "mcnemar",
     "minimum_detectable_difference",
+    "minimum_detectable_difference_of_subjects",
     "newcombe",
     "paired_difference",
     "paired_limits",
     "parametric_gap_test",
     "permutation_test",
     "permutation_test_of_subjects",
+    "planted_rates",
+    "power",
+    "power_of_subjects",
     "ratio_limits",
     "resampled_sums",
     "resolve",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,15 @@ _DIRECT_SUBJECTS = 300
 """Subjects with samples in several groups of which each is permuted by itself; more are permuted together, as normal sums."""
 
 _POWERS = 5
+
+
+class Units(NamedTuple):
+    """The units of a test: group, hits and trials of each, and whether any subject has units in several groups."""
+
+    group: Counts
+    hits: Counts
+    trials: Counts
+    shared: bool
 
 
 class SubjectTest(PermutationTest):
@@ -83,6 +92,11 @@ class SubjectTest(PermutationTest):
             largest[part] = (size / least).max(axis=1)
             gaps[part] = np.ptp(rates[:, : self._groups], axis=1)
         return largest, gaps
+
+    @property
+    def units(self) -> Units:
+        """What was tested."""
+        return Units(self._group, self._hits, self._trials, shared=bool(self._varies.any()))
 
     def single(self, comparison: int) -> PermutationTest | None:
         """The test of one comparison with only its own subjects."""

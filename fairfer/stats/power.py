@@ -1,146 +1,350 @@
-"""Sample size and power: the minimum detectable difference, and the additional sample size needed for an observed one."""
+"""Power of the decision taken: the probability that a difference is reported in this audit's own family of tests.
+
+A gap is reported when its p-value, adjusted for all comparisons of groups, is below its level in the family: 0.05 times the
+share of significant gaps (Benjamini and Hochberg 1995), this one included.
+"""
 
 from __future__ import annotations
 
 import itertools
 import math
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fairfer.stats.comparisons import Comparisons, with_rests
+from fairfer.stats.critical_values import conditional_p_values, critical_value
 from fairfer.stats.intervals import Floats, normal_quantile
+from fairfer.stats.permutation import TIE
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 POWER = 0.8
-"""Probability with which a detectable difference is found to be significant."""
+"""Probability with which a detectable difference is reported."""
 
 MAXIMUM_ADDITIONAL = 1_000_000
 """Additional samples beyond which no additional sample size is given."""
 
+_POINTS = 512
+"""Simulated data sets."""
 
-def minimum_detectable_difference(expected_by_chance: float, rate: float, sizes: ArrayLike) -> float | None:
-    """Smallest true gap between any two of the groups that exceeds the gap expected by chance with about 80 % power.
+_NORMAL_VARIANCE = 200.0
+"""Variance of hits above which they are drawn as normal."""
+
+_COMPARISONS = 6
+"""Comparisons that can be significant with a relevant probability: at most this many, with a noncentrality that is lower than
+the largest by at most `_LOWER`."""
+
+_LOWER = 1.5
+_PRECISION = 0.003
+_SMOOTH_VARIANCE = 12.0
+"""Variance of the hits of every group above which critical values hardly depend on the total of all hits."""
+
+_STEPS = 30
+_LEAST = 1e-4
+_NARROW = 1e-3
+_NONCENTRALITY = 4.0
+"""A usual noncentrality of differences with 80 % power, for steps towards them."""
+
+_PAIR = 2
+
+
+def power(rates: ArrayLike, trials: ArrayLike, level: float) -> float:
+    """Probability that the differences between groups of independent samples are significant.
 
     Parameters
     ----------
-    expected_by_chance
-        Gap expected by chance between these groups.
+    rates, trials
+        (groups,) true rates and sizes of at least two groups.
+    level
+        Level of the test of all comparisons: 0.05 times (number of significant gaps, this one included) / number of gaps.
+
+    Returns
+    -------
+    float
+        Probability that the p-value of `fairfer.stats.SampleTest` is below the level.
+
+    Notes
+    -----
+    By quasi-Monte-Carlo integration over the hits of the groups, with exact conditional critical values: no random numbers vary
+    between calls, so the result is a smooth function of the rates.
+    """
+    p, n = np.asarray(rates, float), np.rint(np.asarray(trials, float))
+    comparisons = Comparisons.of(len(n))
+    chosen = np.array([0]) if len(n) == _PAIR else _relevant(p, n, comparisons)
+    hits, total = _hits(p, n, np.unique(np.concatenate([comparisons.one[chosen], comparisons.other[chosen] % len(n)])))
+    size = with_rests(n)
+    largest = np.zeros(_POINTS)
+    for c in chosen:
+        one, other = int(comparisons.one[c]), int(comparisons.other[c])
+        t = total if other >= len(n) else hits[one] + hits[other]
+        conditional = conditional_p_values(hits[one], t, size[one], size[other])
+        if len(n) == _PAIR:
+            return float((conditional < level).mean())
+        largest = np.maximum(largest, _statistic(hits[one], t, size[one], size[other], conditional))
+    return float((largest > _critical_values(n, total, level) + TIE).mean())
+
+
+def _statistic(k: Floats, t: Floats, n: float, o: float, conditional: Floats) -> Floats:
+    """Score statistics, at most the normal quantile of the conditional p-value (see `fairfer.stats.SampleTest`)."""
+    from scipy import special
+
+    pooled = t / (n + o)
+    deviation = np.sqrt(np.maximum(pooled * (1 - pooled), 1e-15) * n * o / (n + o))
+    limit = -special.ndtri(np.maximum(conditional, 1e-300) / 2)
+    return np.asarray(np.minimum(np.abs(k - n * pooled) / deviation, limit), float)
+
+
+def _critical_values(n: Floats, total: Floats, level: float) -> Floats:
+    """Critical values for simulated total hits: of the totals of a grid, the larger one of both neighbors."""
+    rate = float(total.mean() / n.sum())
+    is_smooth = float(n.min()) * rate * (1 - rate) > _SMOOTH_VARIANCE
+    step = max(1.0, np.rint(float(total.std()) * (6.0 if is_smooth else 0.75)))
+    first, last = math.floor(float(total.min()) / step), math.ceil(float(total.max()) / step)
+    known = np.array(
+        [_cached_critical(tuple(n), min(max(i * step, 1.0), float(n.sum()) - 1), level) for i in range(first, last + 1)]
+    )
+    position = total / step - first
+    values: Floats = np.maximum(known[np.floor(position).astype(np.intp)], known[np.ceil(position).astype(np.intp)])
+    return values
+
+
+@lru_cache(maxsize=4096)
+def _cached_critical(n: tuple[float, ...], total: float, level: float) -> float:
+    return critical_value(n, total, level)
+
+
+def _relevant(p: Floats, n: Floats, comparisons: Comparisons) -> np.ndarray:
+    """Comparisons that are most likely significant."""
+    size = with_rests(n)
+    rate = with_rests(p * n) / size
+    difference = np.abs(rate[comparisons.one] - rate[comparisons.other])
+    pooled = (rate * size)[comparisons.one] + (rate * size)[comparisons.other]
+    both = size[comparisons.one] + size[comparisons.other]
+    pooled = pooled / both
+    variance = pooled * (1 - pooled) * (1 / size[comparisons.one] + 1 / size[comparisons.other])
+    noncentrality = difference / np.sqrt(np.maximum(variance, 1e-12))
+    order = np.argsort(-noncentrality, kind="stable")[:_COMPARISONS]
+    chosen: np.ndarray = order[noncentrality[order] >= noncentrality[order[0]] - _LOWER]
+    return chosen
+
+
+def _hits(p: Floats, n: Floats, groups: np.ndarray) -> tuple[dict[int, Floats], Floats]:
+    """Simulated hits of some groups, and of all groups together."""
+    points = _uniforms(len(groups) + 1)
+    hits = {int(g): _binomial(p[g], n[g], points[i]) for i, g in enumerate(groups)}
+    others = np.setdiff1d(np.arange(len(n)), groups)
+    total = np.sum(list(hits.values()), axis=0)
+    if len(others):
+        size = float(n[others].sum())
+        total = total + _binomial(float(p[others] @ n[others]) / size, size, points[-1])
+    return hits, total
+
+
+def _binomial(p: float, n: float, points: tuple[Floats, Floats]) -> Floats:
+    """Quantiles of a binomial distribution at uniform points, given with their normal quantiles."""
+    uniform, normal = points
+    mean, variance = n * p, n * p * (1 - p)
+    if variance <= 0:
+        return np.full(len(uniform), mean)
+    if variance > _NORMAL_VARIANCE:
+        skewed = normal + (1 - 2 * p) * (normal**2 - 1) / 6 / math.sqrt(variance)  # Cornish and Fisher
+        return np.clip(np.rint(mean + math.sqrt(variance) * skewed), 0, n)
+    reach = 8 * math.sqrt(variance) + 8
+    k = np.arange(max(0, math.floor(mean - reach)), min(n, math.ceil(mean + reach)) + 1)
+    from scipy import special
+
+    log = special.xlogy(k, p) + special.xlog1py(n - k, -p) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
+    cumulative = np.cumsum(np.exp(log - log.max()))
+    values: Floats = k[np.minimum(np.searchsorted(cumulative / cumulative[-1], uniform), len(k) - 1)]
+    return values
+
+
+@lru_cache(maxsize=64)
+def _uniforms(dimensions: int) -> list[tuple[Floats, Floats]]:
+    """Evenly distributed points, an additive sequence of powers of a generalized golden ratio, and their normal quantiles."""
+    from scipy import special
+
+    ratio = 1.5
+    for _ in range(60):
+        ratio = (1 + ratio) ** (1 / (dimensions + 1))
+    step = np.arange(1, _POINTS + 1)
+    columns = [(0.5 + step * ratio ** -(d + 1)) % 1 for d in range(dimensions)]
+    return [(u.astype(np.float64), np.asarray(special.ndtri(u), np.float64)) for u in columns]
+
+
+def minimum_detectable_difference(rate: float, sizes: ArrayLike, level: float, target: float = POWER) -> float | None:
+    """Smallest true difference between the two smallest groups that is reported with 80 % power.
+
+    Parameters
+    ----------
     rate
         Rate of all groups together.
     sizes
-        (groups,) (effective) trials of each group.
+        (groups,) trials of each group.
+    level
+        As for `power`.
+    target
+        The power.
 
     Returns
     -------
     float or None
-        For the least precise pair of groups; ``None`` when no gap has this power, or when the rate is 0 or 1, so that these
-        data do not show how it varies.
+        ``None`` when no difference has this power, or when the rate is 0 or 1, so that these data do not show how it varies.
 
     Notes
     -----
-    The observed gap exceeds the gap expected by chance with probability 0.8 when the true one is 0.84 standard errors larger;
-    for two groups that is the usual formula for two proportions (Fleiss, Levin and Paik 2003, chapter 4). A true gap that would
-    put a rate below 0 or above 1 shifts the rate of all groups instead, and with it the gap expected by chance. Other groups
-    add noise, so that with several groups the true power is somewhat higher.
+    The two smallest groups are the pair that is compared least precisely; a difference of this size between any other pair has
+    more power. They differ around the rate of all, as far as 0 and 1 allow, and the other groups keep it (see `planted_rates`).
+    Of both directions, that with less power counts.
     """
     n = np.asarray(sizes, float)
-    if expected_by_chance >= 1 or not 0 < rate < 1:
+    if not 0 < rate < 1:
         return None
     largest = 0.0
-    # The least precise pair is that of the two smallest groups, but either can have the higher rate: both are tried.
-    for high_size, low_size in itertools.permutations(np.sort(n)[:2], 2):
-        gap = _detectable_gap(expected_by_chance, rate, float(high_size), float(low_size), float(n.sum()))
+    pair = least_precise_pair(n)
+    for one, other in itertools.permutations(pair) if n[pair[0]] != n[pair[1]] else [pair]:
+
+        def probability(difference: float, planted: tuple[int, int] = (one, other)) -> float:
+            return power(planted_rates(rate, n, planted, difference), n, level)
+
+        if largest and probability(largest) >= target:
+            continue
+        gap = smallest_with_power(probability, max(largest, _guess(rate, n, pair, level)), target=target)
         if gap is None:
             return None
         largest = max(largest, gap)
     return largest
 
 
-def _detectable_gap(expected_by_chance: float, rate: float, high_size: float, low_size: float, total: float) -> float | None:
-    z = normal_quantile(POWER)
-
-    def shortfall(gap: float) -> float:
-        # The two groups differ around the rate of all, as far as 0 and 1 allow; the other groups keep it.
-        high = rate + gap * low_size / (high_size + low_size)
-        high = min(max(high, gap), 1.0)
-        low = high - gap
-        pooled = rate + ((high - rate) * high_size + (low - rate) * low_size) / total
-        # Gaps are multiples of one sample: to exceed the gap expected by chance takes one step more.
-        null = expected_by_chance * math.sqrt(pooled * (1 - pooled) / (rate * (1 - rate)))
-        step = 1 / min(high_size, low_size)
-        return null + step + z * math.sqrt(high * (1 - high) / high_size + low * (1 - low) / low_size) - gap
-
-    from scipy import optimize  # slow to import, and the gate does not need it
-
-    gaps = np.linspace(max(expected_by_chance, 1e-9), 1.0, 201)
-    first = next((i for i, gap in enumerate(gaps) if shortfall(float(gap)) <= 0), None)
-    if first is None:
-        return None
-    if first == 0:
-        return float(gaps[0])
-    return float(optimize.brentq(shortfall, float(gaps[first - 1]), float(gaps[first]), xtol=1e-6))
+def least_precise_pair(sizes: ArrayLike) -> tuple[int, int]:
+    """The two smallest groups, in order of size."""
+    one, other = np.argsort(np.asarray(sizes, float), kind="stable")[:_PAIR]
+    return int(one), int(other)
 
 
-def additional_sample_size(hits: ArrayLike, sizes: ArrayLike, confidence: float = 0.95) -> dict[int, int] | None:
-    """Additional trials of which groups that make a gap of the observed size significant with 80 % power.
+def planted_rates(rate: float, sizes: ArrayLike, pair: Sequence[int], difference: float) -> Floats:
+    """Rates of which the first group of a pair has a higher one than the second, and the others the given one.
+
+    Parameters
+    ----------
+    rate
+        Rate of all groups together, which stays the same as far as 0 and 1 allow.
+    sizes
+        (groups,) trials of each group.
+    pair
+        Indices of the groups with the higher and the lower rate.
+    difference
+        Their difference.
+    """
+    n = np.asarray(sizes, float)
+    high, low = pair
+    rates = np.full(len(n), float(rate))
+    rates[high] = min(max(rate + difference * n[low] / (n[high] + n[low]), difference), 1.0)
+    rates[low] = max(rates[high] - difference, 0.0)
+    return rates
+
+
+def _guess(rate: float, n: Floats, pair: Sequence[int], level: float) -> float:
+    z = normal_quantile(1 - level / len(Comparisons.of(len(n))) / 2) + normal_quantile(POWER)
+    return z * math.sqrt(rate * (1 - rate) * sum(1 / n[g] for g in pair))
+
+
+def smallest_with_power(
+    probability: Callable[[float], float], guess: float, largest: float = 1.0, exponent: float = 1.0, target: float = POWER
+) -> float | None:
+    """Smallest argument, up to the largest, of an increasing function that reaches a power.
+
+    Parameters
+    ----------
+    probability
+        The function.
+    guess, largest
+        First and largest argument.
+    exponent
+        1 for a difference, 2 for a sample size, which grows with the square of the noncentrality.
+    target
+        The power.
+
+    Returns
+    -------
+    float or None
+        ``None`` where no argument reaches the power.
+    """
+    goal = normal_quantile(target)
+    slack = _PRECISION / 0.28  # 0.28 is the normal density at the quantile of 0.8
+    low: tuple[float, float] | None = None
+    high: tuple[float, float] | None = None
+    x = min(guess, largest)
+    for _ in range(_STEPS):
+        value = normal_quantile(min(max(probability(x), _LEAST), 1 - _LEAST)) - goal
+        if 0 <= value < slack or (high and low and high[0] - low[0] < _NARROW * high[0]):
+            return x if value >= 0 else (high or (x,))[0]
+        if value < 0 and x >= largest:
+            return None
+        low, high = ((x, value), high) if value < 0 else (low, (x, value))
+        if low and high:
+            share = low[1] / (low[1] - high[1])
+            x = low[0] + (high[0] - low[0]) * min(max(share + 0.02, 0.05), 0.95)
+        else:
+            x = min(x * (_NONCENTRALITY / max(_NONCENTRALITY + value - 0.03 * (value < 0), 1.0)) ** exponent * 1.01, largest)
+            x = x if high is None else min(x, 0.97 * high[0])
+    return None if high is None else high[0]
+
+
+def additional_sample_size(
+    hits: ArrayLike, sizes: ArrayLike, level: float, sides: tuple[Sequence[int], Sequence[int]] | None = None
+) -> dict[int, int] | None:
+    """Additional trials of which groups that make the observed differences, taken as the true ones, reported with 80 % power.
 
     Parameters
     ----------
     hits, sizes
-        (groups,) (effective) counts of each group.
-    confidence
-        Quantile of the gap expected by chance.
+        (groups,) counts of each group.
+    level
+        As for `power`.
+    sides
+        Indices of the groups on either side of the leading difference; those with the lowest and the highest rate by default.
 
     Returns
     -------
     dict or None
-        Additional trials by the number of the group: of the smaller of the two extreme groups where that suffices, else of both
-        equally, else of all (a small group between them can make the gap expected by chance large). Empty when the data
-        suffice; ``None`` when there is no gap, or when more than `MAXIMUM_ADDITIONAL` would be needed.
-
-    Notes
-    -----
-    Takes the observed rates for the true ones. The gap expected by chance at other sizes is that of normal rates, drawn once
-    and scaled, so that the answer is the same on every call.
+        Additional trials by the number of the group: of the smaller side where that suffices, else of both sides equally, else
+        of all groups. Empty when the data suffice; ``None`` when there is no difference, or when more than `MAXIMUM_ADDITIONAL`
+        would be needed.
     """
     k, n = np.asarray(hits, float), np.asarray(sizes, float)
     rates = k / n
-    lowest, highest = int(rates.argmin()), int(rates.argmax())
-    gap = float(rates[highest] - rates[lowest])
-    spread = rates * (1 - rates)
-    if gap <= 0:
+    if np.ptp(rates) <= 0:
         return None
-    z = normal_quantile(POWER)
-    noise = _noise(len(n))
-
-    def suffices(size: Floats) -> bool:
-        pooled = float(rates @ size / size.sum())
-        null = np.ptp(noise * np.sqrt(pooled * (1 - pooled) / size), axis=1)
-        error = math.sqrt(spread[lowest] / size[lowest] + spread[highest] / size[highest])
-        return bool(gap >= np.quantile(null, confidence) + z * error)
-
-    def enlarged(groups: tuple[int, ...], additional: int) -> Floats:
-        size = n.copy()
-        size[list(groups)] += additional
-        return size
-
-    if suffices(n):
+    one, other = sides or ([int(rates.argmin())], [int(rates.argmax())])
+    if power(rates, n, level) >= POWER:
         return {}
-    smaller = lowest if n[lowest] <= n[highest] else highest
-    for groups in ((smaller,), (lowest, highest), tuple(range(len(n)))):
-        if not suffices(enlarged(groups, MAXIMUM_ADDITIONAL)):
+    smaller = min((one, other), key=lambda side: float(n[list(side)].sum()))
+    return smallest_addition(
+        lambda size: power(rates, size, level),
+        n,
+        tuple(dict.fromkeys(tuple(sorted(g)) for g in (smaller, [*one, *other], range(len(n))))),
+    )
+
+
+def smallest_addition(
+    probability: Callable[[Floats], float], sizes: Floats, choices: Sequence[Sequence[int]], maximum: int = MAXIMUM_ADDITIONAL
+) -> dict[int, int] | None:
+    """Smallest number that, added to the sizes of the first choice of groups for which any does, reaches `POWER`."""
+    for groups in choices:
+
+        def enlarged(number: float, groups: Sequence[int] = groups) -> float:
+            size = sizes.copy()
+            size[list(groups)] += math.ceil(number)
+            return probability(size)
+
+        if enlarged(maximum) < POWER:
             continue
-        low, high = 0, MAXIMUM_ADDITIONAL
-        while high - low > max(1, low // 100):  # precise to 1 %, which is enough to plan with
-            middle = (low + high) // 2
-            low, high = (low, middle) if suffices(enlarged(groups, middle)) else (middle, high)
-        return dict.fromkeys(groups, high)
+        number = smallest_with_power(enlarged, float(sizes[list(groups)].mean()), maximum, 2.0)
+        if number is not None:
+            return dict.fromkeys(groups, math.ceil(number))
     return None
-
-
-@cache
-def _noise(groups: int) -> Floats:
-    return np.random.default_rng(0).standard_normal((2000, groups))

@@ -60,7 +60,10 @@ def power_csv(view: View) -> str:
 
 def _power(gap: Gap) -> dict[str, object]:
     samples = gap.additional_samples
-    texts = [f"{csv_group(s.group)}: {s.samples}" for s in samples or ()]
+    texts = [
+        f"{csv_group(s.group)}: {s.samples}" + ("" if s.subjects is None else f" of {s.subjects} subjects")
+        for s in samples or ()
+    ]
     excluded = [f"{csv_group(o.group)} ({o.reason}, {o.denominator})" for o in gap.excluded]
     return {
         **dict(gap),

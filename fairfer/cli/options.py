@@ -80,7 +80,7 @@ class TableOptions:
         typer.Option(
             "--not-missing",
             metavar="COLUMN=VALUE",
-            help="A value of an attribute that looks like a word for a missing value and is none, such as country=NA.",
+            help="A value of an attribute that looks like a word for a missing value but is not missing, such as country=NA.",
         ),
     ] = None
     validation: Annotated[

@@ -23,7 +23,7 @@ def plan(
     ] = None,
     groups: Annotated[int, typer.Option("--groups", help="Number of groups of equal size.")] = 2,
     tests: Annotated[int, typer.Option("--tests", help="Number of gaps that the audit tests.")] = 1,
-    power: Annotated[float, typer.Option("--power", help="Probability that the difference is reported.")] = 0.8,
+    power: Annotated[float, typer.Option("--power", help="Probability that the difference is significant (power).")] = 0.8,
     images_per_subject: Annotated[
         int, typer.Option("--images-per-subject", help="Images of each subject; needs --correlation if more than 1.")
     ] = 1,
@@ -32,7 +32,7 @@ def plan(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
 ) -> None:
-    """Sample size per group with which a difference is reported, or the difference that a sample size detects."""
+    """Sample size per group with which a difference is significant, or the smallest difference that a sample size detects."""
     import json
 
     from fairfer.audits.sample_size import plan_sample_size

@@ -27,7 +27,7 @@ def report(
     *,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Target folder; RUN when not given.")] = None,
 ) -> None:
-    """Rebuild audit.json, tables, figures and report.html from a run, byte for byte."""
+    """Rebuild audit.json, tables, figures and report.html from the stored predictions of a run."""
     from fairfer.audits.audit import rebuild
     from fairfer.report.write import write_report
 
@@ -103,7 +103,7 @@ def gate(
         Path | None, typer.Option("--out", metavar="FILE", help="With --suggest: the policy file; printed when not given.")
     ] = None,
 ) -> None:
-    """Judge a run by a policy. Exit codes: 0 pass, 1 fail, 2 could not run, 3 inconclusive (too few faces to judge)."""
+    """Judge a run by a policy. Exit codes: 0 pass, 1 fail, 2 could not run, 3 inconclusive (the data do not decide)."""
     if suggest:
         _suggest(run, out, [n for n, v in (("--baseline", baseline), ("--policy", policy), ("--looks", looks)) if v])
         return

@@ -36,9 +36,9 @@ class IndicesSection(Section):
         """What the indices are, then both tables."""
         confidence = f"{100 * view.audit.plan.confidence:g} %"
         text = (
-            "A summary index is one number for how unequal the rates of all groups are. All of them lie away from equality "
-            "even when the model treats all groups alike, more so with few faces: compare each with the values under random "
-            "reassignment. The limits are the smallest and largest value over simultaneous "
+            "A summary index is one number for how unequal the rates of all groups are. Every index shows some "
+            "inequality by chance, even if the model treats all groups alike, and more with few faces: compare it with the values "
+            "under random reassignment. The limits are the smallest and largest value over simultaneous "
             f"{confidence} confidence intervals of the groups' rates. "
             "The Fairness Discrepancy Rate and the impact ratio are 1 when all groups are "
             "equal, and lower otherwise. Where false positives are rare, the FNR dominates the Fairness Discrepancy Rate."

@@ -213,7 +213,7 @@ def test_levels_with_commas_can_be_crossed(toy):
         assert audit.size(("a", "b"), group) == audit.support("anger", ("a", "b"), group) == size
         assert audit.rate("accuracy", attribute=("a", "b"), group=group).value == accuracy
         assert audit.rate("accuracy", attribute="a,b", group=group_name(group)).value == accuracy
-    with pytest.raises(UsageError, match="no accuracy of .* for a,b=x,y,z"):
+    with pytest.raises(UsageError, match=r"no accuracy of .* for a,b=x,y,z"):
         audit.rate("accuracy", attribute="a,b", group="x,y,z")
     assert audit.rate("accuracy", attribute="a", group="x,y").value == 1
 

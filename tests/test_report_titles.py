@@ -275,9 +275,14 @@ def compared(row, columns):
     return result
 
 
+def is_below(q):
+    """Whether a cell of a table shows an FDR-adjusted p-value below 0.05."""
+    return q == "<0.05" or (q != EN and float(q.strip("<>")) < 0.05)
+
+
 def check_overview(view, picture):
     table = picture.table
-    significant = [r for r in table.rows if r[-1] != EN and float(r[-1].strip("<>")) < 0.05]
+    significant = [r for r in table.rows if is_below(r[-1])]
     tested = [r for r in table.rows if r[-1] != EN]
     if significant:
         name = "FPR" if "misclassified as" in picture.title else "TPR"
@@ -305,7 +310,7 @@ def check_gaps(view, picture):
     assert (int(match[1].replace("None", "0")), int(match[2]), int(match[4] or 0)) == (significant, tested, borderline)
     for row in picture.table.rows:
         q = row[6]
-        assert (q != EN and float(q.strip("<>")) < 0.05) == row[-1].startswith("significant") or q == "0.050"
+        assert is_below(q) == row[-1].startswith("significant")
         assert (q == EN) == row[-1].startswith(("cannot be", "not tested"))
 
 
@@ -317,7 +322,8 @@ def check_composition(view, picture):
     groupings = "; ".join(dict.fromkeys(by_name(r[0]) for r in table.rows))
     first, *rest = picture.title.removesuffix(f" ({groupings})").split("; ")
     if len(set(totals.values())) == 1:
-        assert first == f"{next(iter(totals.values())):,} faces of every {view.noun}"
+        every = view.labels[0] if len(view.labels) == 1 else f"every {view.noun}"
+        assert first == f"{next(iter(totals.values())):,} faces of {every}"
     else:
         match = re.fullmatch(
             r"(.*) (?:is|are) the most frequent \w+ \(([\d,]+) faces?\), (.*) the least frequent \(([\d,]+)\)", first
@@ -557,7 +563,7 @@ def test_a_comparison_agrees_with_its_tables(seed, tmp_path):
     tested = [r for r in changes_table(comparison).rows if r[0] != "everyone" and re.fullmatch(r"[<>]?[\d.]+", r[-1])]
     changed = {"better": [], "worse": []}
     for row in tested:
-        if float(row[-1].strip("<>")) < 0.05:
+        if is_below(row[-1]):
             size = float(row[7].split(" ")[0].replace("\N{MINUS SIGN}", "-"))
             changed["better" if (size > 0) == (row[3] not in LOWER_IS_BETTER) else "worse"].append((abs(size), row))
     texts = lines(comparison)

@@ -94,7 +94,7 @@ def read_current_audit(run: Path) -> Audit:
     """
     audit = Audit.read(run)
     file = run / _PREDICTIONS
-    if not file.is_file():
+    if not file.exists():
         return audit
     try:
         content = json.loads(read_text(file))

@@ -161,7 +161,8 @@ def readme(found: Mapping[str, Sequence[Row]], folder: Path, *, short: bool, see
         "",
         _paragraph(
             "The run takes about an hour on one core; `--jobs 2` uses two. The same seed gives the same numbers.",
-            "`FOLDER/data/ferplus` contains FER+ in its official layout; without it the audits with a random attribute are skipped. `--short` has",
+            "`FOLDER/data/ferplus` contains FER+ in its official layout; without it the audits with a random attribute are",
+            "skipped. `--short` has",
             "fewer repetitions and takes a few minutes; the tests use it. This page, the figure and",
             f"[results.csv](results.csv), which lists every setting, were written by the {run} run with seed {seed}.",
         ),

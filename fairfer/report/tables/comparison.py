@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fairfer.report.tables.table import Table
 from fairfer.report.text.comparison import change_words, improvement, is_significant_change
 from fairfer.report.text.groups import group_words, with_inferred
-from fairfer.report.text.numbers import DASH, rate, whole
+from fairfer.report.text.numbers import DASH, p_value, rate, whole
 from fairfer.report.view import TOO_FEW
 from fairfer.vocabulary import ALL
 
@@ -29,7 +29,7 @@ def changes_table(comparison: Comparison) -> Table:
             rate(c.candidate),
             change_words(c),
             f"{whole(c.gained)} / {whole(c.lost)}",
-            rate(c.q, 3) if c.q is not None else "too few" if c.status in TOO_FEW else DASH,
+            p_value(c.q) if c.q is not None else "too few" if c.status in TOO_FEW else DASH,
         )
         for c in sorted(comparison.changes, key=lambda c: (c.q is None, not is_significant_change(c), improvement(c)))
     ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fairfer.report.tables.table import Table, as_csv
 from fairfer.report.text.groups import EVERYONE, csv_group, csv_groups, group_words, with_source
-from fairfer.report.text.numbers import DASH, many, rate, signed, whole
+from fairfer.report.text.numbers import DASH, many, p_value, rate, signed, whole
 from fairfer.report.text.sentences import bounds_of_size, sides_by_name
 from fairfer.vocabulary import ALL
 
@@ -105,8 +105,8 @@ def gaps_table(view: View) -> Table:
             *identity(view, g),
             rate(g.difference),
             rate(g.expected_by_chance),
-            rate(g.p, 3),
-            rate(g.q, 3),
+            p_value(g.p),
+            p_value(g.q),
             rate(g.high),
             *extreme_groups(g),
             result(view, g),
@@ -135,7 +135,7 @@ def differences_table(view: View) -> Table:
             *(_side(view, g, d)),
             signed(d.difference),
             *map(rate, bounds_of_size(d)),
-            rate(d.p, 3),
+            p_value(d.p),
         )
         for g, d in found[:_MAX_DIFFERENCES]
     ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fairfer.report.tables.table import Table, as_csv
 from fairfer.report.text.groups import EVERYONE, Group, Grouping, group_words, with_source
-from fairfer.report.text.numbers import DASH, interval, listed, rate, share, whole
+from fairfer.report.text.numbers import DASH, interval, listed, p_value, rate, share, whole
 from fairfer.report.view import RATES, View
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def comparison_table(view: View, grouping: Grouping, groups: Sequence[Group]) ->
     for label in view.labels:
         for name in ("TPR", "FPR"):
             gap = view.gap(name, label, grouping)
-            test = (rate(gap.expected_by_chance), rate(gap.q, 3)) if gap else (DASH, DASH)
+            test = (rate(gap.expected_by_chance), p_value(gap.q)) if gap else (DASH, DASH)
             rates = [view.rate(name, label, grouping, g) for g in groups]
             rows.append((label, name, *(cell(r, with_interval=True) for r in rates), *test))
     caption = f"TPR and FPR by {view.noun}: {with_source(view.audit, grouping)}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fairfer.metrics.results import StandardizedGap
 from fairfer.report.tables.gaps import extreme_groups, identity
 from fairfer.report.tables.table import Table, as_csv, models_as_csv
-from fairfer.report.text.numbers import DASH, rate, share, signed
+from fairfer.report.text.numbers import DASH, p_value, rate, share, signed
 
 if TYPE_CHECKING:
     from fairfer.report.view import View
@@ -44,7 +44,7 @@ def standardized_table(view: View) -> Table:
             rate(g.difference),
             *extreme_groups(g),
             rate(g.expected_by_chance),
-            rate(g.q, 3),
+            p_value(g.q),
             rate(g.low),
             rate(g.high),
         )

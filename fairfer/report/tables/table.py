@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,10 +65,15 @@ def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
     Text that a spreadsheet would run as a formula gets an apostrophe before it.
     """
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([_inert(column) for column in columns])
-    writer.writerows([_cell(column, row[column]) for column in columns] for row in rows)
-    return out.getvalue()
+    # With this line end, the writer also quotes a lone carriage return, which would start a row for a spreadsheet.
+    writer = csv.writer(out, lineterminator="\r\n")
+    texts = []
+    for row in itertools.chain([[_inert(c) for c in columns]], ([_cell(c, row[c]) for c in columns] for row in rows)):
+        writer.writerow(row)
+        texts.append(out.getvalue().removesuffix("\r\n") + "\n")
+        out.seek(0)
+        out.truncate()
+    return "".join(texts)
 
 
 def models_as_csv(model: type[BaseModel], rows: Iterable[BaseModel], without: Sequence[str] = ()) -> str:

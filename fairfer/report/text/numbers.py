@@ -25,6 +25,8 @@ _PAIR = 2
 _SMALLEST_P = 0.0005
 """Smaller values round to 0.000."""
 _P_NEAR_ZERO = 0.0095
+_ALPHA = 0.05
+"""Significance level."""
 _P_NEAR_ALPHA = (0.0445, 0.0555)
 """Two decimals would round these values to 0.01 or across the significance level of 0.05."""
 
@@ -136,6 +138,19 @@ def many(count: int, one: str, more: str = "") -> str:
     return f"{count:,} {one if count == 1 else more or one + 's'}"
 
 
+def p_value(value: float | None) -> str:
+    """Format a p-value or q-value for a table; a value below the significance level is not rounded to it.
+
+    >>> p_value(0.0345), p_value(0.04971), p_value(0.049999), p_value(0.05), p_value(None)
+    ('0.035', '0.0497', '<0.05', '0.050', '–')
+    """
+    text = rate(value, 3)
+    if value is None or value >= _ALPHA or text != "0.050":
+        return text
+    text = rate(value, _MAX_DECIMALS)
+    return "<0.05" if float(text) >= _ALPHA else text
+
+
 def probability(name: str, value: float | None) -> str:
     """Format a p-value or q-value with its name; three decimals where two would mislead.
 
@@ -149,7 +164,7 @@ def probability(name: str, value: float | None) -> str:
     if value < _SMALLEST_P:
         return f"{name} < 0.001"
     low, high = _P_NEAR_ALPHA
-    text = rate(value, 3 if value < _P_NEAR_ZERO or low <= value < high else 2)
+    text = p_value(value) if value < _P_NEAR_ZERO or low <= value < high else rate(value)
     return f"{name} {text[0]} {text[1:]}" if text[0] in "<>" else f"{name} = {text}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from fairfer.errors import UsageError
+from fairfer.stats.sample_size import detectable_difference, sample_size_per_group
 
 _LEAST_SIZE, _LEAST_POWER, _MOST_IMAGES = 2, 0.05, 1000
 _LEAST_GROUPS, _MOST_GROUPS, _MOST_TESTS, _MOST_SIZE = 2, 100, 100_000, 1_000_000
@@ -82,8 +83,6 @@ def plan_sample_size(
         When a value is out of range, both or neither of `difference` and `size` are given, or nothing has this power.
     """
     _check(rate, difference, size, groups, tests, power, images_per_subject, correlation)
-    from fairfer.stats.sample_size import detectable_difference, sample_size_per_group
-
     images = images_per_subject if images_per_subject > 1 else None
     related = correlation or 0.0
     if difference is None:

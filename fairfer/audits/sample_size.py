@@ -125,8 +125,8 @@ def _check(
             raise UsageError(message)
 
     require((difference is None) != (size is None), "give one of --difference and --size")
-    require(0 < rate < 1, f"--rate {rate:g}: must be between 0 and 1, without them")
-    require(difference is None or 0 < difference < 1, f"--difference {difference}: must be between 0 and 1, without them")
+    require(0 < rate < 1, f"--rate {rate:g}: give a number above 0 and below 1")
+    require(difference is None or 0 < difference < 1, f"--difference {difference}: give a number above 0 and below 1")
     require(size is None or _LEAST_SIZE <= size <= _MOST_SIZE, f"--size {size}: must be from 2 to {_MOST_SIZE:,}")
     require(_LEAST_GROUPS <= groups <= _MOST_GROUPS, f"--groups {groups}: must be from 2 to {_MOST_GROUPS}")
     require(1 <= tests <= _MOST_TESTS, f"--tests {tests}: must be from 1 to {_MOST_TESTS:,}")

@@ -4,11 +4,11 @@
 `policy`           rules, waivers and what a policy ignores, read from TOML
 `verdict`          the result: outcome, exit code, one `CheckResult` per check, its JSON
 `treatment`        faces whose label the model cannot output, counted as the policy says
-`missing_answers`  rates that improve when a model does not answer, had the answers been wrong
+`missing_answers`  rates that improve when a model does not answer, with these answers counted as wrong
 `measurements`     observed value and confidence bounds of what a rule limits
 `checks`           a rule applied to one label and grouping, and what stands in the way of a pass
 `unjudged`         how many faces are judged, and why the others are not
-`sanity`           data that make no sense, suspicious policies
+`sanity`           implausible data, suspicious policies
 `judge`            the decision: pass, fail or inconclusive
 `looks`            ledger of the models judged on the same faces
 `suggest`          starter policies

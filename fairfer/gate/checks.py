@@ -61,7 +61,7 @@ class Check:
     failing
         The same of all groups that can fail, which small groups can; ``None`` where the check cannot fail.
     stress
-        The same for a pass, had all answers that are missing been wrong. A pass must hold in each of them too.
+        The same for a pass, with missing answers counted as wrong. A pass must hold in each of them too.
     obstacles
         Why the check cannot pass, although it can fail.
     certain
@@ -213,7 +213,7 @@ def _measure(
 def _failing(
     target: Target, groups: dict[Group, Rate], baseline: Audit | None, comparison: Comparison | None
 ) -> Measurement | None:
-    """What a failure rests on: all groups with a face, as exact limits hold for any number of independent faces."""
+    """What a failure is based on: all groups with a face, as exact limits hold for any number of independent faces."""
     if len(groups) < (2 if target.rule.kind in ("max_gap", "min_ratio") else 1):
         return None
     outcome = _measure(target, groups, baseline, comparison, 1)
@@ -227,7 +227,7 @@ def _stress(
     others: tuple[Audit | None, Comparison | None],
     minimum: int,
 ) -> tuple[Measurement, ...]:
-    """Measurements had all missing answers of one group been wrong, for each group and rate that missing answers improve.
+    """Measurements with the missing answers of one group counted as wrong, for each group and rate that they improve.
 
     The largest difference is between a group with its missing answers counted as wrong and another without.
     """
@@ -253,7 +253,7 @@ def _can_pass(group: Group, rate: Rate, minimum: int) -> bool:
         rate.value is not None
         and (rate.denominator or 0) >= minimum
         and is_annotated(group)
-        and rate.status in ("ok", "small")  # smallness is that of the rule; every other status is a reason not to judge
+        and rate.status in ("ok", "small")  # the rule decides what is small; every other status is a reason not to judge
     )
 
 
@@ -288,7 +288,7 @@ def _group_size(group: Group, rate: Rate) -> str:
 
 
 def _is_vacant(group: Group, rate: Rate) -> bool:
-    """Whether an intersection has no face at all, which is no group of people whom the model sees."""
+    """Whether an intersection has no faces at all; such a group is not required to be judged."""
     return len(group) > 1 and rate.status == "empty"
 
 

@@ -1,7 +1,7 @@
 """Ledger of looks: which models were judged on which faces.
 
-Models judged one after another on the same faces make wrong passes pile up: each may pass wrongly with the error of the policy.
-The caller keeps the ledger, a JSON file, beside the baseline. It is read before a verdict and written with it.
+If several models are judged on the same faces, a wrong pass of any of them is more likely than the error of the policy.
+The caller keeps the ledger, a JSON file, with the baseline. It is read before a verdict and written with it.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Ledger(Stored):
         return cls.read(path) if Path(path).exists() else cls(series=[])
 
     def count(self, audit: Audit, policy: Policy) -> LookCount:
-        """How often models were judged on the audit's faces, with this model."""
+        """How many models were judged on the faces of the audit, including this one."""
         others = [c for c in self._candidates(audit) if c.digest != candidate_digest(audit)]
         own = max([policy.passing_error, *(c.error for c in self._candidates(audit) if c.digest == candidate_digest(audit))])
         errors = [*(c.error for c in others), own]
@@ -126,7 +126,7 @@ class Ledger(Stored):
 
 
 def chance_at_most(errors: Sequence[float]) -> float:
-    """Probability that any of several models passes wrongly, at most (Boole's inequality)."""
+    """Upper limit of the probability that any of several models passes wrongly (Boole's inequality)."""
     return min(1.0, math.fsum(errors))
 
 

@@ -51,7 +51,7 @@ _AUDIT = "audit"
 
 POLICY_FILES = ("fairfer.toml", "pyproject.toml")
 LEAST_CONFIDENCE = 0.8
-"""A verdict with less confidence is wrong too often to be one."""
+"""Lowest confidence of a policy: below it, verdicts are wrong too often."""
 
 Treatment = Literal["inconclusive", "ignore"]
 """What faces that are not judged mean for the verdict."""

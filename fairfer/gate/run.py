@@ -75,7 +75,7 @@ def judge_run(
         policy_file=file,
     )
     if ledger is not None and looks is not None:
-        # Before anybody sees the verdict: a look that could not be recorded is none.
+        # Before the verdict is returned: without a record in the ledger there is no verdict.
         ledger.with_look(audit, rules, verdict.outcome).write(looks)
     return verdict
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fairfer.gate.policy import Policy
 
 USUAL_CONFIDENCE = 0.9
-"""A verdict warns of less."""
+"""A verdict warns of a lower confidence."""
 
 LONGEST_WAIVER = dt.timedelta(days=366)
 """A verdict warns of waivers that are valid for longer."""
@@ -58,7 +58,7 @@ def _foreign_answers(audit: Audit) -> list[str]:
 
 
 def warnings(policy: Policy, audit: Audit, baseline: Audit | None, today: dt.date) -> list[str]:
-    """What makes a verdict worth less than it seems, one sentence each."""
+    """Reasons for doubt about a verdict, one sentence each."""
     found = [*_policy_warnings(policy, today), *_answer_warnings(audit)]
     if (
         baseline is not None

@@ -56,7 +56,7 @@ def _unknown_labels(audit: Audit) -> dict[str, int]:
 
 
 def ignored(policy: Policy, audit: Audit, checks: Sequence[Check]) -> list[str]:
-    """What the policy ignores although it occurs, as ``key = "ignore"`` with what that leaves out."""
+    """Faces that the policy ignores, as ``key = "ignore"`` with their number."""
     found = []
     faces = unsupported_faces(audit)
     if policy.unsupported_labels == "ignore" and faces:

@@ -54,7 +54,7 @@ class JudgedFaces(Strict):
     Attributes
     ----------
     judged, total
-        Faces that at least one check judges, and faces of the data. Rows that the protocol of the data excludes are none.
+        Faces that at least one check judges, and faces of the data. Rows excluded by the protocol of the data do not count.
     attribute
         The grouping that is counted: of all that the policy names, the one with the fewest judged faces.
     not_judged
@@ -68,7 +68,7 @@ class JudgedFaces(Strict):
 
 
 class LookCount(Strict):
-    """How often models were judged on the same faces.
+    """How many models were judged on the same faces.
 
     Attributes
     ----------
@@ -156,11 +156,11 @@ class Verdict(Stored):
     faces
         How many faces were judged, and why the others were not.
     ignored
-        What the policy ignores although it occurs.
+        Faces that are not judged and that the policy ignores.
     warnings
         What makes the policy or the data suspicious.
     looks
-        How often models were judged on the same faces; ``None`` where this is not counted.
+        How many models were judged on the same faces; ``None`` where this is not counted.
     policy
         What was checked.
     policy_file

@@ -47,7 +47,7 @@ def compute_confusion_gaps(
     Returns
     -------
     list of ConfusionGap
-        One per grouping, true label and other prediction, missing answers excepted (they are the coverage's); empty for
+        One per grouping, true label and other prediction, except missing answers (see coverage); empty for
         multi-label data. Their p-values are adjusted over all of them, except those that cannot reject (Tarone 1990,
         Biometrics 46).
     """

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def significance_levels(results: Sequence[ResolvedTest]) -> list[float]:
-    """Levels below which the p-values of tests must be in their family, each alone with the others unchanged.
+    """Levels below which the p-value of each test is significant in its family, with the other p-values unchanged.
 
     With R significant tests of m, that of a significant test is 0.05 R / m, and that of another one 0.05 (R + 1) / m. A test
     that is no member would become one.

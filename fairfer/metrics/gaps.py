@@ -172,8 +172,8 @@ class _Candidate:
     ) -> tuple[Floats, Floats]:
         """Bounds of all differences that are simultaneous within the gap, at the level of the significant gaps.
 
-        Over the significant gaps of an audit, at most 5 % have a bound that excludes the true difference (false coverage rate,
-        Benjamini and Yekutieli 2005, J. Am. Stat. Assoc. 100).
+        Over the significant gaps of an audit, at most 5 % are expected to have a bound that excludes the true difference
+        (false coverage rate, Benjamini and Yekutieli 2005, J. Am. Stat. Assoc. 100).
         """
         if not resolved.significant:
             return test.difference, test.difference

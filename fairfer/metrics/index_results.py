@@ -69,8 +69,8 @@ class FairnessIndex(Strict):
 
     ``rate`` names the rates that it summarizes. ``low`` and ``high`` are the smallest and the largest value of the index over
     the simultaneous confidence intervals of the groups' rates; ``None`` where it has no limit. ``chance_median`` is its median
-    under random reassignment, and ``expected_by_chance`` the value that chance alone exceeds, in the direction of inequality,
-    with one minus the confidence. ``labels`` is the number of labels that it summarizes.
+    under random reassignment, and ``expected_by_chance`` the value beyond which it is, in the direction of
+    inequality, with a probability of one minus the confidence. ``labels`` is the number of labels that it summarizes.
     """
 
     label: str

@@ -1,4 +1,4 @@
-"""Rates of groups under random reassignment: what chance alone gives for a summary index."""
+"""Rates of groups under random reassignment: the values of a summary index that are expected by chance."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fairfer.stats.intervals import Floats
 
 PERMUTATIONS = 2000
-"""Enough for a median and a 95th percentile; more are not drawn even if the plan asks for more."""
+"""Largest number of permutations: enough for a median and a 95th percentile."""
 
 
 @dataclass(frozen=True)

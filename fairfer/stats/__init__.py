@@ -7,7 +7,7 @@
 `comparisons`         all pairs of groups and each group vs. the rest, with their score statistics
 `permutation`         permutation max-T tests of differences between groups, and the gap expected by chance
 `conditional`         the same for two groups, without drawing permutations
-`families`            which tests of a family are significant, with sequential permutations
+`families`            which tests of a family are significant; permutations are added while a decision is open
 `score_limits`        score limits of a difference
 `standardized`        direct standardization: how it changes a difference, and the interval of the change
 `bounds`              confidence bounds of the gap over all pairs of groups, for reading
@@ -16,12 +16,12 @@
 `effective`           effective trials of samples that share subjects, for limits that decide
 `multiple_testing`    false discovery rate (Benjamini and Hochberg)
 `critical_values`     critical values of these tests for margins of data that do not exist yet
-`power`               power of the decision taken, minimum detectable difference and additional sample size
+`power`               power of the decision in a family of tests, minimum detectable difference, additional sample size
 `power_of_subjects`   the same for samples that share subjects
 ====================  =======================================================================================================
 
 The largest difference among estimated group rates is above 0 even where all groups have the same true rate, and its bootstrap
-interval never covers 0. Decisions therefore use the gap expected by chance and confidence bounds, not that interval.
+interval never covers 0. Decisions therefore use permutation tests and confidence bounds, not that interval.
 """
 
 from __future__ import annotations

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 _ITERATIONS = 100
 _RIDGE = 1e-6
-"""Keeps rates of 0 and 1 at finite logits; it changes the likelihood ratio by less than 0.001."""
+"""Ridge penalty that keeps rates of 0 and 1 at finite logits; it changes the likelihood ratio by less than 0.001."""
 
 _LONGEST_STEP = 3.0
 _CONVERGED = 1e-9
 _ENOUGH = 50
-"""Random tables that reach the observed statistic, after which more of them change no decision."""
+"""Random tables are drawn until this many of them reach the observed statistic; more do not change a decision."""
 
 _BATCH = 1000
 _SWEEPS = 15
-"""Times that every pair of rows is updated on the way to a random table."""
+"""Number of times that every pair of rows is updated on the way to a random table."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def additivity_test(
     Returns
     -------
     Additivity or None
-        ``None`` when the cells leave nothing to test: too few of them, no hit, or nothing but hits.
+        ``None`` when nothing can be tested: too few cells, no hits, or only hits.
 
     Notes
     -----
@@ -192,7 +192,7 @@ def _fit(design: Floats, hits: Floats, trials: Floats) -> Floats:
         step = np.linalg.solve((design.T * (trials * rate * (1 - rate))) @ design + ridge, slope)
         length = max(float(np.abs(design @ step).max()), 1e-300)
         coefficient += step * min(1, _LONGEST_STEP / length)
-        # Where a rate tends to 0 or 1 the coefficients grow without end, but the likelihood does not change any more.
+        # If a rate tends to 0 or 1, the coefficients grow without limit, but the likelihood converges.
         if float(slope @ step) < _CONVERGED:
             break
     fitted: Floats = 1 / (1 + np.exp(-np.clip(design @ coefficient, -30, 30)))

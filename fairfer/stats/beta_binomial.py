@@ -1,7 +1,7 @@
 """Partial pooling of the rates of many small groups: a hierarchical beta-binomial model.
 
-Each group's rate is a draw from one beta distribution, whose mean and spread are estimated from all groups. A group with few
-trials is then estimated mostly from the others, a group with many mostly from itself.
+The rates of the groups come from one beta distribution, whose mean and spread are estimated from all groups. The estimate of a
+group with few trials then depends mostly on the other groups, that of a group with many trials mostly on its own.
 """
 
 from __future__ import annotations

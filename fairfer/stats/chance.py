@@ -1,4 +1,4 @@
-"""Rates of groups after random reassignment: what chance alone gives for any summary of them."""
+"""Rates of groups after random reassignment: the values of a summary index that are expected by chance."""
 
 from __future__ import annotations
 

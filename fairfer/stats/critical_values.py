@@ -38,7 +38,7 @@ _PRECISION = 1e-4
 _PAIR = 2
 _TABLE = 1 << 16
 _MOST = 38.0
-"""Statistics beyond this have no probability."""
+"""Statistics beyond this have a negligible probability."""
 
 
 def conditional_p_values(hits: Floats, totals: Floats, trials: float, other_trials: float) -> Floats:

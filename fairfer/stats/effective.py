@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from fairfer.stats.intervals import Floats
 
 LARGEST_SHARE = 0.1
-"""Share of the trials that one subject may have, for limits that decide."""
+"""Largest share of the trials of one subject, for limits that decide."""
 
 _PRIOR = 0.4
-"""Informative subjects, times the squared deviate of the error, as which the assumption of full correlation counts."""
+"""Weight of the assumption of full correlation, in informative subjects divided by the squared normal quantile of the error."""
 
 
 def cautious_trials(
@@ -50,8 +50,9 @@ def cautious_trials(
     informative subject (more in a far tail) beside ``subjects · spread`` others: where nearly all subjects are alike, as at
     rates near 0 and 1, the sample may lack the few that vary, and the estimate is too small. The size is multiplied by the
     squared ratio of the normal to Student's quantile (Korn and Graubard 1998, Surv. Methodol. 24). Each subject counts as one
-    trial at least. Subjects are counted by the largest, because in a far tail it alone decides: with their number by Kish
-    (1965) a limit with an error of 0.001 fails in 0.01 where one of a hundred subjects has a tenth of the samples.
+    trial at least. The number of subjects is the number of trials divided by those of the largest subject, because that subject
+    alone determines a far tail. With the number of Kish (1965), a limit with an error of 0.001 has one of 0.01 if one of a
+    hundred subjects has a tenth of the samples.
     """
     v, n_eff, share, n = (np.asarray(a, float) for a in (spread, size, largest_share, trials))
     images = np.maximum(n * share, 1)

@@ -23,13 +23,13 @@ MAXIMUM_PERMUTATIONS = 1_000_000
 """Permutations after which a test that is still undecided is called borderline."""
 
 _SMALLER = 10
-"""Which groups of a significant gap differ is decided with at most this part of the maximum, as there are many comparisons."""
+"""Divisor of the maximum for comparisons within a significant gap, because there are many of them."""
 
 _RISK = 1e-4
 """Probability that the limits of a p-value, from some number of permutations, do not contain the exact p-value."""
 
 _LEAST_TIES = 20
-"""The most extreme outcome must have occurred this often for its probability to be known."""
+"""Permutations with the most extreme outcome from which on its probability is known well enough."""
 
 _FACTOR = 4
 _TAIL_DRAWS = 50
@@ -148,7 +148,7 @@ def _undecided(members: Sequence[_Run], level: float, permutations: int) -> list
 
 @dataclass
 class _Run:
-    """A test with the permutations drawn so far."""
+    """A test with its permutations so far."""
 
     test: PermutationTest
     reached: NDArray[np.int64]
@@ -171,7 +171,7 @@ class _Run:
         self.draws += permutations
         self.largest.append(largest)
         if not len(self.gaps):
-            # The quantile of the gap is only shown; it does not depend on how long the test is drawn.
+            # The quantile of the gap is only shown. Added permutations do not change it.
             self.gaps = gaps
         for single in self.singles.values():
             single.extend(permutations)
@@ -214,7 +214,7 @@ class _Run:
         return np.asarray(low, float), np.asarray(high, float)
 
     def add_single_tests(self, threshold: float, permutations: int) -> None:
-        """Test each comparison that may be significant also with its own samples alone."""
+        """Also test each comparison that may be significant with its own samples alone."""
         for c in np.flatnonzero(self.limits()[0] < threshold):
             if int(c) not in self.singles and (single := self.test.single(int(c))) is not None:
                 self.singles[int(c)] = _Run.of(single, permutations)

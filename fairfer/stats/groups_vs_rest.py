@@ -27,7 +27,7 @@ _FAR = 12.0
 _SMALLEST_P = 1e-11
 """Smaller p-values are beyond the precision of the computation."""
 _ENOUGH = 100
-"""Permutations that reach the observed statistic, after which more of them change no decision."""
+"""Permutations are drawn until this many of them reach the observed statistic; more do not change a decision."""
 
 _BATCH = 1000
 

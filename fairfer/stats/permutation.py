@@ -105,7 +105,7 @@ class PermutationTest(ABC):
     def single(self, comparison: int) -> PermutationTest | None:
         """The test of one comparison with only its own samples.
 
-        It has the right size whatever the rates of the other groups are. ``None`` where `observed` allows for that already.
+        Its size does not depend on the rates of the other groups. ``None`` where `observed` already allows for them.
         """
         del comparison
         return None
@@ -126,10 +126,9 @@ class SampleTest(PermutationTest):
     Under permutation of membership the hits of the groups are multivariate hypergeometric. They are drawn directly, so the cost
     does not depend on the number of samples. For two groups the p-value is computed without drawing.
 
-    The permutation distribution describes groups that all have one rate. Where some differ, the distribution of the statistic
-    of two groups that do not differ is another in small samples (subset pivotality holds only in large ones). So no observed
-    statistic counts for more than the normal quantile of its own exact conditional p-value, which does not depend on other
-    groups.
+    The permutation distribution describes groups that all have one rate. If some differ, the statistic of two groups that do
+    not differ has another distribution in small samples (subset pivotality holds only in large ones). Therefore, no observed
+    statistic is larger than the normal quantile of its own exact conditional p-value, which does not depend on other groups.
     """
 
     def __init__(self, hits: ArrayLike, trials: ArrayLike, generator: np.random.Generator) -> None:
@@ -197,7 +196,7 @@ class StratifiedTest(PermutationTest):
         self.observed = _ratio(np.abs(self.difference), self.scale)
 
     def _rates_and_scale(self, hits: Floats) -> tuple[Floats, Floats]:
-        """(draws, groups) standardized rates and (draws, comparisons) standard errors with the rate pooled in each stratum."""
+        """(permutations, groups) standardized rates, and (permutations, comparisons) errors with rates pooled by stratum."""
         one, other = self.comparisons.one, self.comparisons.other
         rates = np.zeros(hits.shape[1:])
         variance = np.zeros((hits.shape[1], len(self.comparisons)))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fairfer.stats.intervals import Floats
 
 _DIRECT_SUBJECTS = 300
-"""Subjects with samples in several groups of which each is permuted by itself; more are permuted together, as normal sums."""
+"""Subjects with samples in several groups, up to this many, are permuted one by one; more of them as normal sums."""
 
 _POWERS = 5
 
@@ -167,7 +167,7 @@ class SubjectTest(PermutationTest):
         return table
 
     def _rates_and_errors(self, sums: Floats) -> tuple[Floats, Floats]:
-        """(draws, 2 groups) rates of groups and rests, and their standard errors, from (5, draws, groups) sums over units.
+        """(permutations, 2 groups) rates of groups and rests, and their standard errors, from (5, permutations, groups) sums.
 
         The error is that of a ratio of sums (Cochran 1977, Sampling Techniques, 2.11), and at least that of units with the
         pooled rate and the pooled correlation within units: a few units that happen to be equal do not have a variance of 0.

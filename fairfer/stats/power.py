@@ -1,4 +1,4 @@
-"""Power of the decision taken: the probability that a difference is reported in this audit's own family of tests.
+"""Power of the decision in a family of tests: the probability that a difference is reported in this audit.
 
 A gap is reported when its p-value, adjusted for all comparisons of groups, is below its level in the family: 0.05 times the
 share of significant gaps (Benjamini and Hochberg 1995), this one included.
@@ -35,8 +35,7 @@ _NORMAL_VARIANCE = 200.0
 """Variance of hits above which they are drawn as normal."""
 
 _COMPARISONS = 6
-"""Comparisons that can be significant with a relevant probability: at most this many, with a noncentrality that is lower than
-the largest by at most `_LOWER`."""
+"""Largest number of comparisons that are simulated: those whose noncentrality is at most `_LOWER` below the largest one."""
 
 _LOWER = 1.5
 _PRECISION = 0.003
@@ -122,7 +121,7 @@ def _cached_critical(n: tuple[float, ...], total: float, level: float) -> float:
 
 
 def _relevant(p: Floats, n: Floats, comparisons: Comparisons) -> np.ndarray:
-    """Comparisons that are most likely significant."""
+    """Comparisons that are most likely to be significant."""
     size = with_rests(n)
     rate = with_rests(p * n) / size
     difference = np.abs(rate[comparisons.one] - rate[comparisons.other])

@@ -141,8 +141,8 @@ class _Statistics:
     Attributes
     ----------
     observed, errors, least_errors, deviations
-        (draws, comparisons) studentized differences, standard errors, their lower limits, and standard deviations of permuted
-        differences.
+        (simulations, comparisons) studentized differences, standard errors, their lower limits, and standard deviations of
+        permuted differences.
     """
 
     comparisons: Comparisons
@@ -153,7 +153,7 @@ class _Statistics:
 
     @classmethod
     def of(cls, sums: Floats, subjects: Floats) -> _Statistics:
-        """From (5, draws, groups) sums of hits, trials, hits², hits x trials and trials²."""
+        """From (5, simulations, groups) sums of hits, trials, hits², hits x trials and trials²."""
         comparisons = Comparisons.of(len(subjects))
         one, other = comparisons.one, comparisons.other
         hits, trials, hits2, both, trials2 = with_rests(sums)
@@ -179,7 +179,7 @@ class _Statistics:
         return cls(comparisons, observed, errors, least_errors, np.hypot(deviation[:, one], deviation[:, other]))
 
     def p_values(self, subjects: Floats) -> Floats:
-        """(draws,) approximate p-values of the largest statistic."""
+        """(simulations,) approximate p-values of the largest statistic."""
         from scipy import special
 
         units = with_rests(subjects)
@@ -203,7 +203,7 @@ class _Statistics:
 
 
 def _drawn_sums(trials: NDArray[np.int64], rate: float, correlation: float, stream: int) -> Floats:
-    """(5, draws) sums over the simulated subjects of one group."""
+    """(5, simulations) sums over the simulated subjects of one group."""
     generator = np.random.default_rng([1, stream])
     n = trials.astype(float)
     constant = [np.full(_DRAWS, n.sum()), np.full(_DRAWS, float((n * n).sum()))]

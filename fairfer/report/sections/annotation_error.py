@@ -50,10 +50,10 @@ class AnnotationError(Section):
     def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:
         """Figure, or why there is none."""
         text = (
-            "A model inferred these groups, and some of its annotations are wrong. Annotation errors that are equally "
-            "frequent in all groups and independent of the audited model's errors make a gap look smaller than it is. Errors in "
-            "one of the groups only, or errors that depend on the face, can also make it look larger. A validation sample of the annotator "
-            "(--validation) replaces the assumed shares of errors by its confusion matrix."
+            "A model inferred these groups, and some of its annotations are wrong. Annotation errors that are "
+            "equally frequent in all groups and independent of the audited model's errors make a gap look smaller than it is. "
+            "Errors in one of the groups only, or errors that depend on the face, can also make it look larger. "
+            "A validation sample of the annotator (--validation) replaces the assumed shares of errors by its confusion matrix."
         )
         if view.audit.annotation_sensitivity and view.audit.annotation_sensitivity.gaps:
             text += (

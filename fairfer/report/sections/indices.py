@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class IndicesSection(Section):
-    """One number per label and grouping, and what chance alone gives for it."""
+    """One number per label and grouping, and the value expected by chance."""
 
     key = "indices"
     title = "Summary indices and impact ratios"
@@ -37,8 +37,8 @@ class IndicesSection(Section):
         confidence = f"{100 * view.audit.plan.confidence:g} %"
         text = (
             "A summary index is one number for how unequal the rates of all groups are. Every index shows some "
-            "inequality by chance, even if the model treats all groups alike, and more with few faces: compare it with the values "
-            "under random reassignment. The limits are the smallest and largest value over simultaneous "
+            "inequality by chance, even if the model treats all groups alike, and more with few faces: compare it with the "
+            "values under random reassignment. The limits are the smallest and largest value over simultaneous "
             f"{confidence} confidence intervals of the groups' rates. "
             "The Fairness Discrepancy Rate and the impact ratio are 1 when all groups are "
             "equal, and lower otherwise. Where false positives are rare, the FNR dominates the Fairness Discrepancy Rate."

@@ -116,14 +116,14 @@ GLOSSARY: Mapping[str, Entry] = {
     ),
     "minimum-detectable": Entry(
         "Minimum detectable difference",
-        "The smallest true difference between the two smallest groups that is statistically significant in this audit with 80 % "
-        "power. Smaller differences are likely to be missed.",
+        "The smallest true difference between the two smallest groups that is statistically significant in this audit with "
+        "80 % power. Smaller differences are likely to be missed.",
         ("minimum detectable difference",),
     ),
     "additional-samples": Entry(
         "Additional sample size needed",
-        "The number of additional images, by group, with which a gap is statistically significant in this audit with 80 % power, "
-        "if the observed differences are the true ones.",
+        "The number of additional images, by group, with which a gap is statistically significant in this audit with 80 % "
+        "power, if the observed differences are the true ones.",
         ("additional sample size needed",),
     ),
     "standardization": Entry(

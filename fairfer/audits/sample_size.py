@@ -22,7 +22,7 @@ class SampleSizePlan:
     groups, tests, power
         Number of groups; number of gaps that the audit tests; probability that the difference is reported.
     samples_per_group, subjects_per_group
-        Sample size of each group; the number of subjects is ``None`` where each sample shows another one.
+        Sample size of each group; the number of subjects is ``None`` if every sample shows a different subject.
     images_per_subject, correlation
         Samples of each subject, and the correlation of their hits.
     """
@@ -60,7 +60,7 @@ def plan_sample_size(
     rate
         Expected rate of all groups together, such as a TPR.
     difference
-        True difference between two of the groups, which differ around the rate as far as 0 and 1 allow; the others have it.
+        True difference between two of the groups, which lie around the rate as far as 0 and 1 allow; the others have this rate.
     size
         Instead of `difference`: samples per group in the denominator of the rate (for a TPR, faces with the label); subjects
         per group where `images_per_subject` is larger than 1.

@@ -32,7 +32,7 @@ _LEAST_TIES = 20
 """Permutations with the most extreme outcome from which on its probability is known well enough."""
 
 _FACTOR = 4
-_TAIL_DRAWS = 50
+_TAIL_PERMUTATIONS = 50
 """A quantile with fewer permutations beyond it is extrapolated."""
 
 Flags = NDArray[np.bool_]
@@ -114,8 +114,8 @@ def resolve(
         for run, (test_is_open, comparison_is_open) in zip(members, undecided, strict=True):
             most = max(maximum // run.test.effort, permutations)
             most = most if test_is_open else max(most // _SMALLER, permutations)
-            if (test_is_open or comparison_is_open) and run.draws < most:
-                open_runs.append((run, min(run.draws * (_FACTOR - 1), most - run.draws)))
+            if (test_is_open or comparison_is_open) and run.permutations < most:
+                open_runs.append((run, min(run.permutations * (_FACTOR - 1), most - run.permutations)))
         if not open_runs:
             break
         for run, further in open_runs:
@@ -152,7 +152,7 @@ class _Run:
 
     test: PermutationTest
     reached: NDArray[np.int64]
-    draws: int = 0
+    permutations: int = 0
     largest: list[Floats] = field(default_factory=list)
     gaps: Floats = field(default_factory=lambda: np.zeros(0))
     singles: dict[int, _Run] = field(default_factory=dict)
@@ -168,7 +168,7 @@ class _Run:
         largest, gaps = self.test.draw(permutations)
         ordered = np.sort(largest)
         self.reached = self.reached + permutations - np.searchsorted(ordered, self.test.observed - TIE)
-        self.draws += permutations
+        self.permutations += permutations
         self.largest.append(largest)
         if not len(self.gaps):
             # The quantile of the gap is only shown. Added permutations do not change it.
@@ -193,7 +193,7 @@ class _Run:
         """p-value of each comparison."""
         if self.test.exact_p is not None:
             return np.array([self.test.exact_p])
-        p: Floats = (1 + self.reached) / (1 + self.draws)
+        p: Floats = (1 + self.reached) / (1 + self.permutations)
         for c, single in self.singles.items():
             p[c] = max(p[c], single.p)
         return p
@@ -205,7 +205,7 @@ class _Run:
             return p, p
         from scipy import special
 
-        r, n = self.reached, self.draws
+        r, n = self.reached, self.permutations
         low = np.where(r > 0, special.betaincinv(np.maximum(r, 1), n - r + 1, _RISK), 0.0)
         high = np.where(r < n, special.betaincinv(r + 1, np.maximum(n - r, 1), 1 - _RISK), 1.0)
         for c, single in self.singles.items():
@@ -224,7 +224,7 @@ class _Run:
         if self.test.exact_p is not None:
             return normal_quantile(1 - level / 2)
         largest = np.concatenate(self.largest)
-        known = min(max(level, _TAIL_DRAWS / self.draws), 1.0)
+        known = min(max(level, _TAIL_PERMUTATIONS / self.permutations), 1.0)
         value = float(np.quantile(largest, 1 - known, method="higher"))
         if known <= level or value <= 0:
             return value

@@ -17,7 +17,7 @@ from fairfer.errors import DataError, LabelError, RunError, UsageError
 from fairfer.labels import DEEPFACE, FER2013, FERPLUS, LabelSpace
 from fairfer.predictions.inference import predict
 from fairfer.testing import FakeModel
-from fairfer.vocabulary import EVERYONE, NO_ANSWER, UNANNOTATED
+from fairfer.vocabulary import EVERYONE, NO_ANSWER, UNANNOTATED, group_name
 
 if TYPE_CHECKING:
     from fairfer.audits.result import Audit
@@ -205,14 +205,15 @@ def test_an_intersection_with_too_many_groups_is_refused(toy):
 
 
 def test_levels_with_commas_can_be_crossed(toy):
-    """Groups are tuples: ("x,y", "z") and ("x", "y,z") are two groups, although tables write both as x,y,z."""
+    """Groups are tuples: ("x,y", "z") and ("x", "y,z") are two groups; tables quote levels with commas."""
     dataset = toy(["anger"] * 3, {"a": ["x,y", "x", "x"], "b": ["z", "y,z", "y,z"]}, said=[0, 1, 1], labels=ANGER)
     audit = audited(dataset, by=["a", "a,b"])
     assert audit.groups("a") == [("x",), ("x,y",)]
     for group, size, accuracy in ((("x,y", "z"), 1, 1), (("x", "y,z"), 2, 0)):
         assert audit.size(("a", "b"), group) == audit.support("anger", ("a", "b"), group) == size
         assert audit.rate("accuracy", attribute=("a", "b"), group=group).value == accuracy
-    with pytest.raises(UsageError, match="'x,y,z' stands for several groups; give a tuple"):
+        assert audit.rate("accuracy", attribute="a,b", group=group_name(group)).value == accuracy
+    with pytest.raises(UsageError, match=r"no accuracy of .* for a,b=x,y,z"):
         audit.rate("accuracy", attribute="a,b", group="x,y,z")
     assert audit.rate("accuracy", attribute="a", group="x,y").value == 1
 

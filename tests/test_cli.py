@@ -84,6 +84,7 @@ def test_audit_of_a_table_writes_everything(run, table, tmp_path) -> None:
         "low",
         "high",
         "status",
+        "subjects",
     ]
     missed = next(r for r in rows if (r["label"], r["group"], r["rate"]) == ("sadness", "male", "TPR"))
     assert (missed["numerator"], missed["denominator"], missed["status"]) == ("0", "1", "small")
@@ -395,6 +396,8 @@ def test_scores_on_several_labels(run, units_csv, units, tmp_path) -> None:
 
 
 RULES = """
+unlabeled = "ignore"
+
 [[rules]]
 name = "all labels"
 rate = "subset accuracy"
@@ -460,7 +463,7 @@ permutations = 100
 out = "from_file"
 """
     assert run("audit", str(units_csv), *SCORES, "--out", "b").code == 0
-    (tmp_path / "fairfer.toml").write_text(settings + RULES.format(subset=0.1), encoding="utf-8")
+    (tmp_path / "fairfer.toml").write_text(RULES.format(subset=0.1) + settings, encoding="utf-8")
     done = run("audit")
     assert done.code == 0, done.err
     assert "settings from fairfer.toml" in done.err

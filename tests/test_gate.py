@@ -350,7 +350,7 @@ def test_few_subjects_are_inconclusive(rule):
     result = judge(policy(**rule), audited(groups, subjects=7), today=TODAY)
     assert (result.outcome, result.exit_code) == ("inconclusive", 3)
     [check] = result.checks
-    assert "not judged: one subject has 14% of the faces of f" in check.reason
+    assert "f (500, few subjects)" in check.reason
     assert (check.low, check.high, check.additional_samples) == (None, None, None)
     assert judge(policy(**rule), audited(groups, subjects=70), today=TODAY).outcome != "inconclusive"
 

@@ -379,10 +379,13 @@ def test_multi_label_data_have_indices_but_no_confusions():
     audit = fairfer.audit(
         truth,
         (truth.astype(bool) ^ flipped).astype(int),
-        groups={"g": generator.choice(["a", "b"], 400), "h": generator.choice(["c", "d"], 400)},
+        groups={
+            name: generator.choice(levels, 400)
+            for name, levels in (("g", ["a", "b"]), ("h", ["c", "d"]), ("light", ["e", "f"]))
+        },
         by=["g", "g,h"],
         subjects=[str(i // 4) for i in range(400)],
-        standardize=["h"],
+        standardize=["light"],
         gee=True,
         pool=True,
         permutations=200,

@@ -199,7 +199,7 @@ def test_a_column_with_a_reserved_name_is_not_an_attribute(faces):
         ("x.txt", {"loader": "table"}, DataError, "is not a table file"),
         ("x.txt", {"loader": "fer2013"}, DataError, "is not a table file"),
         ("dir/", {"loader": "table"}, DataError, "is not a table file"),
-        ("dir.csv/", {"loader": "table"}, DataError, "cannot be read as csv .*[Dd]irectory"),
+        ("dir.csv/", {"loader": "table"}, DataError, "cannot be read as csv .*folder"),
         ("dir.csv/", {"loader": "fer2013"}, DataError, "cannot be read as csv"),
     ],
 )
@@ -272,7 +272,7 @@ def test_plugins_register_loaders(monkeypatch, tmp_path):
     points = [EntryPoint(n, f"fairfer.datasets.loaders.{n}:LOADER", module.GROUP) for n in ("folder", "table")]
     monkeypatch.setattr(plugins, "entry_points", lambda group: [*points, EntryPoint("zoo", "zoo:LOADER", group)])
     assert list(loaders()) == ["table", "zoo", "folder"]
-    assert loaders()["zoo"].options == ("truth", "labels", "split", "dedupe", "name")
+    assert loaders()["zoo"].options == ("truth", "labels", "split", "dedupe", "name", "not_missing")
     broken = EntryPoint("zoo", "not_installed_anywhere:LOADER", module.GROUP)
     monkeypatch.setattr(plugins, "entry_points", lambda **_: [*points, broken])
     with pytest.raises(PluginError, match=re.escape("loader 'zoo' of an unnamed package (not_installed_anywhere:LOADER)")):

@@ -492,7 +492,7 @@ def tables_of(audit):
 def test_rates_csv_has_exactly_these_columns_and_reads_back():
     audit = audit_of("small and empty cells")
     table = tables_of(audit)["rates.csv"]
-    assert table.splitlines()[0] == "label,attribute,group,rate,value,numerator,denominator,low,high,status"
+    assert table.splitlines()[0] == "label,attribute,group,rate,value,numerator,denominator,low,high,status,subjects"
     rows = rows_of(table)
     assert len(rows) == len(audit.rates)
     for row, expected in zip(rows, audit.rates, strict=True):

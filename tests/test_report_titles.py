@@ -457,7 +457,7 @@ def test_titles_agree_with_their_tables(kind, seeds):
             except (AssertionError, KeyError, TypeError, IndexError, StopIteration, ValueError) as error:
                 rows = "\n".join(" | ".join(r) for r in picture.table.rows)
                 pytest.fail(f"seed {seed}: {picture.title!r}\n{error!r}\n{' | '.join(picture.table.columns)}\n{rows}")
-    assert drawn >= 5, "the random audits have such figures"
+    assert drawn >= 3, "the random audits have such figures"
 
 
 @pytest.mark.parametrize("seed", [*SEEDS, *(pytest.param(seed, marks=pytest.mark.slow) for seed in MORE_SEEDS)])

@@ -126,7 +126,7 @@ def test_enumerated_decisions_are_those_of_the_gate(monkeypatch, kind, limit, te
         for x in {int(v) for v in (*generator.integers(0, m + 1, 4), *np.clip(edges, 0, m))}:
             one, other = rate(k, n, "f"), rate(x, m, "m")
             measured = measure_loss(rule, [other], [one]) if name == "max_regression" else measure_level(rule, [one, other])
-            [decision] = decide([Check(Target(rule, "a", ("g",)), {"f": n, "m": m}, (), measured)], 0.05)
+            [decision] = decide([Check(Target(rule, "a", ("g",)), {"f": n, "m": m}, (), measured, measured)], 0.05)
             expected = "inconclusive"
             if passing.least[k] <= x <= passing.most[k]:
                 expected = "pass"
@@ -161,7 +161,8 @@ def test_simulated_decisions_with_subjects_are_those_of_the_gate(monkeypatch, ki
 
     for i in range(40):
         groups = [rate(other, i, "m")] if kind == "min_worst" else [rate(one, i, "f"), rate(other, i, "m")]
-        [decision] = decide([Check(Target(rule, "a", ("g",)), {}, (), measure_level(rule, groups))], 0.05)
+        measured = measure_level(rule, groups)
+        [decision] = decide([Check(Target(rule, "a", ("g",)), {}, (), measured, measured)], 0.05)
         higher = kind == "min_worst" or one.rate[i] > other.rate[i]
         if higher:
             assert decision.outcome == ("fail" if fails[i] else "pass" if passes[i] else "inconclusive")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from fairfer.errors import UsageError
+from fairfer.stats.sample_size import detectable_difference, sample_size_per_group
 
 _LEAST_SIZE, _LEAST_POWER, _MOST_IMAGES = 2, 0.05, 1000
 _LEAST_GROUPS, _MOST_GROUPS, _MOST_TESTS, _MOST_SIZE = 2, 100, 100_000, 1_000_000
@@ -82,8 +83,6 @@ def plan_sample_size(
         When a value is out of range, both or neither of `difference` and `size` are given, or nothing has this power.
     """
     _check(rate, difference, size, groups, tests, power, images_per_subject, correlation)
-    from fairfer.stats.sample_size import detectable_difference, sample_size_per_group
-
     images = images_per_subject if images_per_subject > 1 else None
     related = correlation or 0.0
     if difference is None:
@@ -126,8 +125,8 @@ def _check(
             raise UsageError(message)
 
     require((difference is None) != (size is None), "give one of --difference and --size")
-    require(0 < rate < 1, f"--rate {rate:g}: must be between 0 and 1, without them")
-    require(difference is None or 0 < difference < 1, f"--difference {difference}: must be between 0 and 1, without them")
+    require(0 < rate < 1, f"--rate {rate:g}: give a number above 0 and below 1")
+    require(difference is None or 0 < difference < 1, f"--difference {difference}: give a number above 0 and below 1")
     require(size is None or _LEAST_SIZE <= size <= _MOST_SIZE, f"--size {size}: must be from 2 to {_MOST_SIZE:,}")
     require(_LEAST_GROUPS <= groups <= _MOST_GROUPS, f"--groups {groups}: must be from 2 to {_MOST_GROUPS}")
     require(1 <= tests <= _MOST_TESTS, f"--tests {tests}: must be from 1 to {_MOST_TESTS:,}")

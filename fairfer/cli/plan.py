@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from fairfer.audits.sample_size import SampleSizePlan
 
 
+_PAIR = 2
+
+
 @app.command()
 def plan(
     *,
@@ -51,12 +54,15 @@ def plan(
 
 
 def _text(plan: SampleSizePlan) -> str:
+    from fairfer.report.text.numbers import many
+
+    groups = "two groups" if plan.groups == _PAIR else f"two of {plan.groups} groups"
     subjects = plan.subjects_per_group
     size = f"{plan.samples_per_group:,} images per group"
     if subjects is not None:
         size = f"{subjects:,} subjects per group with {plan.images_per_subject} images each"
     return (
-        f"{size}: a difference of {plan.difference:.3f} between two of {plan.groups} groups, at a rate of {plan.rate:g}, is "
-        f"reported with {100 * plan.power:g} % power in an audit of {plan.tests} gaps.\n"
+        f"{size}: a difference of {plan.difference:.3f} between {groups}, at a rate of {plan.rate:g}, is "
+        f"reported with {100 * plan.power:g} % power in an audit of {many(plan.tests, 'gap')}.\n"
         "Images are those in the denominator of the rate: for a TPR, faces with the label."
     )

@@ -374,11 +374,13 @@ def _missing_groups(target: Target, rates: dict[Group, Rate], judged: dict[Group
     rule = target.rule
     sizes = {group_name(g): r.denominator or 0 for g, r in rates.items()}
     names = {group_name(g) for g in judged}
+    few = " or too few subjects" if any(r.status == "few_subjects" for r in rates.values()) else ""
     small = [f"{g} has {sizes[g]}" for g in rule.require if g not in names]
     if small:
-        return f"{target.rate_name}: required groups have fewer than {minimum} faces: {'; '.join(small)}"
+        return f"{target.rate_name}: required groups have fewer than {minimum} faces{few}: {'; '.join(small)}"
     if len(judged) < (2 if rule.kind in ("max_gap", "min_ratio") else 1):
-        return f"{target.rate_name}: too few groups with at least {minimum} faces to judge"
+        enough = " and enough subjects" if few else ""
+        return f"{target.rate_name}: too few groups with at least {minimum} faces{enough} to judge"
     return ""
 
 

@@ -44,7 +44,7 @@ from fairfer.stats.permutation import (
     stratified_permutation_test,
 )
 from fairfer.stats.permutation_of_subjects import SubjectTest, permutation_test_of_subjects
-from fairfer.stats.power import additional_sample_size, minimum_detectable_difference, planted_rates, power
+from fairfer.stats.power import additional_sample_size, minimum_detectable_difference, planted_rates, power_of_groups
 from fairfer.stats.power_of_subjects import (
     SubjectDesign,
     additional_subjects,
@@ -87,7 +87,7 @@ __all__ = [
     "permutation_test",
     "permutation_test_of_subjects",
     "planted_rates",
-    "power",
+    "power_of_groups",
     "power_of_subjects",
     "ratio_limits",
     "resampled_sums",

@@ -30,6 +30,10 @@ _CLASSES = 12
 _POINTS = 9
 """Values that represent the total hits of a pair of groups."""
 
+SMOOTH_VARIANCE = 12.0
+"""Variance of the hits of every group above which the statistics take so many values that critical values are smooth. In
+smaller groups a small error of a probability changes the critical value by a step, so there its upper limit counts."""
+
 _PRECISION = 1e-4
 _PAIR = 2
 _TABLE = 1 << 16
@@ -114,8 +118,9 @@ def critical_value(trials: ArrayLike, total_hits: float, level: float) -> float:
 
     Notes
     -----
-    The probability that any statistic exceeds a value is the sum of the probabilities of each, times a factor for their
-    dependence. The former are exact: hypergeometric hits of a group given those of the pair, for several totals of the pair.
+    The probability that any statistic exceeds a value is at most the sum of the probabilities of each, and that times a factor
+    for their dependence. The former are exact: hypergeometric hits of a group given those of the pair, for several totals of
+    the pair.
     The factor is that of normal statistics, the expected value of 1 / (number of statistics beyond the value), given that one
     of them is (Naiman and Priebe 2001, J. Comput. Graph. Stat. 10).
     """
@@ -125,7 +130,9 @@ def critical_value(trials: ArrayLike, total_hits: float, level: float) -> float:
     normal = float(rows[3][variance > _EXACT_VARIANCE].sum())
     statistics, tail = _exact_tail(*(r[variance <= _EXACT_VARIANCE] for r in rows))
     guess = normal_quantile(1 - level / len(Comparisons.of(len(n))) / 2)
-    level /= dependence(n, guess)
+    rate = float(total_hits) / float(n.sum())
+    if float(n.min()) * rate * (1 - rate) > SMOOTH_VARIANCE:
+        level /= dependence(n, guess)
 
     def probability(value: float) -> float:
         i = int(np.searchsorted(-statistics, -value + 1e-9, side="right"))

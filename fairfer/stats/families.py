@@ -228,7 +228,13 @@ class _Run:
         value = float(np.quantile(largest, 1 - known, method="higher"))
         if known <= level or value <= 0:
             return value
-        # Far out, the tail of the largest statistic is that of a number of independent normal ones.
+        # Far out, the tail of the largest statistic is that of a number of independent ones: normal, or Student's t.
+        freedom = self.test.degrees_of_freedom
+        if np.isfinite(freedom):
+            from scipy import special
+
+            number = known / (2 * float(special.stdtr(freedom, -value)))
+            return max(value, -float(special.stdtrit(freedom, min(level / (2 * number), 0.5))))
         number = known / (2 * (1 - _normal_cdf(value)))
         return max(value, normal_quantile(1 - min(level / (2 * number), 0.5)))
 

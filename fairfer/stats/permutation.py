@@ -75,6 +75,8 @@ class PermutationTest(ABC):
         (comparisons,) absolute studentized differences.
     effort
         How many times as long a permutation takes as one of independent samples, roughly.
+    degrees_of_freedom
+        Of the standard errors of the smallest group: how heavy the tail of the statistic is.
     """
 
     comparisons: Comparisons
@@ -82,6 +84,7 @@ class PermutationTest(ABC):
     scale: Floats
     observed: Floats
     effort: ClassVar[int] = 1
+    degrees_of_freedom: float = np.inf
 
     @property
     def exact_p(self) -> float | None:

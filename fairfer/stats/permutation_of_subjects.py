@@ -71,6 +71,7 @@ class SubjectTest(PermutationTest):
         _, number, units_of_subject = np.unique(self._subject, return_inverse=True, return_counts=True)
         self._varies = units_of_subject[number] > 1
         self._units = np.bincount(self._group, minlength=self._groups).astype(np.int64)
+        self.degrees_of_freedom = float(max(self._units.min() - 1, 1))
         self._pooled, self._correlation = _pooled_rate(self._hits, self._trials)
         sums = np.array([np.bincount(self._group, power, self._groups) for power in _powers(self._hits, self._trials)])
         rates, errors = self._rates_and_errors(sums[:, None, :])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fairfer.stats.comparisons import Comparisons, with_rests
-from fairfer.stats.critical_values import conditional_p_values, critical_value
+from fairfer.stats.critical_values import SMOOTH_VARIANCE, conditional_p_values, critical_value
 from fairfer.stats.intervals import Floats, normal_quantile
 from fairfer.stats.permutation import TIE
 
@@ -40,8 +40,9 @@ the largest by at most `_LOWER`."""
 
 _LOWER = 1.5
 _PRECISION = 0.003
-_SMOOTH_VARIANCE = 12.0
-"""Variance of the hits of every group above which critical values hardly depend on the total of all hits."""
+_FINE, _COARSE, _SMOOTH = 0.25, 0.75, 6.0
+_FEW = 3.0
+"""Standard deviation of the total hits up to which the critical value of every total is computed."""
 
 _STEPS = 30
 _LEAST = 1e-4
@@ -52,7 +53,7 @@ _NONCENTRALITY = 4.0
 _PAIR = 2
 
 
-def power(rates: ArrayLike, trials: ArrayLike, level: float) -> float:
+def power_of_groups(rates: ArrayLike, trials: ArrayLike, level: float, *, resolution: float = _FINE) -> float:
     """Probability that the differences between groups of independent samples are significant.
 
     Parameters
@@ -61,6 +62,8 @@ def power(rates: ArrayLike, trials: ArrayLike, level: float) -> float:
         (groups,) true rates and sizes of at least two groups.
     level
         Level of the test of all comparisons: 0.05 times (number of significant gaps, this one included) / number of gaps.
+    resolution
+        Distance, in standard deviations, of the totals for which critical values are computed.
 
     Returns
     -------
@@ -85,7 +88,7 @@ def power(rates: ArrayLike, trials: ArrayLike, level: float) -> float:
         if len(n) == _PAIR:
             return float((conditional < level).mean())
         largest = np.maximum(largest, _statistic(hits[one], t, size[one], size[other], conditional))
-    return float((largest > _critical_values(n, total, level) + TIE).mean())
+    return float((largest > _critical_values(n, total, level, resolution) + TIE).mean())
 
 
 def _statistic(k: Floats, t: Floats, n: float, o: float, conditional: Floats) -> Floats:
@@ -98,11 +101,12 @@ def _statistic(k: Floats, t: Floats, n: float, o: float, conditional: Floats) ->
     return np.asarray(np.minimum(np.abs(k - n * pooled) / deviation, limit), float)
 
 
-def _critical_values(n: Floats, total: Floats, level: float) -> Floats:
+def _critical_values(n: Floats, total: Floats, level: float, resolution: float) -> Floats:
     """Critical values for simulated total hits: of the totals of a grid, the larger one of both neighbors."""
     rate = float(total.mean() / n.sum())
-    is_smooth = float(n.min()) * rate * (1 - rate) > _SMOOTH_VARIANCE
-    step = max(1.0, np.rint(float(total.std()) * (6.0 if is_smooth else 0.75)))
+    is_smooth = float(n.min()) * rate * (1 - rate) > SMOOTH_VARIANCE
+    deviation = float(total.std())
+    step = max(1.0, np.rint(deviation * (_SMOOTH if is_smooth else resolution))) if deviation > _FEW else 1.0
     first, last = math.floor(float(total.min()) / step), math.ceil(float(total.max()) / step)
     known = np.array(
         [_cached_critical(tuple(n), min(max(i * step, 1.0), float(n.sum()) - 1), level) for i in range(first, last + 1)]
@@ -186,7 +190,7 @@ def minimum_detectable_difference(rate: float, sizes: ArrayLike, level: float, t
     sizes
         (groups,) trials of each group.
     level
-        As for `power`.
+        As for `power_of_groups`.
     target
         The power.
 
@@ -209,7 +213,7 @@ def minimum_detectable_difference(rate: float, sizes: ArrayLike, level: float, t
     for one, other in itertools.permutations(pair) if n[pair[0]] != n[pair[1]] else [pair]:
 
         def probability(difference: float, planted: tuple[int, int] = (one, other)) -> float:
-            return power(planted_rates(rate, n, planted, difference), n, level)
+            return power_of_groups(planted_rates(rate, n, planted, difference), n, level)
 
         if largest and probability(largest) >= target:
             continue
@@ -305,7 +309,7 @@ def additional_sample_size(
     hits, sizes
         (groups,) counts of each group.
     level
-        As for `power`.
+        As for `power_of_groups`.
     sides
         Indices of the groups on either side of the leading difference; those with the lowest and the highest rate by default.
 
@@ -321,11 +325,11 @@ def additional_sample_size(
     if np.ptp(rates) <= 0:
         return None
     one, other = sides or ([int(rates.argmin())], [int(rates.argmax())])
-    if power(rates, n, level) >= POWER:
+    if power_of_groups(rates, n, level, resolution=_COARSE) >= POWER:
         return {}
     smaller = min((one, other), key=lambda side: float(n[list(side)].sum()))
     return smallest_addition(
-        lambda size: power(rates, size, level),
+        lambda size: power_of_groups(rates, size, level, resolution=_COARSE),  # there are many sizes to try
         n,
         tuple(dict.fromkeys(tuple(sorted(g)) for g in (smaller, [*one, *other], range(len(n))))),
     )

@@ -112,7 +112,7 @@ def power_of_subjects(design: SubjectDesign, rates: ArrayLike, level: float) -> 
     rates
         (groups,) true rates. Those of subjects vary around them (beta distribution).
     level
-        As for `fairfer.stats.power.power`.
+        As for `fairfer.stats.power_of_groups`.
 
     Returns
     -------

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from fairfer.stats.families import LEVEL
-from fairfer.stats.power import minimum_detectable_difference, planted_rates, power, smallest_with_power
+from fairfer.stats.power import minimum_detectable_difference, planted_rates, power_of_groups, smallest_with_power
 from fairfer.stats.power_of_subjects import SubjectDesign, minimum_detectable_difference_of_subjects, power_of_subjects
 
 LARGEST = 10_000_000
@@ -46,7 +46,7 @@ def sample_size_per_group(
 
     def probability(size: float) -> float:
         if images is None:
-            return power(rates, np.full(groups, math.ceil(size)), level)
+            return power_of_groups(rates, np.full(groups, math.ceil(size)), level)
         return power_of_subjects(_design(groups, math.ceil(size), images, correlation), rates, level)
 
     guess = 16 * 2 * rate * (1 - rate) / difference**2

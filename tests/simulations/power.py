@@ -1,7 +1,7 @@
 """Power: differences of the minimum detectable size, and with the additional sample size, reported in a family of tests.
 
 Only the planted gap is drawn again and again: with the other gaps unchanged, it is reported if its p-value is below
-0.05 (R + 1) / m (`exact_decision`). That this is the decision of `fairfer.stats.resolve` over the whole family is simulated too.
+0.05 (R + 1) / m (`exact_decision`). The decision of `fairfer.stats.resolve` over the whole family is simulated too.
 """
 
 from __future__ import annotations

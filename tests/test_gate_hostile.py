@@ -61,6 +61,23 @@ def scores_of(truth: str, i: int, labels: Sequence[str] = EMOTIONS) -> str:
     return ",".join("0.8" if n == answer else "0.1" for n in labels)
 
 
+def refused_with_scores(truth: str, i: int) -> str:
+    """Half of the faces have no answer, although the model's scores of them are known."""
+    return f"{mostly(truth, 'f', i) if i % 2 else ''},{scores_of(truth, i)}"
+
+
+def own(csv: str) -> str:
+    """The same with labels that are no emotions."""
+    return csv.replace("happy", "bored").replace("sad", "engaged").replace("fear", "tired")
+
+
+def subjects(name: Callable[[str, int], str], n: int = 100) -> str:
+    """A CSV with a column of subjects."""
+    rows = itertools.product(EMOTIONS, "fm", range(n))
+    return "label,predicted,g,s\n" + "".join(f"{t},{mostly(t, g, i)},{g},{name(g, i)}\n" for t, g, i in rows)
+
+
+SUBJECT = ("--subject", "s", "--by", "g")
 GOOD = table(mostly)
 NO_FEAR = ("--model-labels", "happy,sad")
 SMALL_WRONG = GOOD + "happy,sad,x\n" * 19
@@ -152,6 +169,13 @@ CASES = {
     "a model that refuses half of a group, a rule on PPV": Case(
         3, PARTLY, FPR.replace("FPR", "PPV").replace("max_gap = 0.3", "min_worst = 0.75")
     ),
+    "a model that refuses half of the faces but gives scores, a rule on coverage": Case(
+        3, scored("predicted,score_happy,score_sad,score_fear", refused_with_scores), COVERAGE
+    ),
+    "faces without a subject": Case(3, subjects(lambda g, i: "" if i % 2 else f"{g}{i // 4}"), audit=SUBJECT, word="have no s"),
+    'the same subjects, `unannotated = "ignore"`': Case(
+        0, subjects(lambda g, i: "" if i % 2 else f"{g}{i // 4}"), 'unannotated = "ignore"\n' + TPR, SUBJECT
+    ),
     "a label without any answer": Case(1, table(lambda t, g, i: "" if t == "fear" else mostly(t, g, i))),
     "a label that is never predicted, a rule on FPR": Case(
         3, table(lambda t, g, i: "sad" if t == "fear" else "happy" if i == 0 else t), FPR, word="never predicts fear"
@@ -179,6 +203,10 @@ CASES = {
     "the same, with a line break": Case(2, table(lambda t, g, i: '"\nNone"' if i % 10 == 0 else t), ACCURACY),
     "the same, with own labels": Case(
         2, table(lambda t, g, i: "None" if i % 10 == 0 else f"x{t}", lambda t, g, i: f"x{t}"), ACCURACY
+    ),
+    "a word for a refusal as an answer": Case(2, own(table(lambda t, g, i: "no_face" if g == "m" else t)), COVERAGE),
+    "a word for a missing value as a true label": Case(
+        2, own(GOOD) + "Unknown,bored,f\n" * 50, ONLY_HAPPY.replace("happiness", "bored"), word="'Unknown' is not a label"
     ),
     "labels that differ in case only": Case(2, table(lambda t, g, i: "Bored", lambda t, g, i: "Bored" if i % 2 else "bored ")),
     "scores that are no numbers": Case(2, scored("score_happy,score_sad,score_fear", lambda t, i: "nan,0.1,0.2"), ACCURACY),

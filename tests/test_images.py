@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import os
+import struct
 
 import numpy as np
 import pytest
@@ -219,3 +221,70 @@ def test_images_can_be_rows_of_an_array():
 def test_digests_are_sha256():
     """Other tools can compute it."""
     assert digest_bytes(b"face") == hashlib.sha256(b"face").hexdigest()
+
+
+def tiff(levels, bits, photometric, form=1, planes=1):
+    """A TIFF written tag by tag: Pillow writes neither signed levels of 8 bits nor separate planes of 16."""
+    channels = 1 if levels.ndim == 2 else levels.shape[2]
+    content = (np.moveaxis(levels, -1, 0) if planes == 2 else levels).astype(f"<u{bits // 8}").tobytes()
+    many = channels if planes == 2 else 1
+    size, offset = len(content) // many, 200
+    tags = {
+        256: [levels.shape[1]],
+        257: [levels.shape[0]],
+        258: [bits] * channels,
+        259: [1],
+        262: [photometric],
+        273: [0] * many,
+        277: [channels],
+        278: [levels.shape[0]],
+        279: [size] * many,
+        284: [planes],
+        339: [form] * channels,
+    }
+    values, entries = b"", b""
+    data = offset + 2 * 3 * 4
+    tags[273] = [data + i * size for i in range(many)]
+    for tag, numbers in tags.items():
+        packed = struct.pack(f"<{len(numbers)}H", *numbers)
+        if len(packed) > 4:
+            entries += struct.pack("<HHII", tag, 3, len(numbers), offset + len(values))
+            values += packed
+        else:
+            entries += struct.pack("<HHI", tag, 3, len(numbers)) + packed.ljust(4, b"\0")
+    head = b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + bytes(4)
+    return (head.ljust(offset, b"\0") + values).ljust(data, b"\0") + content
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("form", [1, 2])
+@pytest.mark.parametrize(("channels", "planes"), [(1, 1), (3, 1), (3, 2)])
+def test_a_tiff_is_decoded_correctly_or_refused(channels, planes, form, bits):
+    """Pillow decodes signed levels of 8 bits as unsigned, and planes of 16 bits as bytes. Oracle: the levels written."""
+    levels = COLOR if channels == 3 else RAMP
+    stored = levels.astype(np.uint16) * (257 if bits == 16 else 1)
+    raw = tiff(stored, bits, 2 if channels == 3 else 1, form, planes)
+    refused = form == 2 or (planes == 2 and bits == 16)
+    if refused:
+        with pytest.raises(UnreadableImageError):
+            decode_picture(raw, "face.tif")
+    else:
+        wanted = levels if channels == 3 else np.repeat(levels[:, :, None], 3, 2)
+        assert np.array_equal(decode_picture(raw, "face.tif"), wanted)
+
+
+DEEP_JPEG_2000 = base64.b64decode(
+    "AAAADGpQICANCocKAAAAFGZ0eXBqcDIgAAAAAGpwMiAAAAAtanAyaAAAABZpaGRyAAAAQAAAAEAAAw8HAAAAAAAPY29scgEAAAAAABAAAAC5an"
+    "AyY/9P/1EALwAAAAAAQAAAAEAAAAAAAAAAAAAAAEAAAABAAAAAAAAAAAAAAw8BAQ8BAQ8BAf9SAAwAAAABAAUEBAAB/1wAE0CAiIiQiIiQiIiQ"
+    "iIiQiIiQ/2QAJQABQ3JlYXRlZCBieSBPcGVuSlBFRyB2ZXJzaW9uIDIuNS4z/5AACgAAAAAAMgAB/5PP/BAMAcq/z/wQDAHKv8/8EAwByr+AgI"
+    "CAgICAgICAgICAgID/2Q=="
+)
+"""64 x 64 pixels of 16 bits per channel, all of level 65535 (written with OpenCV)."""
+
+
+def test_white_of_a_deep_jpeg_2000_does_not_become_black():
+    """Pillow rounds 65535 up to 256, which is 0 in 8 bits."""
+    with Image.open(io.BytesIO(DEEP_JPEG_2000)) as image:
+        assert image.mode == "RGB"
+    with pytest.raises(UnreadableImageError, match="more than 8 bits per channel is not read; store it as PNG"):
+        decode_picture(DEEP_JPEG_2000, "face.jp2")

@@ -21,7 +21,7 @@ from fairfer.report.text.numbers import rate, signed
 from fairfer.report.view import View
 from fairfer.vocabulary import LOWER_IS_BETTER, UNANNOTATED
 
-SEEDS, MORE_SEEDS = range(16), range(16, 120)
+SEEDS, MORE_SEEDS = range(16), range(16, 32)
 NAMES = ("bored", "eager", "keen", "wary")
 KINDS = ("overview", "gaps", "rate", "label", "bars", "confusions", "score_metric", "reliability", "composition", "association")
 UNIT = r"(?:[<>]?\d\.\d+)"

@@ -265,6 +265,7 @@ def _data_info(dataset: Dataset, design: Design, samples: JoinedSamples) -> Data
         images_digest=dataset.images_digest,
         test_set_digest=dataset.test_set_digest,
         subjects=len(np.unique(samples.subjects)) if design.plan.subject else None,
+        without_subject=samples.without_subject if design.plan.subject else 0,
     )
 
 

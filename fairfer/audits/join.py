@@ -91,6 +91,11 @@ class JoinedSamples:
         """(samples,) number of each sample's subject; a sample without a name is a subject of its own."""
         return _subjects(self.design.dataset.samples.loc[self.table.index, self.design.plan.subject])
 
+    @property
+    def without_subject(self) -> int:
+        """Number of samples without a name of their subject."""
+        return int(_unnamed(self.design.dataset.samples.loc[self.table.index, self.design.plan.subject]).sum())
+
     def counts_by_subject(self) -> dict[Grouping, Counts]:
         """Counts and score histograms by subject."""
         return count(self._by(self.subjects), self.design.groups, unit=_UNIT, scores=True)
@@ -211,7 +216,12 @@ class JoinedSamples:
 
 def _subjects(names: pd.Series) -> Integers:
     """(samples,) number of each sample's subject, from its name."""
-    return number_subjects(names.mask((names.isna() | names.astype("str").isin([UNANNOTATED, ""])).to_numpy()))
+    return number_subjects(names.mask(_unnamed(names)))
+
+
+def _unnamed(names: pd.Series) -> NDArray[np.bool_]:
+    """(samples,) whether the subject is unknown."""
+    return (names.isna() | names.astype("str").isin([UNANNOTATED, ""])).to_numpy(np.bool_)
 
 
 def join(design: Design, predictions: Predictions) -> JoinedSamples:

@@ -90,6 +90,8 @@ class DataInfo(Strict):
     """Identity of the samples and their true labels, which models that are tested on them share."""
     subjects: int | None = None
     """Number of subjects, where a column names them."""
+    without_subject: int = 0
+    """Samples without a name of their subject. Each counts as a subject of its own, which may be wrong."""
 
 
 class ModelInfo(Strict):

@@ -30,9 +30,12 @@ FORMATS = ("PNG", "JPEG", "MPO", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "JP
 _ORIENTATIONS = frozenset({"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"})
 """Entries of an image's information that may hold an orientation."""
 
-_TWO_BYTES = 16
-_BITS_PER_SAMPLE, _PHOTOMETRIC, _ORIENTATION = 258, 262, 274
+_ONE_BYTE, _TWO_BYTES = 8, 16
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _ORIENTATION, _PLANES, _SAMPLE_FORMAT = 258, 262, 274, 284, 339
 _WHITE_IS_ZERO = 0
+_ONE_PLANE_PER_CHANNEL = 2
+_UNSIGNED, _UNDEFINED = 1, 4
+_CODESTREAM = b"\xff\x4f\xff\x51"
 
 
 class UnreadableImageError(Exception):
@@ -144,6 +147,8 @@ def decode_picture(raw: bytes, where: str) -> Picture:
     try:
         with Image.open(io.BytesIO(raw)) as image:
             _check_format(image)
+            _check_tags(image)
+            _check_codestream(image, raw)
             if image.mode == "L" and image.format == "PNG":
                 gray = np.asarray(image)  # the most common case in FER datasets; faster than Pillow's conversion
                 if not _ORIENTATIONS & image.info.keys():  # Pillow reads them with the pixels
@@ -162,6 +167,35 @@ def decode_picture(raw: bytes, where: str) -> Picture:
 def _check_format(image: Image.Image) -> None:
     if image.format not in FORMATS:
         message = f"the format {image.format} is not read; store it as PNG"
+        raise ValueError(message)
+
+
+def _check_tags(image: Image.Image) -> None:
+    """Refuse the kinds of TIFF that Pillow decodes wrongly: signed levels as unsigned, planes of 16 bits as 8."""
+    if image.format != "TIFF":
+        return
+    tags: Mapping[int, Any] = image.tag_v2  # type: ignore[attr-defined]  # only a TIFF image has it
+    floating = image.mode == "F"  # refused by its mode, with its own message
+    if not floating and not set(tags.get(_SAMPLE_FORMAT, ())) <= {_UNSIGNED, _UNDEFINED}:
+        message = "32-bit or signed pixels have no defined range; store it with 8 or 16 bits per channel"
+        raise ValueError(message)
+    bits = tags.get(_BITS_PER_SAMPLE, (1,))
+    if tags.get(_PLANES) == _ONE_PLANE_PER_CHANNEL and len(bits) > 1 and max(bits) > _ONE_BYTE:
+        message = "channels of more than 8 bits in separate planes are not read; store it as PNG"
+        raise ValueError(message)
+
+
+def _check_codestream(image: Image.Image, raw: bytes) -> None:
+    """Refuse deep color in JPEG 2000: Pillow rounds its levels to 8 bits without a limit, so that white becomes black."""
+    start = raw.find(_CODESTREAM)
+    if image.format != "JPEG2000" or image.mode.startswith("I;16") or start < 0:
+        return
+    # The marker is followed by two lengths, eight sizes and the number of channels, then three bytes per channel.
+    at = start + len(_CODESTREAM) + 2 + 2 + 8 * 4
+    channels = int.from_bytes(raw[at : at + 2], "big")
+    depths = raw[at + 2 : at + 2 + 3 * channels : 3]  # bits minus 1, plus 128 where they are signed
+    if any(depth >= _ONE_BYTE for depth in depths):
+        message = "JPEG 2000 with signed levels or more than 8 bits per channel is not read; store it as PNG"
         raise ValueError(message)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from fairfer.datasets.missing_values import is_missing_word
 from fairfer.datasets.tables import list_some
 from fairfer.errors import DataError, LabelError, UsageError, did_you_mean
 from fairfer.labels import SPACES, LabelSpace, canonical, order_labels
@@ -177,7 +178,13 @@ def label_space(requested: str | None, values: pd.Series, where: str) -> LabelSp
             "name another column"
         )
         raise DataError(message)
-    return LabelSpace("own labels", tuple(spellings))
+    own = LabelSpace("own labels", tuple(spellings))
+    if words := [v for v in spellings if is_missing_word(v)]:
+        message = (
+            f"{where}: {words[0]!r} is not a label; leave the cell empty where there is none, or list all labels with --labels"
+        )
+        raise DataError(message)
+    return own
 
 
 def as_text(values: pd.Series) -> pd.Series:

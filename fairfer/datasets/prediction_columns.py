@@ -11,6 +11,7 @@ import pandas as pd
 
 from fairfer.datasets.dataset import RecordedPredictions, digest_lines
 from fairfer.datasets.label_columns import TRUTH, Truth, as_text, label_space, to_binary, to_labels
+from fairfer.datasets.missing_values import is_missing_word
 from fairfer.datasets.tables import SourceTable, find_column, is_pattern, list_some, match_columns
 from fairfer.errors import DataError, LabelError, UsageError
 from fairfer.labels import SPACES, LabelSpace, canonical, fold
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 PREDICTED = ("predicted", "prediction", "pred", "y_pred")
 """Names of the column of predicted labels that are tried if none is given."""
-_NO_LABEL = frozenset({"none", "nan", "na", "n/a", "null", "nil", "<na>", "missing", "unknown", "undefined"})
-"""Words for a missing value, which are no answer of a model unless it is said to have such an output class."""
+_NO_ANSWER = frozenset(fold(s) for s in STATUSES if s != "ok")
+"""Words for a refusal, which are no answer of a model, as those for a missing value, unless it is said to have such a class."""
 
 _ROUNDED = 0.01
 """Largest deviation from 1 of a sum of probabilities that are written with few digits."""
@@ -213,7 +214,7 @@ def _single_label(
         predicted = to_labels(values, labels, table.column(columns.single))
         if scores is not None:
             _check_agreement(table, predicted, scores)
-            labels, predicted = scores.labels, predicted.fillna(scores.highest())
+            labels = scores.labels  # an empty cell is a refusal, whatever the scores
     elif scores is not None:
         labels, predicted = scores.labels, scores.highest()
     status = _status(table, predicted.notna())
@@ -370,7 +371,8 @@ def _predicted_labels(table: SourceTable, values: pd.Series, truth: LabelSpace, 
 def _check_words(table: SourceTable, values: pd.Series, truth: LabelSpace) -> None:
     """Refuse words for a missing value as answers: a refusal would be a label."""
     words = as_text(values).dropna()
-    missing = words[words.str.strip().str.casefold().isin(_NO_LABEL) & ~words.map(fold).isin([fold(n) for n in truth.labels])]
+    refusals = {w for w in words.unique() if is_missing_word(w) or fold(w) in _NO_ANSWER}
+    missing = words[words.isin(refusals) & ~words.map(fold).isin([fold(n) for n in truth.labels])]
     if len(missing):
         message = (
             f"{table.column(str(values.name))}, row {missing.index[0]!r}: {missing.iloc[0].strip()!r} is not a label; leave "

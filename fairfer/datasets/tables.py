@@ -82,9 +82,9 @@ class SourceTable:
 def read_table(path: Path, text: Collection[str] = ()) -> SourceTable:
     """Read a file.
 
-    Empty cells are missing values; no other text is (a group may be called ``NA``). A CSV column is text unless every value
-    is a number. The separator of a CSV (``,``, ``;`` or tab) is detected from its header. Columns without a name are
-    ignored.
+    Cells that are empty or hold only spaces are missing values; no other text is (a group may be called ``NA``). A CSV column
+    is text unless every value is a number. The separator of a CSV (``,``, ``;`` or tab) is detected from its header. Columns
+    without a name are ignored.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     if "\0" in "".join(header) or any("\0" in cell for row in cells for cell in row):
         message = "it contains zero bytes"
         raise ValueError(message)
-    columns = [pd.Series([row[i] or None for row in cells], dtype="str") for i in range(len(header))]
+    columns = [pd.Series([row[i] if row[i].strip() else None for row in cells], dtype="str") for i in range(len(header))]
     table = pd.concat(columns, axis=1) if columns else pd.DataFrame()
     table.columns = pd.Index(header, dtype="str")
     return table
@@ -266,7 +266,7 @@ def _flat(values: pd.Series, where: str) -> pd.Series:
             values = pd.Series([None if v is None or pd.isna(v) else str(v) for v in values], index=values.index, dtype="str")
     elif not pd.api.types.is_string_dtype(values):  # dates, times and periods
         values = values.astype("str").where(values.notna().to_numpy())
-    return values.mask((values == "").to_numpy(bool, na_value=False))
+    return values.mask((values.str.strip() == "").to_numpy(bool, na_value=False))
 
 
 def _decoded(values: pd.Series, where: str) -> pd.Series:

@@ -53,6 +53,9 @@ POLICY_FILES = ("fairfer.toml", "pyproject.toml")
 LEAST_CONFIDENCE = 0.8
 """Lowest confidence of a policy: below it, verdicts are wrong too often."""
 
+MOST_CANDIDATES = 1_000_000
+"""A larger number of models is a mistake, and its share of the error too small for a bound."""
+
 Treatment = Literal["inconclusive", "ignore"]
 """What faces that are not judged mean for the verdict."""
 
@@ -185,7 +188,7 @@ class Looks(_PolicyTable):
         ``1 - confidence``.
     """
 
-    candidates: int = Field(ge=1)
+    candidates: int = Field(ge=1, le=MOST_CANDIDATES)
 
 
 class Policy(_PolicyTable):
@@ -360,7 +363,8 @@ def _first_problem(error: ValidationError, content: Mapping[str, object]) -> str
     if first["type"] == "list_type" and key in Policy.model_fields:
         return f"{key} must be a list of tables; write [[{key}]] above each of them"
     text = first["msg"].removeprefix("Value error, ")
-    return f"{where}{key + ': ' if key else ''}{text[:1].lower()}{text[1:]}{_value_note(key, first.get('input'))}"
+    note = _value_note(key, first.get("input")) + _advice(first["type"])
+    return f"{where}{key + ': ' if key else ''}{text[:1].lower()}{text[1:]}{note}"
 
 
 def _table_name(table: str, number: int, content: Mapping[str, object]) -> str:
@@ -370,6 +374,13 @@ def _table_name(table: str, number: int, content: Mapping[str, object]) -> str:
     entry = entries[number] if isinstance(entries, list) else None
     name = entry.get(name_key) if isinstance(entry, dict) else None
     return f"{kind} {name!r}" if name else f"{kind} number {number + 1}"
+
+
+def _advice(kind: str) -> str:
+    """How to write a value of another type than is needed."""
+    if kind.startswith("date"):
+        return "; write a date as 2027-03-01, without quotes"
+    return "; write a number, without quotes" if kind in ("float_type", "int_type") else ""
 
 
 def _value_note(key: str, value: object) -> str:

@@ -43,6 +43,8 @@ def data_obstacles(policy: Policy, audit: Audit) -> list[str]:
     if (cells := _unknown_labels(audit)) and policy.unlabeled != "ignore":
         names = ", ".join(f"{n} ({k:,})" for n, k in cells.items())
         obstacles.append(f"labels are unknown for some faces: {names}")
+    if audit.data.without_subject and policy.unannotated != "ignore":
+        obstacles.append(f"{audit.data.without_subject:,} faces have no {audit.plan.subject}, and may show one person")
     return obstacles
 
 
@@ -75,6 +77,8 @@ def ignored(policy: Policy, audit: Audit, checks: Sequence[Check]) -> list[str]:
         for grouping in dict.fromkeys(c.target.grouping for c in checks):
             if faces_of := unannotated_faces(audit, grouping):
                 found.append(f"unannotated: {faces_of:,} faces without {grouping_name(grouping)}")
+        if faces_of := audit.data.without_subject:
+            found.append(f"unannotated: {faces_of:,} faces without {audit.plan.subject}, each counted as another person")
     return found
 
 

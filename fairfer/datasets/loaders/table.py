@@ -132,7 +132,8 @@ def _index_by_id(table: SourceTable, requested: str | None) -> tuple[SourceTable
     index = pd.Index(as_text(ids), name="sample_id", dtype="str")
     if index.has_duplicates:
         message = (
-            f"{table.column(str(column))}: the id {index[index.duplicated()][0]!r} occurs more than once; make each id unique"
+            f"{table.column(str(column))}: the id {index[index.duplicated()][0]!r} occurs more than once; make each id "
+            "unique, name another column with --sample-id, or rename this one"
         )
         raise DataError(message)
     return SourceTable(frame.set_axis(index, axis=0), table.path), column

@@ -18,20 +18,14 @@ if TYPE_CHECKING:
 _GROUPING_COLUMNS = ("attribute",)
 _GROUP_COLUMNS = ("group", "reference", "worst", "best")
 
-_FORMULA_STARTS = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\t",
-    "\r",
-    "\n",
-    "\N{FULLWIDTH EQUALS SIGN}",
-    "\N{FULLWIDTH PLUS SIGN}",
-    "\N{FULLWIDTH HYPHEN-MINUS}",
-    "\N{FULLWIDTH COMMERCIAL AT}",
-)
+_SIGNS = "=+-@\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
+_FORMULA_STARTS = (*_SIGNS, "\t", "\r", "\n")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+_LATER_FORMULA = re.compile(
+    rf'([;\t\r\n][ "]*)(?=[{re.escape(_SIGNS)}])(?!{_NUMBER.pattern} *([;\t\r\n]|$))',
+    re.ASCII,
+)
+"""A formula after a character that some spreadsheets take for the end of a cell, whatever separates the cells of the file."""
 
 
 @dataclass(frozen=True)
@@ -94,4 +88,6 @@ def _inert(value: object) -> object:
     if not isinstance(value, str) or _NUMBER.fullmatch(value):
         return value
     # Spreadsheets skip leading spaces, and read full-width signs as the ordinary ones.
-    return f"'{value}" if value.lstrip(" ").startswith(_FORMULA_STARTS) else value
+    if value.lstrip(" ").startswith(_FORMULA_STARTS):
+        value = f"'{value}"
+    return _LATER_FORMULA.sub(r"\1'", value)

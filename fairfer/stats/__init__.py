@@ -8,7 +8,7 @@
 `permutation`         permutation max-T tests of differences between groups, and the gap expected by chance
 `conditional`         the same for two groups, without drawing permutations
 `families`            which tests of a family are significant, with sequential permutations
-`score_limits`        score limits of a difference
+`score_limits`        score limits of a difference and of a ratio
 `standardized`        direct standardization: how it changes a difference, and the interval of the change
 `bounds`              confidence bounds of the gap over all pairs of groups, for reading
 `binomial`            exact (Clopper–Pearson) limits of a rate, without scipy

@@ -117,3 +117,23 @@ def test_thresholds_need_scores(audit):
     assert other.score_scale == "unbounded"
     with pytest.raises(UsageError, match="not probabilities"):
         other.at_threshold("fear", 0.5)
+
+
+def test_the_limits_of_a_significant_ratio_exclude_1():
+    """Rare confusions of ten groups: limits that were not those of the test included 1 (0.67 to 9.3 at q = 0.035)."""
+    found = 0
+    for seed in range(3):
+        generator = np.random.default_rng(seed)
+        group = generator.choice(10, 1500)
+        truth = generator.choice(3, 1500)
+        wrong = generator.random(1500) < np.where(group == 7, 0.3, 0.12)
+        answer = np.where(wrong, (truth + generator.choice([1, 2], 1500, p=[0.8, 0.2])) % 3, truth)
+        words = np.array(LABELS)
+        audit = fairfer.audit(words[truth], words[answer], groups=pd.DataFrame({"g": group.astype(str)}), permutations=200)
+        for row in audit.confusion_gaps:
+            assert (row.low is not None) == (row.q is not None and row.q < 0.05)
+            if row.low is not None:
+                found += 1
+                assert row.low > 1 or row.high < 1
+                assert row.low <= row.ratio_to_rest
+    assert found > 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +12,8 @@ import numpy as np
 from fairfer.metrics.index_results import ConfusionGap
 from fairfer.metrics.results import ExcludedGroup, ExclusionReason, Rate
 from fairfer.stats import Estimates, benjamini_hochberg, estimate_ratio, ratio_limits
-from fairfer.stats.groups_vs_rest import GroupsVsRest, groups_vs_rest, subjects_vs_rest
+from fairfer.stats.groups_vs_rest import GroupsVsRest, critical_vs_rest, groups_vs_rest, subjects_vs_rest
+from fairfer.stats.score_limits import score_ratio_limits
 from fairfer.vocabulary import Group, Grouping, is_annotated
 
 if TYPE_CHECKING:
@@ -198,9 +200,14 @@ def _row(part: _Part, q: float | None, error: float) -> ConfusionGap:
 
 
 def _limits(part: _Part, chosen: np.ndarray, error: float) -> tuple[float | None, float | None]:
-    """Limits of the ratio; the group was selected among all groups, so the error is divided among them."""
-    comparisons = 1 if len(chosen) == _PAIR else len(chosen)
-    low, high = ratio_limits(part.estimates(chosen), part.estimates(~chosen), error / comparisons / 2)
+    """Limits of the ratio of the group, selected among all groups: they use the critical value of the test of all groups."""
+    one, rest = part.estimates(chosen), part.estimates(~chosen)
+    critical = critical_vs_rest(part.hits, part.trials, error) if part.subjects is None else math.inf
+    if math.isfinite(critical):
+        low, high = score_ratio_limits(one, rest, critical)
+    else:  # no critical value is known: the error is divided among the groups
+        comparisons = 1 if len(chosen) == _PAIR else len(chosen)
+        low, high = ratio_limits(one, rest, error / comparisons / 2)
     return float(low), float(high) if np.isfinite(high) else None
 
 

@@ -136,7 +136,7 @@ class _Candidate:
                 "borderline": resolved.borderline,
                 "critical_value": resolved.critical if np.isfinite(resolved.critical) else None,
                 "high": float(gap_bounds(estimates, settings.confidence)[1]),
-                "differences": self._differences(test, resolved, hits, trials),
+                "differences": self._differences(test, resolved, hits, trials) if resolved.p is not None else [],
             }
         )
         return row.model_copy(update=power_fields(row, test, resolved, level, hits, trials))

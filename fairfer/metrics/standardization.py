@@ -78,12 +78,14 @@ def standardized_gaps(gaps: Sequence[Gap], strata: Strata, settings: MetricSetti
     pairs = [_standardized(g, strata, settings) for g in gaps if g.rate != "coverage"]
     tests = [test for _, test in pairs if test is not None]
     resolved = iter(resolve(tests, permutations=settings.permutations, confidence=settings.confidence))
-    return [row if test is None else _with_result(row, next(resolved)) for row, test in pairs]
+    return [row if test is None else _with_result(row, test, next(resolved)) for row, test in pairs]
 
 
-def _with_result(row: StandardizedGap, resolved: ResolvedTest) -> StandardizedGap:
-    # A lower bound above 0 beside a gap that is not significant would be a contradiction.
-    low = row.low if resolved.significant else None
+def _with_result(row: StandardizedGap, test: PermutationTest, resolved: ResolvedTest) -> StandardizedGap:
+    # A lower bound only where the gap is significant, at the critical value of the test, so that the two agree.
+    chosen = resolved.significant_comparisons
+    bounds = np.abs(test.difference[chosen]) - resolved.critical * test.scale[chosen]
+    low = max(float(bounds.max()), 0.0) if chosen.any() else None
     status = "no_variation" if resolved.p is None else "ok"
     result = {"expected_by_chance": resolved.expected, "p": resolved.p, "q": resolved.q, "low": low, "status": status}
     return row.model_copy(update=result)
@@ -111,7 +113,7 @@ def _standardized(gap: Gap, strata: Strata, settings: MetricSettings) -> tuple[S
         if clustered is None
         else ParametricTest(estimates.rate, error, estimates.degrees_of_freedom, generator)
     )
-    low, high = gap_bounds(estimates, settings.confidence)
+    high = gap_bounds(estimates, settings.confidence)[1]
     below, above = estimates.limits(settings.tail)
     pair = tuple(gap.groups.index(g) for g in ((gap.best, gap.worst) if sign > 0 else (gap.worst, gap.best)))
     changed = change_by_standardization(
@@ -134,7 +136,7 @@ def _standardized(gap: Gap, strata: Strata, settings: MetricSettings) -> tuple[S
         expected_by_chance=None,
         p=None,
         q=None,
-        low=float(low),
+        low=None,
         high=float(high),
         status="ok",
         groups=[

@@ -1,34 +1,6 @@
 """Uncertainty of rates and of gaps between groups, computed on counts, so that the cost does not grow with the samples.
 
-=========================  ====================================================================================================
-`intervals`                confidence intervals of a rate (Wilson), of a difference (Newcombe) and of a ratio (Donner and Zou)
-`simultaneous`             Clopper–Pearson limits that hold for several rates together
-`paired`                   two models on the same samples: mid-p McNemar test, the change of a rate and of a gap
-`clustered`                samples that share subjects: effective sample sizes by resampling subjects
-`comparisons`              all pairs of groups and each group vs. the rest, with their score statistics
-`permutation`              permutation max-T tests of differences between groups, and the gap expected by chance
-`permutation_of_subjects`  the same for samples that share subjects
-`conditional`              exact test of two groups, without permutations
-`groups_vs_rest`           exact test of each group vs. the rest, for confusions
-`families`                 which tests of a family are significant; permutations are added while a decision is open
-`multiple_testing`         false discovery rate (Benjamini and Hochberg)
-`score_limits`             score limits of a difference
-`power`                    power of the decision in a family of tests, minimum detectable difference, additional sample size
-`power_of_subjects`        the same for samples that share subjects
-`sample_size`              sample sizes before any data exist
-`critical_values`          critical values of the permutation tests for margins of data that do not exist yet
-`standardized`             direct standardization: how it changes a difference, and the interval of the change
-`gee`                      logistic model with covariates, for samples that share subjects
-`indices`                  summary indices and their ranges over simultaneous limits
-`chance`                   rates of groups after random reassignment, for summary indices
-`beta_binomial`            partial pooling of the rates of many small groups
-`additivity`               test of whether two attributes act together
-`bounds`                   confidence bounds of the gap over all pairs of groups, for reading
-`binomial`                 exact (Clopper–Pearson) limits of a rate, without scipy
-`exact`                    limits that decide: differences, ratios, gaps and paired changes, with errors that hold in tails
-`effective`                effective trials of samples that share subjects, for limits that decide
-=========================  ====================================================================================================
-
+=========================  =============================================================================================
 The largest difference among estimated group rates is above 0 even where all groups have the same true rate, and its bootstrap
 interval never covers 0. Decisions therefore use permutation tests and confidence bounds, not that interval.
 """

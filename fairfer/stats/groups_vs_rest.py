@@ -26,6 +26,13 @@ _FAR = 12.0
 
 _SMALLEST_P = 1e-11
 """Smaller p-values are beyond the precision of the computation."""
+
+_TIE = 1e-8
+"""Statistics that differ by less are equal except for rounding."""
+
+_STEPS = 40
+"""Bisections of a critical value."""
+
 _ENOUGH = 100
 """Permutations are drawn until this many of them reach the observed statistic; more do not change a decision."""
 
@@ -70,13 +77,49 @@ def groups_vs_rest(hits: ArrayLike, trials: ArrayLike) -> GroupsVsRest:
     total, successes = int(n.sum()), int(k.sum())
     if successes in (0, total):
         return GroupsVsRest(np.zeros(len(k)), 1.0, 1.0)
-    expected = (n * (successes / total)).astype(np.float64)
-    scale = np.sqrt(n * (total - n) / total * (successes / total) * (1 - successes / total)).astype(np.float64)
+    expected, scale, largest = _margins(n, successes)
     statistic = (k - expected) / scale
-    fewest, most = np.maximum(0, successes - (total - n)), np.minimum(n, successes)
-    largest = float((np.maximum(expected - fewest, most - expected) / scale).max())
     p = _reaching(float(np.abs(statistic).max()), n, successes, expected, scale)
     return GroupsVsRest(statistic, p, _reaching(largest, n, successes, expected, scale))
+
+
+def critical_vs_rest(hits: ArrayLike, trials: ArrayLike, level: float) -> float:
+    """Critical value of the statistic of `groups_vs_rest`: one that is larger has a p-value of at most `level`.
+
+    Parameters
+    ----------
+    hits, trials
+        (groups,) counts of at least two groups, not all or none of which are hits.
+    level
+        Level of the test.
+
+    Returns
+    -------
+    float
+        Infinite if no outcome with these margins has such a p-value.
+    """
+    n, successes = np.asarray(trials, np.int64), int(np.asarray(hits, np.int64).sum())
+    expected, scale, largest = _margins(n, successes)
+    if _reaching(largest, n, successes, expected, scale) > level:
+        return float("inf")
+    below, above = 0.0, largest
+    for _ in range(_STEPS):
+        middle = (below + above) / 2
+        is_critical = _reaching(middle, n, successes, expected, scale) <= level
+        below, above = (below, middle) if is_critical else (middle, above)
+    possible = [np.abs(np.arange(min(m, successes) + 1) - e) / d for m, e, d in zip(n, expected, scale, strict=True)]
+    # Of the values between two possible statistics, all of which make the same decision, the largest gives the widest limits.
+    return float(min(v[v >= above].min(initial=largest) for v in possible)) - _TIE
+
+
+def _margins(trials: NDArray[np.int64], successes: int) -> tuple[Floats, Floats, float]:
+    """Expected hits and their standard deviations, and the largest possible statistic."""
+    total = int(trials.sum())
+    expected = (trials * (successes / total)).astype(np.float64)
+    variance = trials * (total - trials) / total * (successes / total) * (1 - successes / total)
+    scale = np.sqrt(variance).astype(np.float64)
+    fewest, most = np.maximum(0, successes - (total - trials)), np.minimum(trials, successes)
+    return expected, scale, float((np.maximum(expected - fewest, most - expected) / scale).max())
 
 
 def _reaching(limit: float, trials: NDArray[np.int64], successes: int, expected: Floats, scale: Floats) -> float:

@@ -265,6 +265,19 @@ def test_an_edited_file_changes_the_identity(own, file):
     assert code() != before
 
 
+def test_an_edited_helper_in_another_folder_changes_the_identity(own, tmp_path_factory, monkeypatch):
+    """As where the model is in the working directory and its helpers in a folder of PYTHONPATH; they import each other."""
+    library = tmp_path_factory.mktemp("library")
+    (library / "elsewhere_x").mkdir()
+    for name, text in {"__init__": "", "top": "from . import inner", "inner": "SIZE = 1"}.items():
+        (library / "elsewhere_x" / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(str(library))
+    (own / "own_model_x.py").write_text("import elsewhere_x.top\n" + (own / "own_model_x.py").read_text())
+    before = code()
+    (library / "elsewhere_x" / "inner.py").write_text("SIZE = 2")
+    assert code() != before
+
+
 def test_an_unrelated_file_does_not_change_the_identity(own):
     before = code()
     (own / "unrelated.py").write_text("# edited")

@@ -1,6 +1,6 @@
 """Digest of the code and files on which a model's answers depend, so that answers of an earlier state are not reused.
 
-The digest covers the file that defines the model's class, the module that the model was loaded from, the modules beside them
+The digest covers the file that defines the model's class, the module that the model was loaded from, the user's own modules
 that they import, and the files that the model declares (`Model.files`).
 """
 
@@ -145,16 +145,22 @@ def _installed_folders() -> tuple[Path, ...]:
 
 
 def _imported_files(start: Path, root: Path) -> set[Path]:
-    """`start` and the files below `root` that it imports, directly or not, inside functions too."""
+    """`start` and the user's own files that it imports, directly or not, inside functions too.
+
+    They are looked for below `root` and in the user's other folders on Python's search path.
+    """
+    roots = [root, *(p for p in map(Path, filter(None, sys.path)) if p.is_dir() and _is_local(p))]
     files: set[Path] = set()
-    waiting = [start]
+    waiting = [(start, root)]
     while waiting:
-        path = waiting.pop()
+        path, below = waiting.pop()
         if path in files:
             continue
         files.add(path)
-        names = set(_imported_names(path, root))
-        waiting += [p for name in names for p in _candidates(root, name) if p.is_file() and _is_local(p)]
+        names = {
+            n for n in _imported_names(path, below) if n[:1] != (_OWN_PACKAGE.name,)
+        }  # another checkout may be on the path
+        waiting += [(p, r) for r in roots for n in names for p in _candidates(r, n) if p.is_file() and _is_local(p)]
     return files
 
 

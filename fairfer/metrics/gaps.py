@@ -45,7 +45,12 @@ _ALL_PAIRS = 8
 
 
 def compute_gaps(
-    rates: Sequence[Rate], groupings: Sequence[Grouping], settings: MetricSettings, subjects: SubjectEstimates | None = None
+    rates: Sequence[Rate],
+    groupings: Sequence[Grouping],
+    settings: MetricSettings,
+    subjects: SubjectEstimates | None = None,
+    *,
+    power: bool = True,
 ) -> list[Gap]:
     """Gaps of TPR and FPR per label, and of accuracy and coverage, over each grouping.
 
@@ -60,6 +65,8 @@ def compute_gaps(
         Permutations, seed and confidence.
     subjects
         Counts by subject, where several samples show one.
+    power
+        Whether to compute the minimum detectable difference and the additional sample size, which takes most of the time.
 
     Returns
     -------
@@ -79,7 +86,8 @@ def compute_gaps(
     ]
     tests = [c.test for c in candidates if c.test is not None]
     results = resolve(tests, permutations=settings.permutations, confidence=settings.confidence)
-    resolved = iter(zip(results, significance_levels(results), strict=True))
+    levels = significance_levels(results) if power else [None] * len(results)
+    resolved = iter(zip(results, levels, strict=True))
     return [c.untested() if c.test is None else c.gap(c.test, *next(resolved), settings) for c in candidates]
 
 
@@ -116,8 +124,8 @@ class _Candidate:
         """The row of a gap with fewer than two groups."""
         return self._row("too_few_groups")
 
-    def gap(self, test: PermutationTest, resolved: ResolvedTest, level: float, settings: MetricSettings) -> Gap:
-        """The row of a tested gap."""
+    def gap(self, test: PermutationTest, resolved: ResolvedTest, level: float | None, settings: MetricSettings) -> Gap:
+        """The row of a tested gap; without power where there is no level."""
         hits, trials = (np.array([getattr(m, n) for m in self.usable], np.int64) for n in ("numerator", "denominator"))
         estimates = estimates_of(self.usable)
         value = hits / trials
@@ -139,6 +147,8 @@ class _Candidate:
                 "differences": self._differences(test, resolved, hits, trials) if resolved.p is not None else [],
             }
         )
+        if level is None:
+            return row
         return row.model_copy(update=power_fields(row, test, resolved, level, hits, trials))
 
     def _differences(

@@ -142,7 +142,7 @@ def _audit(groups: Sequence[tuple[Sequence[int], Sequence[float]]], generator: n
                 )
             )  # fmt: skip
     settings = MetricSettings(20, 0.95, 1999, int(generator.integers(2**31)))
-    return compute_gaps(rates, groupings, settings)
+    return compute_gaps(rates, groupings, settings, power=False)
 
 
 def _bounds(seed: int, repetitions: int) -> Iterator[Row]:

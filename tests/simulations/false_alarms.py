@@ -43,7 +43,7 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
         for correlation in CORRELATIONS:
             for rate in (0.7, 0.95):
                 setting = f"{name}, correlation {correlation:g}, rate {rate:g}"
-                significant = _of_subjects(shape, rate, correlation, stream(seed, "subjects", setting), 60 if short else 3000)
+                significant = _of_subjects(shape, rate, correlation, stream(seed, "subjects", setting), 60 if short else 1500)
                 yield at_most(SUBJECTS, name, setting, *share(significant))
 
 

@@ -200,9 +200,9 @@ def _simultaneous(rows: Sequence[Row]) -> list[str]:
             claims.setdefault(row.promise, []).append(row)
     lines = [
         _paragraph(
-            "Errors of independent faces are enumerated. Those of subjects are simulated: the bound holds for all settings of",
-            "a claim together (95 %, Bonferroni, normal). It is above 5 % where the error of one of many checks is so small that",
-            "it hardly occurs in the repetitions: these settings show no violation, but cannot rule one out.",
+            "Errors of independent faces are enumerated. Those of subjects are simulated: the bound holds for all",
+            "settings of a claim together (95 %, Bonferroni, normal). It is above 5 % where the error of one of many checks",
+            "is so small that it hardly occurs in the repetitions: these settings show no violation, but cannot rule one out.",
         ),
         "",
         "| claim | settings | largest value | upper bound over all settings | of 1 and 8 checks |",

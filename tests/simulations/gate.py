@@ -128,10 +128,10 @@ def _eight(seed: int, repetitions: int) -> Iterator[Row]:
 
 
 def _expected(part: str, setting: str, nominal: float, result: tuple[float, float, int]) -> Row:
-    """Power, compared with that of bounds without continuity correction."""
+    """Power, compared with that of plain score bounds."""
     deficit = nominal - result[0] - MARGIN * result[1]
     kept = "yes" if deficit <= _ROUNDED else "by design" if deficit <= 0.06 else "no"
-    why = "the continuity correction, which keeps the error near 5 % for a small and a large group, costs power"
+    why = "limits whose error holds at every rate, also for a small and a large group, cost power"
     return known(Row(POWER, part, setting, nominal, *result, kept, why if kept == "by design" else ""))
 
 

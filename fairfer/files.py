@@ -21,7 +21,7 @@ ASKED = "The model is being asked, or was interrupted; an audit in this folder m
 
 
 def read_text(path: Path, encoding: str = "utf-8") -> str:
-    """Read a text file. A named pipe to which nobody writes is an error; `Path.read_text` would wait for a writer forever.
+    """Read a text file. A named pipe without a writer is an error; `Path.read_text` would wait for one forever.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def write_into_place(path: Path, write: Callable[[Path], object]) -> None:
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
             if _is_named_pipe(path):
-                os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))  # an error where nobody reads; writing would wait forever
+                os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))  # an error without a reader; writing would wait forever
             write(path)
             return
         path.parent.mkdir(parents=True, exist_ok=True)

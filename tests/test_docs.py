@@ -267,7 +267,7 @@ def test_common_columns_are_in_some_table(tables) -> None:
 
 def test_rates_are_documented(run_folder) -> None:
     """statistics.md has every rate that an audit computes, single-label and multi-label."""
-    from fairfer.metrics.counts import LABEL_RATES
+    from fairfer.metrics.rate_definitions import LABEL_RATES
     from fairfer.metrics.rates import overall_rates
 
     rows = re.findall(r"^\| ([^|]+) \|", sections(read("statistics.md"), 2)["Rates"], re.MULTILINE)

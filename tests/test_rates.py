@@ -12,7 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, hamming_loss, multilabel_confusion_matrix
 
-from fairfer.metrics.counts import LABEL_RATES, Source, count
+from fairfer.metrics.counts import Source, count
+from fairfer.metrics.rate_definitions import LABEL_RATES
 from fairfer.metrics.rates import compute_rates, group_counts, label_counts, overall_rates
 from fairfer.vocabulary import ALL, EVERYONE
 

@@ -13,7 +13,8 @@ from fairfer.audits.plan import AuditPlan
 from fairfer.datasets.attributes import Attribute
 from fairfer.errors import UsageError
 from fairfer.labels import LabelSpace
-from fairfer.metrics.counts import LABEL_RATES, Source, count
+from fairfer.metrics.counts import Source, count
+from fairfer.metrics.rate_definitions import LABEL_RATES
 from fairfer.metrics.subjects import SubjectEstimates, likely_subject_column, number_subjects
 from fairfer.predictions.inference import predict
 from fairfer.stats.permutation import run_test

@@ -11,6 +11,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from fairfer.errors import RunError
+from fairfer.metrics.rate_definitions import LABEL_PROPORTIONS, LABEL_RATES
 from fairfer.vocabulary import ALL, EVERYONE, Group, Grouping, group_name, grouping_name
 
 if TYPE_CHECKING:
@@ -18,17 +19,6 @@ if TYPE_CHECKING:
 
     from fairfer.audits.result import Audit
     from fairfer.metrics.results import Rate
-
-_CELLS = {
-    "TPR": (("tp",), ("tp", "fn")),
-    "FNR": (("fn",), ("tp", "fn")),
-    "FPR": (("fp",), ("fp", "tn")),
-    "TNR": (("tn",), ("fp", "tn")),
-    "PPV": (("tp",), ("tp", "fp")),
-    "selection rate": (("tp", "fp"), ("tp", "fn", "fp", "tn")),
-    "prevalence": (("tp", "fn"), ("tp", "fn", "fp", "tn")),
-}
-"""Numerator and denominator of each rate that is a share of counts."""
 
 _OVERALL = ("accuracy", "subset accuracy", "coverage")
 _TOLERANCE = 1e-9
@@ -61,7 +51,7 @@ def _problems(audit: Audit) -> Iterator[str]:
     fractions = _fractions(audit)
     for rate in audit.rates:
         key = (rate.attribute, rate.group, rate.label, rate.rate)
-        if rate.rate not in (*_CELLS, *_OVERALL):
+        if rate.rate not in (*LABEL_PROPORTIONS, *_OVERALL):
             continue
         if key not in fractions:
             yield f"there is a {_place(rate.label, rate.rate, rate.attribute, rate.group)} without counts"
@@ -79,7 +69,8 @@ def _fractions(audit: Audit) -> dict[_Key, tuple[int, int]]:
     """Numerator and denominator of every rate, from the counts."""
     fractions = {}
     for count in audit.counts:
-        for rate, (above, below) in _CELLS.items():
+        for rate in LABEL_PROPORTIONS:
+            above, below = LABEL_RATES[rate]
             fraction = (sum(getattr(count, n) for n in above), sum(getattr(count, n) for n in below))
             fractions[count.attribute, count.group, count.label, rate] = fraction
     for size in audit.sizes:
@@ -163,7 +154,7 @@ def _missing_rates(audit: Audit) -> Iterator[str]:
     """A group or label whose rates were deleted would not be judged."""
     stored = {(r.attribute, r.group, r.label, r.rate) for r in audit.rates}
     for count in audit.counts:
-        for rate in _CELLS:
+        for rate in LABEL_PROPORTIONS:
             if (count.attribute, count.group, count.label, rate) not in stored:
                 yield f"there is no {_place(count.label, rate, count.attribute, count.group)}"
     groups = {(s.attribute, s.group) for s in audit.sizes}

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fairfer.gate.policy import JUDGED_RATES
+from fairfer.metrics.rate_definitions import LABEL_PROPORTIONS, LABEL_RATES
 from fairfer.metrics.results import LabelCount, Rate
 from fairfer.vocabulary import ALL, EVERYONE, NO_ANSWER, Group, Grouping
 
@@ -18,15 +20,8 @@ if TYPE_CHECKING:
     from fairfer.gate.policy import Treatment
     from fairfer.metrics.results import GroupCount, RateStatus, UnsupportedCount
 
-_CELLS = {
-    "TPR": (("tp",), ("tp", "fn")),
-    "FNR": (("fn",), ("tp", "fn")),
-    "FPR": (("fp",), ("fp", "tn")),
-    "TNR": (("tn",), ("fp", "tn")),
-    "PPV": (("tp",), ("tp", "fp")),
-    "selection rate": (("tp", "fp"), ("tp", "fn", "fp", "tn")),
-}
-"""Numerator and denominator of the rates that a policy limits."""
+_FRACTIONS = {rate: LABEL_RATES[rate] for rate in LABEL_PROPORTIONS if rate in JUDGED_RATES}
+"""Numerator and denominator of the rates of one label that a policy limits."""
 
 _Key = tuple[Grouping, Group, str]
 
@@ -184,7 +179,7 @@ class _Counts:
         stored = {(r.attribute, r.group, r.label, r.rate): r for r in self._audit.rates}
         rates = []
         for (grouping, group, label), cell in self._cells.items():
-            for rate, (above, below) in _CELLS.items() if label in labels else ():
+            for rate, (above, below) in _FRACTIONS.items() if label in labels else ():
                 old = stored.get((grouping, group, label, rate))
                 if recount or old is None:
                     rates.append(self._rate((grouping, group, label), rate, (cell.sum(above), cell.sum(below)), old))

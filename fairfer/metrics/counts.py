@@ -20,6 +20,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from fairfer.metrics.rate_definitions import LABEL_RATES
 from fairfer.metrics.score_bins import ScoreScale, bin_sql
 from fairfer.vocabulary import EVERYONE, STATUSES, Group, Grouping, Task
 
@@ -27,22 +28,6 @@ Integers = NDArray[np.int64]
 Numbers = NDArray[Any]
 """Whole numbers where samples are counted, floats where weights are summed."""
 
-
-LABEL_RATES: Mapping[str, tuple[Mapping[str, int], Mapping[str, int]]] = {
-    "TPR": ({"tp": 1}, {"tp": 1, "fn": 1}),
-    "FNR": ({"fn": 1}, {"tp": 1, "fn": 1}),
-    "FPR": ({"fp": 1}, {"fp": 1, "tn": 1}),
-    "TNR": ({"tn": 1}, {"fp": 1, "tn": 1}),
-    "PPV": ({"tp": 1}, {"tp": 1, "fp": 1}),
-    "selection rate": ({"tp": 1, "fp": 1}, {"tp": 1, "fn": 1, "fp": 1, "tn": 1}),
-    "prevalence": ({"tp": 1, "fn": 1}, {"tp": 1, "fn": 1, "fp": 1, "tn": 1}),
-    "prediction bias": ({"fp": 1, "fn": -1}, {"tp": 1, "fn": 1, "fp": 1, "tn": 1}),
-    "F1": ({"tp": 2}, {"tp": 2, "fp": 1, "fn": 1}),
-}
-"""Numerator and denominator of each rate of one label, as weights of the four counts."""
-
-LABEL_PROPORTIONS = ("TPR", "FNR", "FPR", "TNR", "PPV", "selection rate", "prevalence")
-"""Rates of one label that are a share of independent trials. Prediction bias is a difference of two, F1 a harmonic mean."""
 
 ACCURACY: Mapping[Task, str] = {"single-label": "accuracy", "multi-label": "subset accuracy"}
 """The share of samples classified correctly; of multi-label samples, those with every known label correct."""

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from fairfer.metrics.counts import ACCURACY, LABEL_PROPORTIONS, LABEL_RATES, Counts
+from fairfer.metrics.counts import ACCURACY, Counts
+from fairfer.metrics.rate_definitions import LABEL_PROPORTIONS, LABEL_RATES
 from fairfer.metrics.results import GroupCount, LabelCount, Rate, RateStatus
 from fairfer.stats import Estimates, paired_difference, wilson
 from fairfer.vocabulary import ALL, STATUSES, Group, Grouping, Task

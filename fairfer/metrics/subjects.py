@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from fairfer.labels import fold
-from fairfer.metrics.counts import ACCURACY, LABEL_PROPORTIONS, Counts
+from fairfer.metrics.counts import ACCURACY, Counts
+from fairfer.metrics.rate_definitions import LABEL_PROPORTIONS
 from fairfer.stats import Estimates, SubjectTest, estimate_by_subjects
 from fairfer.vocabulary import ALL, Group, Grouping, Task, group_name, grouping_name
 

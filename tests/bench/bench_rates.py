@@ -21,7 +21,8 @@ from fairlearn.metrics import (
 )
 
 from fairfer.labels import DEEPFACE
-from fairfer.metrics.counts import LABEL_RATES, Source, count
+from fairfer.metrics.counts import Source, count
+from fairfer.metrics.rate_definitions import LABEL_RATES
 from fairfer.metrics.rates import compute_rates, overall_rates
 
 BY = ("group",)

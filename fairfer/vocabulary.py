@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-Status = Literal["ok", "no_face", "unreadable", "error"]
+Status = Literal["ok", "no_face", "refused", "unreadable", "error"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 """Status of one prediction: ``ok``, or the reason why there is none."""
 

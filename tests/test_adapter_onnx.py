@@ -14,8 +14,8 @@ from scipy.special import expit
 
 from fairfer.errors import ModelError
 from fairfer.models.adapters import onnx as adapter
-from fairfer.models.adapters.onnx.model import sigmoid
 from fairfer.models.model import Model
+from fairfer.models.outputs import sigmoid
 
 onnx = pytest.importorskip("onnx", reason="the package onnx builds the graphs of these tests")
 
@@ -125,7 +125,7 @@ def test_scores_are_the_softmax_of_the_described_arithmetic(write):
 
 
 def test_no_images_have_no_answers(write):
-    assert adapter.load(write()).predict([]) == []
+    assert adapter.load(write()).predict([])[:] == []
 
 
 def test_bgr_reverses_the_channels_before_mean_and_std(write):
@@ -151,7 +151,7 @@ def test_other_floating_types(write, kind):
 def test_a_graph_of_bytes_takes_integer_gray_levels(write):
     plain = "\n".join(r for r in DESCRIPTION.splitlines() if not r.startswith(("scale", "mean", "std")))
     model = adapter.load(write(plain, linear(["n", 3, 6, 4], kind="UINT8")))
-    assert model.prepare(random_images()).dtype == np.uint8
+    assert model.preprocessing.batch(random_images(), np.uint8).dtype == np.uint8
     scores(model, random_images())
 
 
@@ -175,7 +175,7 @@ def test_other_sizes_are_resized_by_pillow(write):
     image = random_images(1, (31, 17, 3))[0]
     model = adapter.load(write())
     small = np.asarray(Image.fromarray(image).resize((4, 6), Image.Resampling.BILINEAR))
-    np.testing.assert_array_equal(model.prepare([image]), model.prepare([small]))
+    np.testing.assert_array_equal(model.preprocessing.batch([image]), model.preprocessing.batch([small]))
     np.testing.assert_allclose(scores(model, [image, small])[0], expected([small])[0], atol=1e-5)
 
 
@@ -186,9 +186,9 @@ def test_gray_is_pillows_gray(write):
     model = adapter.load(write(text, linear(["n", 1, 6, 4])))
     images = random_images()
     gray = np.stack([np.asarray(Image.fromarray(i).convert("L")) for i in images])
-    np.testing.assert_array_equal(model.prepare(images)[:, 0], gray)
+    np.testing.assert_array_equal(model.preprocessing.batch(images)[:, 0], gray)
     same = [np.repeat(g[..., None], 3, axis=2) for g in gray]
-    np.testing.assert_array_equal(model.prepare(same)[:, 0], gray)
+    np.testing.assert_array_equal(model.preprocessing.batch(same)[:, 0], gray)
 
 
 def test_numbers_that_are_not_finite_are_an_error_of_that_image_only(write):
@@ -222,7 +222,7 @@ def test_an_image_that_the_graph_fails_on_does_not_affect_its_neighbors(write):
     white, gray = np.full((6, 4, 3), 255, np.uint8), np.full((6, 4, 3), 100, np.uint8)
     answers = model.predict([gray, white, gray])
     assert [a.status for a in answers] == ["ok", "error", "ok"]
-    assert "graph failed" in answers[1].detail
+    assert "the network failed" in answers[1].detail
     assert "\n" not in answers[1].detail
 
 
@@ -307,14 +307,14 @@ def test_a_width_that_only_a_run_shows(write):
         node("Cast", ["where"], ["y"], to=onnx.TensorProto.FLOAT),
     ]
     free = graph(nodes, ["n", 3, 6, 4], output=("n", "k"), constants=[("zero", np.float32(0))])
-    assert "output has the shape 2 x 72" in refused(lambda: adapter.load(write(raw=free)))
+    assert "output has the shape 1 x 72" in refused(lambda: adapter.load(write(raw=free)))
 
 
 def test_a_wrong_kind_of_output_is_an_error_at_load(write):
     path = write(DESCRIPTION.replace('"logits"', '"probabilities"'), constant([3.0, -2.0, 0.5]))
-    assert 'output.kind is "probabilities", but outputs are -2 to 3' in refused(lambda: adapter.load(path))
+    assert 'the output is declared as "probabilities", but is -2 to 3' in refused(lambda: adapter.load(path))
     path = write(raw=constant([0.25, 0.25, 0.5]))
-    assert 'output.kind is "logits", but the outputs already sum to 1' in refused(lambda: adapter.load(path))
+    assert 'the output is declared as "logits", but already sums to 1' in refused(lambda: adapter.load(path))
     model = adapter.load(write(DESCRIPTION.replace('"logits"', '"probabilities"'), constant([0.25, 0.25, 0.5])))
     np.testing.assert_allclose(scores(model, random_images(2)), [[0.25, 0.25, 0.5]] * 2)
 

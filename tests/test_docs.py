@@ -329,7 +329,7 @@ def test_onnx_keys_are_documented() -> None:
     expected |= {f"input.{k}" for k in Input.model_fields} | {f"output.{k}" for k in Output.model_fields}
     assert keys == expected
     [block] = re.findall(r"```toml\n(.*?)```", section, re.DOTALL)
-    assert Description.model_validate(tomllib.loads(block)).input.channels == 1
+    assert Description.model_validate(tomllib.loads(block)).input.preprocessing.channels == 1
 
 
 def test_own_model_of_the_models_page_works(tmp_path, monkeypatch) -> None:

@@ -8,8 +8,8 @@ from PIL import Image
 
 from fairfer.errors import ModelError
 from fairfer.models.adapters.onnx.description import Input, read_description
-from fairfer.models.adapters.onnx.resizing import resized
 from fairfer.models.registry import load_model
+from fairfer.models.resizing import resized
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (20, 31, 3)).astype(np.uint8)
 
@@ -55,7 +55,8 @@ def test_the_resizing_is_recorded():
     """It is part of the options, hence of the identity and of the report, also where it is a default."""
     defaults = {"resample": "bilinear", "antialias": "yes", "crop": "none", "pad": "none"}
     assert load_model("baseline").options.items() >= defaults.items()
-    assert described(resample="bicubic", antialias=False, pad=0).resizing == {
+    assert described(resample="bicubic", antialias=False, pad=0).preprocessing.options == {
+        "size": "8x8", "color": "rgb", "layout": "NCHW", "scale": "1.0", "mean": "0.0", "std": "1.0",
         "resample": "bicubic", "antialias": "no", "crop": "none", "pad": "0",
     }  # fmt: skip
 

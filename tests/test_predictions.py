@@ -150,7 +150,7 @@ def test_answers_stay_with_their_images(folder_data):
         ("unscored", r"returned scores of shape \(0,\)"),
         ("flat", "returned a ndarray; predict must return a list of fairfer.Prediction"),
         ("type", "returned a list with a dict at position 2; predict must return a list of fairfer.Prediction"),
-        ("status", "returned the status 'fine'; use one of ok, no_face, unreadable, error"),
+        ("status", "returned the status 'fine'; use one of ok, no_face, refused, unreadable, error"),
         ("text", "returned scores that are not numbers"),
     ],
 )

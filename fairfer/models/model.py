@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, get_args, runtime_checkable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, get_args, overload, runtime_checkable
 
 from fairfer.errors import ModelError
 from fairfer.vocabulary import Status, Task
@@ -28,8 +28,8 @@ class Prediction:
     Attributes
     ----------
     status
-        ``ok``, or why there is no answer: ``no_face`` (the model found no face), ``unreadable`` (the image could not be
-        decoded), ``error`` (the model failed on this image).
+        ``ok``, or why there is no answer: ``no_face`` (the model found no face), ``refused`` (it declined to answer),
+        ``unreadable`` (the image could not be decoded), ``error`` (the model failed on this image).
     scores
         One finite number per label of the model, shape (labels,), in the model's own order; ``None`` unless the status is
         ``ok``.
@@ -40,6 +40,49 @@ class Prediction:
     status: Status
     scores: NDArray[np.floating[Any]] | None = None
     detail: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionBatch(Sequence[Prediction]):
+    """Answers for several images as arrays. It is a sequence of `Prediction`, and faster to make and to store than a list.
+
+    Attributes
+    ----------
+    scores
+        (n, labels); rows whose status is not ``ok`` are ignored.
+    statuses
+        Of the images whose status is not ``ok``, by position.
+    details
+        Of images that have one, by position.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> batch = PredictionBatch(np.array([[0.9, 0.1], [0.0, 0.0]]), {1: "no_face"}, {1: "the detector found no face"})
+    >>> len(batch), batch[0].status, batch[1].status, batch[1].scores
+    (2, 'ok', 'no_face', None)
+    """
+
+    scores: NDArray[np.floating[Any]]
+    statuses: Mapping[int, Status] = field(default_factory=dict)
+    details: Mapping[int, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    @overload
+    def __getitem__(self, index: int) -> Prediction: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Prediction]: ...
+
+    def __getitem__(self, index: int | slice) -> Prediction | list[Prediction]:
+        """The answer for one image, or for several."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        position = range(len(self))[index]
+        status = self.statuses.get(position, "ok")
+        return Prediction(status, self.scores[position] if status == "ok" else None, self.details.get(position, ""))
 
 
 @runtime_checkable

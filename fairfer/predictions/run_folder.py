@@ -7,7 +7,7 @@ Columns of a part::
 
     sample_id       text
     image           SHA-256 of the image's stored bytes; empty where it could not be read
-    status          ok, no_face, unreadable or error
+    status          ok, no_face, refused, unreadable or error
     predicted       the label with the highest score, the model's first on a tie; null unless ok; single-label runs only
     detail          why there is no answer
     predicted:LABEL 1 or 0 for each label, null where unknown; only where a table recorded multi-label decisions

@@ -54,7 +54,12 @@ OVERALL_RATES = (
 RateSource = Literal["model", "rater"]
 """Whose vote-weighted rate: the model's, or that of one rater vs. the majority of the others."""
 
-_REASONS: dict[Status, str] = {"no_face": "no face detected", "unreadable": "image unreadable", "error": "error"}
+_REASONS: dict[Status, str] = {
+    "no_face": "no face detected",
+    "refused": "model declined to answer",
+    "unreadable": "image unreadable",
+    "error": "error",
+}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fairfer.datasets.cards import DatasetCard
     from fairfer.datasets.dataset import Dataset
 
 
@@ -26,12 +27,15 @@ class Loader:
         Whether a path has this layout. It must be fast and must not raise.
     load
         Reads the path. Its keyword-only parameters are the loader's options.
+    card
+        What the dataset is, its license, and how to obtain it; ``None`` for a layout that many datasets have.
     """
 
     name: str
     layout: str
     matches: Callable[[Path], bool]
     load: Callable[..., Dataset]
+    card: DatasetCard | None = None
 
     @property
     def options(self) -> tuple[str, ...]:

@@ -6,10 +6,10 @@ from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fairfer.models.adapters.onnx.model import OnnxModel
+    from fairfer.models.network import NetworkModel
 
 
-def load(*, providers: str = "cpu", threads: str = "0") -> OnnxModel:
+def load(*, providers: str = "cpu", threads: str = "0") -> NetworkModel:
     """The small network that comes with fairfer: the eight emotions of FER+, no download.
 
     Parameters

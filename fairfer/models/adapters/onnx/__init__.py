@@ -26,15 +26,14 @@
     kind = "logits"                  # or "probabilities"
 
 Pixel values ``x`` of 0..255 enter the graph as ``(x * scale - mean) / std``. An image of another size is resized in 8 bits, by
-Pillow where `antialias` is true. Without `crop` or `pad`, its aspect ratio is not kept. The four keys of resizing are stored
-with the predictions and are part of their identity. Color becomes gray by the weights of ITU-R BT.601 (in 8 bits, as in
-Pillow). Logits become probabilities by a softmax, or by a sigmoid per label for a multi-label graph.
+Pillow where `antialias` is true. Without `crop` or `pad`, its aspect ratio is not kept. Every key of the input is stored with
+the predictions and is part of their identity. Color becomes gray by the weights of ITU-R BT.601 (in 8 bits, as in Pillow).
+Logits become probabilities by a softmax, or by a sigmoid per label for a multi-label graph.
 
 A description is checked against its graph at load, including one trial run on a plain gray image, so that errors are reported
 before any predictions are made.
 
-Modules: `description` (the TOML file), `preprocessing` and `resizing` (images to a batch), `session` (onnxruntime), `model` and
-`loading`.
+Modules: `description` (the TOML file), `session` (onnxruntime), `model` and `loading`.
 """
 
 from __future__ import annotations

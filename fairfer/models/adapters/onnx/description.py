@@ -14,10 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fairfer.errors import FairferError, ModelError, did_you_mean
 from fairfer.files import read_text
 from fairfer.labels import LabelSpace
+from fairfer.models.preprocessing import Preprocessing
 from fairfer.vocabulary import Task
-
-MAX_SIDE = 4096
-"""Largest height or width that a graph may take."""
 
 MAX_TEXT = 60
 """Longest value that an error message shows."""
@@ -47,19 +45,30 @@ class Input(TomlTable):
     pad: int | None = Field(default=None, ge=0, le=255)
 
     @property
-    def resizing(self) -> dict[str, str]:
-        """How an image of another size is resized, as options of the model."""
-        return {
-            "resample": self.resample,
-            "antialias": "yes" if self.antialias else "no",
-            "crop": self.crop,
-            "pad": "none" if self.pad is None else str(self.pad),
-        }
+    def preprocessing(self) -> Preprocessing:
+        """The same choices as a `Preprocessing`.
 
-    @property
-    def channels(self) -> int:
-        """Number of color channels."""
-        return 1 if self.color == "gray" else 3
+        Raises
+        ------
+        ModelError
+            If they contradict each other.
+        """
+
+        def numbers(value: Numbers) -> tuple[float, ...]:
+            return tuple(value) if isinstance(value, list) else (value,)
+
+        return Preprocessing(
+            size=(self.size[0], self.size[1]),
+            color=self.color,
+            layout=self.layout,
+            scale=self.scale,
+            mean=numbers(self.mean),
+            std=numbers(self.std),
+            resample=self.resample,
+            antialias=self.antialias,
+            crop=self.crop,
+            pad=self.pad,
+        )
 
 
 class Output(TomlTable):
@@ -82,13 +91,9 @@ class Description(TomlTable):
 
     @property
     def digest(self) -> str:
-        """Identity of all keys that can change an answer; names of the model, its input and its output cannot.
-
-        The keys of `Input.resizing` are options of their own.
-        """
-        input_keys = {"name", *self.input.resizing}
-        content = self.model_dump(include={"labels", "input", "output"}, exclude={"input": input_keys, "output": {"name"}})
-        if self.task != "single-label":  # left out by default, so that descriptions without the key keep their digest
+        """Identity of the keys that can change an answer and are not options of their own (`Input.preprocessing`)."""
+        content: dict[str, list[str] | str] = {"labels": self.labels, "output": self.output.kind}
+        if self.task != "single-label":
             content["task"] = self.task
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -160,19 +165,8 @@ def _explain(error: ValidationError) -> str:
 
 
 def _check_input(path: Path, table: Input) -> None:
-    if table.crop != "none" and table.pad is not None:
-        message = f"{path}: input.crop and input.pad both keep the aspect ratio; keep one of them"
-        raise ModelError(message)
-    if not all(1 <= side <= MAX_SIDE for side in table.size):
-        message = f"{path}: input.size: height and width must be 1 to {MAX_SIDE}, not {table.size}"
-        raise ModelError(message)
-    for key, value in (("mean", table.mean), ("std", table.std)):
-        if isinstance(value, list) and len(value) != table.channels:
-            plural = "s" if table.channels > 1 else ""
-            message = f"{path}: input.{key}: {len(value)} numbers for {table.channels} channel{plural} ({table.color})"
-            raise ModelError(message)
-    std = table.std if isinstance(table.std, list) else [table.std]
-    for key, numbers in (("scale", [table.scale]), ("std", std)):
-        if 0 in numbers:
-            message = f"{path}: input.{key} must not be 0"
-            raise ModelError(message)
+    try:
+        _ = table.preprocessing
+    except ModelError as error:
+        message = f"{path}: input.{error}"
+        raise ModelError(message) from error

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fairfer.models.adapters.onnx.description import declared_labels, read_description
-from fairfer.models.adapters.onnx.model import OnnxModel
+from fairfer.models.adapters.onnx.model import onnx_model
 from fairfer.models.adapters.onnx.session import connect, graph_digest, open_session, short_names
 
+if TYPE_CHECKING:
+    from fairfer.models.network import NetworkModel
 
-def load(target: str | os.PathLike[str], *, providers: str = "cpu", threads: str = "0") -> OnnxModel:
+
+def load(target: str | os.PathLike[str], *, providers: str = "cpu", threads: str = "0") -> NetworkModel:
     """Any ONNX graph, described by a few lines of TOML: onnx:model.toml.
 
     Parameters
@@ -33,18 +37,14 @@ def load(target: str | os.PathLike[str], *, providers: str = "cpu", threads: str
     digest = graph_digest(path, graph)
     session = open_session(path, graph, providers, threads)
     version = f"sha256 {digest[:16]}" if description.version is None else f"{description.version} (sha256 {digest[:16]})"
-    model = OnnxModel(
-        path=path,
-        description=description,
-        session=session,
-        port=connect(path, description, session),
+    model = onnx_model(
+        path,
+        description,
+        session,
+        connect(path, description, session),
         labels=declared_labels(path, description),
         version=version,
-        options={
-            "description": description.digest,
-            "providers": ",".join(short_names(session.get_providers())),
-            **description.input.resizing,
-        },
+        providers=",".join(short_names(session.get_providers())),
     )
     model.check()
     return model

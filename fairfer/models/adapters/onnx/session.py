@@ -193,7 +193,7 @@ def connect(path: Path, description: Description, session: Session) -> Port:
         message = f"{path}: input {source.name!r} takes {source.type}; export a graph that takes one of {', '.join(DTYPES)}"
         raise ModelError(message)
     height, width = description.input.size
-    channels = description.input.channels
+    channels = description.input.preprocessing.channels
     image = [channels, height, width] if description.input.layout == "NCHW" else [height, width, channels]
     declared = list(source.shape)
     if not _compatible(declared, image):

@@ -1,4 +1,4 @@
-"""Bring an image to the size that a graph takes."""
+"""Bring an image to the size that a network takes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from fairfer.models.adapters.onnx.description import Input
+    from fairfer.models.preprocessing import Preprocessing
 
 _SUPPORT = {"nearest": 0.5, "bilinear": 1.0, "bicubic": 2.0, "lanczos": 3.0}
 """Half the width of each interpolation kernel, in pixels."""
@@ -19,24 +19,24 @@ _CUBIC = -0.5
 """Parameter of the cubic kernel (Keys 1981), as in Pillow."""
 
 
-def resized(image: NDArray[np.uint8], height: int, width: int, description: Input) -> NDArray[np.uint8]:
-    """Crop, pad and resample a (h, w, 3) image to (height, width, 3) as a description says.
+def resized(image: NDArray[np.uint8], height: int, width: int, how: Preprocessing) -> NDArray[np.uint8]:
+    """Crop, pad and resample a (h, w, 3) image to (height, width, 3) as `how` says.
 
     An image that already has this size is returned as it is.
     """
     if image.shape[:2] == (height, width):
         return image
-    if description.crop == "center":
+    if how.crop == "center":
         image = _cropped(image, height, width)
-    elif description.pad is not None:
-        image = _padded(image, height, width, description.pad)
+    elif how.pad is not None:
+        image = _padded(image, height, width, how.pad)
     if image.shape[:2] == (height, width):
         return image
-    if not description.antialias:
-        return _interpolated(image, height, width, description.resample)
+    if not how.antialias:
+        return _interpolated(image, height, width, how.resample)
     from PIL import Image
 
-    method = Image.Resampling[description.resample.upper()]
+    method = Image.Resampling[how.resample.upper()]
     return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize((width, height), method))
 
 

@@ -32,10 +32,10 @@ def registered(group: str) -> dict[str, EntryPoint]:
     points: dict[str, EntryPoint] = {}
     for point in entry_points(group=group):
         other = points.setdefault(point.name, point)
-        if (other.value, _distribution(other)) != (point.value, _distribution(point)):
+        if (other.value, distribution(other)) != (point.value, distribution(point)):
             message = (
-                f"two installed packages register {point.name!r} in {group}: {_distribution(other)} ({other.value}) and "
-                f"{_distribution(point)} ({point.value}); uninstall one of them"
+                f"two installed packages register {point.name!r} in {group}: {distribution(other)} ({other.value}) and "
+                f"{distribution(point)} ({point.value}); uninstall one of them"
             )
             raise PluginError(message)
     return dict(sorted(points.items()))
@@ -58,14 +58,17 @@ def load(point: EntryPoint, kind: str) -> Any:
     """
     try:
         return point.load()
-    except (ImportError, AttributeError) as error:
+    except (Exception, SystemExit) as error:  # importing another package runs its code, which may raise anything
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if not isinstance(error, ImportError | AttributeError):
+            reason = f"{type(error).__name__}: {reason}"
         message = (
-            f"{kind} {point.name!r} of {_distribution(point)} ({point.value}) cannot be imported: {reason}; "
+            f"{kind} {point.name!r} of {distribution(point)} ({point.value}) cannot be imported: {reason}; "
             "install what it needs, or uninstall the package"
         )
         raise PluginError(message) from error
 
 
-def _distribution(point: EntryPoint) -> str:
+def distribution(point: EntryPoint) -> str:
+    """The package that registered an entry point, for error messages."""
     return f"package {point.dist.name}" if point.dist is not None else "an unnamed package"

@@ -5,8 +5,12 @@ from __future__ import annotations
 import csv
 import functools
 import inspect
+import json
+import os
 import re
 import shlex
+import shutil
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -433,3 +437,41 @@ def test_policy_of_the_readme_judges_the_audit_of_its_workflow(workplace, monkey
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code in EXIT_CODES.values(), capsys.readouterr().err
+
+
+@pytest.fixture
+def plugin(tmp_path) -> dict[str, str]:
+    """The package of extending.md, installed for one process: its environment."""
+    blocks = re.findall(r"```(?:python|toml)\n# (\S+)\n(.*?)```", read("extending.md"), re.DOTALL)
+    for name, content in blocks:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    assert {name for name, _ in blocks} == {
+        "pyproject.toml", "fairfer_mood/model.py", "fairfer_mood/loader.py", "tests/test_plugin.py",
+    }  # fmt: skip
+    (tmp_path / "fairfer_mood" / "__init__.py").touch()
+    project = tomllib.loads((tmp_path / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    metadata = tmp_path / "fairfer_mood-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    groups = {g: "".join(f"{k} = {v}\n" for k, v in points.items()) for g, points in project["entry-points"].items()}
+    (metadata / "entry_points.txt").write_text("".join(f"[{g}]\n{points}" for g, points in groups.items()))
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**os.environ, "PYTHONPATH": path}
+
+
+@pytest.mark.slow
+def test_the_plugin_of_the_page_passes_its_own_tests(plugin, tmp_path) -> None:
+    """Its code, its tests and its command work as the page shows them."""
+    run = functools.partial(subprocess.run, cwd=tmp_path, env=plugin, capture_output=True, text=True, check=False)
+    tested = run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", "--basetemp", str(tmp_path / "t")])
+    assert tested.returncode == 0, tested.stdout
+    listed = run([sys.executable, "-m", "fairfer", "models"])
+    assert re.search(r"mood: +ready +A model of two numbers in a JSON file", listed.stdout), listed
+    shutil.copytree(tmp_path / "t" / "test_loader0" / "moods", tmp_path / "moods")
+    (tmp_path / "mood.json").write_text('{"weights": [2.0, -1.0]}', encoding="utf-8")
+    command = re.findall(r"^    fairfer (audit moods/.*)", read("extending.md"), re.MULTILINE)[0]
+    audited = run([sys.executable, "-m", "fairfer", *command.split(), "--out", "run"])
+    assert audited.returncode == 0, audited.stderr
+    options = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["options"]
+    assert options["size"] == "8x8"

@@ -10,7 +10,7 @@ import pytest
 from fairfer import plugins
 from fairfer.errors import FairferError, ModelError, UsageError
 from fairfer.models.model import Model, model_task
-from fairfer.models.registry import MODELS, SCHEMES, describe_models, load_model
+from fairfer.models.registry import MODELS, SCHEMES, list_models, load_model
 from fairfer.plugins import PluginError
 from fairfer.testing import FakeModel
 
@@ -173,20 +173,25 @@ def test_registered_names_and_schemes_come_first(monkeypatch):
             load_model(name)
 
 
+def listed() -> dict[str, tuple[str, str, str]]:
+    return {e.name: (e.readiness.state, e.readiness.detail, e.summary) for e in list_models()}
+
+
 @pytest.mark.usefixtures("own")
 def test_a_registered_model_is_described_by_its_factorys_first_line(monkeypatch):
     """``fairfer models`` has no list of its own."""
     fake_points(monkeypatch, [(MODELS, "mine", "own_models:make"), (SCHEMES, "bare", "own_models:needy")])
-    assert describe_models() == {"mine": "Make one.", "bare:": "own_models:needy"}
+    assert listed() == {"mine": ("unknown", "", "Make one."), "bare:": ("unknown", "", "own_models:needy")}
 
 
 @pytest.mark.usefixtures("own")
 def test_a_broken_plugin_does_not_hide_the_other_models(monkeypatch):
     """It is listed with its error."""
     fake_points(monkeypatch, [(MODELS, "absent", "not_here:load"), (MODELS, "mine", "own_models:make")])
-    descriptions = describe_models()
-    assert descriptions["mine"] == "Make one."
-    assert "cannot be imported" in descriptions["absent"]
+    assert listed()["mine"][2] == "Make one."
+    state, detail, _ = listed()["absent"]
+    assert state == "broken"
+    assert "cannot be imported" in detail
 
 
 def test_a_model_without_a_task_is_single_label():
@@ -201,13 +206,36 @@ def test_a_model_without_a_task_is_single_label():
         model_task(FakeModel(task="regression"))
 
 
-def test_a_factorys_module_may_report_its_readiness(monkeypatch, tmp_path):
-    """``fairfer models`` shows the answer of a module's function ``readiness``."""
-    (tmp_path / "own_ready.py").write_text(
-        'def make():\n    """Make one."""\n\ndef readiness():\n    return "not ready: no weights"\n', encoding="utf-8"
-    )
+@pytest.mark.parametrize(
+    ("body", "state", "detail"),
+    [
+        ('return Readiness("needs weights", "put w.onnx into /models")', "needs weights", "put w.onnx into /models"),
+        ('return "ready"', "broken", "its readiness() returns a str instead of a Readiness"),
+        ('raise RuntimeError("no driver")', "broken", "its readiness() raises RuntimeError: no driver"),
+        (
+            "raise SystemExit(3)",
+            "broken",
+            "its readiness() raises ModelError: model mine tried to end the program (sys.exit(3))",
+        ),
+    ],
+)
+def test_a_factorys_module_reports_its_readiness(monkeypatch, tmp_path, body, state, detail):
+    """``fairfer models`` shows the answer of a module's function ``readiness``, or why there is none."""
+    source = f"""
+from fairfer.models.requirements import Readiness
+
+def make():
+    "Make one."
+
+def readiness():
+    {body}
+"""
+    (tmp_path / "own_ready.py").write_text(source, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delitem(sys.modules, "own_ready", raising=False)
     fake_points(monkeypatch, [(MODELS, "mine", "own_ready:make")])
-    assert describe_models() == {"mine": "Make one. (not ready: no weights)"}
+    found = listed()["mine"]
+    assert found[0] == state
+    assert found[1].startswith(detail)
+    assert found[2] == "Make one."

@@ -89,3 +89,22 @@ def test_fairfers_own_models_and_loaders_are_registered():
     assert {"baseline", "deepface"} <= set(plugins.registered("fairfer.models"))
     assert "onnx" in plugins.registered("fairfer.model_schemes")
     assert {"ferplus", "fer2013", "table", "folder"} <= set(plugins.registered("fairfer.loaders"))
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("raise RuntimeError('no license')", "RuntimeError: no license"),
+        ("def broken(:", "SyntaxError: "),
+        ("import sys; sys.exit(4)", "SystemExit: 4"),
+        ("raise ValueError", "ValueError: ValueError"),
+    ],
+)
+def test_a_plugin_that_raises_anything_is_one_line_with_its_package(monkeypatch, tmp_path, source, reason):
+    """Importing a plug-in runs its code; whatever that raises names the package and is no traceback of fairfer."""
+    (tmp_path / "raises_on_import.py").write_text(source, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(PluginError) as caught:
+        plugins.load(point("m", "raises_on_import:load", "zoo"), "model")
+    assert f"model 'm' of package zoo (raises_on_import:load) cannot be imported: {reason}" in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from fairfer.datasets.attributes import Attribute
 from fairfer.datasets.dataset import RecordedPredictions, Step
 from fairfer.datasets.images import PixelImages
+from fairfer.datasets.loading import loaders
+from fairfer.errors import DataError, ModelError
 from fairfer.labels import FERPLUS, LabelSpace
 from fairfer.models.model import Prediction
-from fairfer.testing import FakeModel, check_loader, check_model
+from fairfer.testing import FakeModel, check_layout, check_loader, check_loading, check_model
 from fairfer.vocabulary import UNANNOTATED
 
 
@@ -61,14 +65,14 @@ def test_correct_models_pass():
 @pytest.mark.parametrize(
     ("fault", "complaint"),
     [
-        ("fewer", "predict returned 5 answers for 6 images"),
-        ("more", "predict returned 7 answers for 6 images"),
-        ("short", r"image 5: scores of shape \(7,\) for 8 labels"),
+        ("fewer", "predict returned 6 answers for 7 images"),
+        ("more", "predict returned 8 answers for 7 images"),
+        ("short", r"image 6: scores of shape \(7,\) for 8 labels"),
         ("flat", "must return a list of fairfer.Prediction, not a ndarray"),
-        ("unscored", r"image 5: scores of shape \(\) for 8 labels"),
-        ("status", "image 5: status 'fine' is not one of ok, no_face"),
+        ("unscored", r"image 6: scores of shape \(\) for 8 labels"),
+        ("status", "image 6: status 'fine' is not one of ok, no_face"),
         ("type", "must return a list of fairfer.Prediction"),
-        ("text", "image 5: scores must be finite numbers"),
+        ("text", "image 6: scores must be finite numbers"),
     ],
 )
 def test_each_fault_of_an_answer_is_named(fault, complaint):
@@ -295,3 +299,206 @@ def test_every_fault_is_named_at_once():
     with pytest.raises(AssertionError) as caught:
         check_model(Wrong(name="", batch_size=-1, labels=LabelSpace("x", ("a",)), version=""))
     assert str(caught.value).count("\n- ") == 3
+
+
+# ---- what later checks find
+
+
+class Scoring(FakeModel):
+    """A model whose scores are changed by a function of the image."""
+
+    def __init__(self, change, **options) -> None:
+        super().__init__(**options)
+        self.change = change
+
+    def predict(self, images):
+        """Changed scores."""
+        answers = super().predict(images)
+        return [dataclasses.replace(a, scores=self.change(a.scores, i)) for a, i in zip(answers, images, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "complaint"),
+    [
+        (lambda s, _: s * 5 - 1, {}, "image 0: scores must be probabilities, 0 to 1, not -0.877 to 0.596"),
+        (lambda s, _: s / 2, {}, "image 0: scores of a single-label model must sum to 1, not 0.5"),
+        (lambda s, _: s + 0.5, {"task": "multi-label"}, "image 0: scores must be probabilities, 0 to 1, not"),
+    ],
+)
+def test_scores_are_probabilities(change, options, complaint):
+    """Calibration and thresholds are computed from them."""
+    with pytest.raises(AssertionError, match=complaint):
+        check_model(Scoring(change, **options))
+
+
+def test_labels_have_canonical_names():
+    """A label ``Happy`` would never meet the truth ``happiness``."""
+    with pytest.raises(AssertionError, match="label 'Happy' is a spelling of happiness; make the labels with"):
+        check_model(FakeModel(LabelSpace("mine", ("Happy", "bored"))))
+
+
+@pytest.mark.parametrize("side", [1, 8000])
+def test_extreme_sizes_have_an_answer(side):
+    """A status is one; an exception would end the run."""
+
+    class Fragile(FakeModel):
+        def predict(self, images):
+            if any(len(image) == side for image in images):
+                message = "cannot resize"
+                raise ValueError(message)
+            return super().predict(images)
+
+    with pytest.raises(AssertionError, match=f"raises ValueError for an image of {side} x {side}: cannot resize"):
+        check_model(Fragile())
+    check_model(Fragile(), extreme=False)
+
+
+def colors(path_or_image) -> np.ndarray:
+    """Scores of two labels from the mean of red alone."""
+    pixels = path_or_image if isinstance(path_or_image, np.ndarray) else np.asarray(Image.open(path_or_image))
+    red = pixels[..., 0].mean() / 255
+    return np.array([red, 1 - red])
+
+
+class Colors(FakeModel):
+    """A model that looks at one channel."""
+
+    def __init__(self, channel: int, factor: float = 1) -> None:
+        super().__init__(("happy", "sad"))
+        self.channel, self.factor = channel, factor
+
+    def predict(self, images):
+        """From one channel."""
+        reds = [np.roll(image, -self.channel, axis=2) for image in images]
+        return [Prediction("ok", colors(red) * self.factor + (1 - self.factor) / 2) for red in reds]
+
+
+def test_scores_are_compared_with_those_of_the_library_itself():
+    """Only a reference shows that red and blue are exchanged, or that an image is scaled otherwise."""
+    check_model(Colors(0), reference=colors)
+    with pytest.raises(AssertionError, match="red and blue are exchanged, so the order of colors is wrong"):
+        check_model(Colors(2), reference=colors)
+    with pytest.raises(AssertionError, match=r"image 0: scores differ from the reference by [\d.]+$") as caught:
+        check_model(Colors(0, 0.5), [np.full((9, 9, 3), 40, np.uint8)], reference=colors)
+    assert "exchanged" not in str(caught.value)
+    with pytest.raises(AssertionError, match=r"the reference returned scores of shape \(3,\), not \(2,\)"):
+        check_model(Colors(0), reference=lambda path: [0.2, 0.3, 0.5])
+
+
+def load_weights(target, fault="") -> FakeModel:
+    """An adapter for files that start with ``weights``."""
+    path = Path(target)
+    if fault == "ascii" and not str(path).isascii():
+        message = f"{path}: only ASCII"
+        raise ModelError(message)
+    if fault == "lenient":
+        return FakeModel()
+    if fault != "open" and not path.is_file():
+        message = "no such file; correct the path" if fault == "nameless" else f"{path} does not exist\ncorrect the path"
+        raise ModelError(message if fault in ("nameless", "long") else message.replace("\n", "; "))
+    content = path.read_text(encoding="utf-8")
+    if not content.startswith("weights"):
+        message = f"{path} is not a file of weights; export it again"
+        raise ModelError(message)
+    blind = range(256) if fault == "answers" and not str(path).isascii() else ()
+    return FakeModel(version=str(path) if fault == "version" else content, no_face=blind)
+
+
+@pytest.mark.parametrize(
+    ("fault", "complaint"),
+    [
+        ("", None),
+        ("ascii", "it cannot be loaded from a folder named"),
+        ("version", "version or labels differ when it is loaded from another folder"),
+        ("answers", "its answers differ when it is loaded from another folder"),
+        ("open", "a file that is missing raises FileNotFoundError instead of a ModelError"),
+        ("nameless", "the error for a file that is missing does not name it"),
+        ("long", "the error for a file that is missing has more than one line"),
+        ("lenient", "a file that is empty is loaded without an error"),
+    ],
+)
+@pytest.mark.parametrize("folder", [False, True])
+def test_an_adapter_loads_its_files(tmp_path, fault, complaint, folder):
+    """From any folder, and with one line for what is no model."""
+    target = tmp_path / "tiny" / "w.bin"
+    target.parent.mkdir()
+    target.write_text("weights 1", encoding="utf-8")
+
+    def load(path):
+        return load_weights(f"{path}/w.bin" if folder and Path(path).is_dir() else path, fault)
+
+    chosen = target.parent if folder else target
+    if complaint is None:
+        check_loading(load, chosen)
+    else:
+        with pytest.raises(AssertionError, match=complaint):
+            check_loading(load, chosen)
+
+
+def write_layout(folder: Path) -> Path:
+    """A folder of one image per label."""
+    for label in ("happy", "sad"):
+        (folder / "faces" / label).mkdir(parents=True)
+        Image.fromarray(image(len(label))).save(folder / "faces" / label / "1.png")
+    return folder / "faces"
+
+
+def test_the_loaders_of_folders_and_tables_pass(tmp_path):
+    """The kit is applied to fairfer's own."""
+    check_layout(loaders()["folder"], write_layout(tmp_path))
+
+
+EXAMPLE: list = []
+
+
+def load_folder_or(path, error):
+    """The dataset, or this error or the last dataset where there is none."""
+    try:
+        EXAMPLE[:] = [loaders()["folder"].load(path)]
+    except DataError:
+        if error is not None:
+            raise error from None
+    return EXAMPLE[0]
+
+
+def load_named(path):
+    """A dataset that depends on where it is."""
+    dataset = loaders()["folder"].load(path)
+    return dataset.replace(samples=dataset.samples.assign(where=str(path)))
+
+
+def load_counted(path):
+    """A dataset that depends on the number of calls."""
+    EXAMPLE.append(None)
+    dataset = loaders()["folder"].load(path)
+    return dataset.replace(samples=dataset.samples.assign(calls=len(EXAMPLE)))
+
+
+def load_ascii(path):
+    """A loader that takes plain paths only."""
+    if not str(path).isascii():
+        message = f"{path}: only ASCII"
+        raise DataError(message)
+    return loaders()["folder"].load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"layout": " "}, "name and layout must be text"),
+        ({"matches": lambda path: False}, "is false for the example"),
+        ({"matches": lambda path: True}, "matches is true for a path that is empty"),
+        ({"matches": lambda path: next(path.iterdir()).is_dir()}, "raises .*; it must return false"),
+        ({"load": lambda path: load_folder_or(path, None)}, "a path that is missing is read without an error"),
+        ({"load": lambda path: load_folder_or(path, ValueError("no"))}, "raises ValueError instead of a DataError"),
+        ({"load": lambda path: load_folder_or(path, DataError("a\nb"))}, "has more than one line"),
+        ({"load": load_named}, "the dataset differs when it is read from a folder named"),
+        ({"load": load_counted}, "the dataset differs when it is read again"),
+        ({"load": load_ascii}, "it cannot be read from a folder named"),
+    ],
+)
+def test_each_fault_of_a_loader_is_named(tmp_path, change, complaint):
+    """What a user would meet with another folder, another path, or a damaged file."""
+    loader = dataclasses.replace(loaders()["folder"], **change)
+    with pytest.raises(AssertionError, match=complaint):
+        check_layout(loader, write_layout(tmp_path))

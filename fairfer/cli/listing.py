@@ -1,20 +1,10 @@
-"""``fairfer models`` and ``fairfer datasets``: what is installed."""
+"""``fairfer datasets``: the layouts that can be read."""
 
 from __future__ import annotations
 
 import typer
 
 from fairfer.cli.command import app
-
-
-@app.command()
-def models() -> None:
-    """List the installed models and how to specify others."""
-    from fairfer.models.registry import describe_models
-
-    for name, description in describe_models().items():
-        typer.echo(f"{name:<12}{description}")
-    typer.echo("PACKAGE.MODULE:ATTRIBUTE  your own: an object with name, version, labels and predict(images)")
 
 
 @app.command()

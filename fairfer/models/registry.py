@@ -6,6 +6,8 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import cast
 
@@ -15,6 +17,7 @@ from fairfer.models.boundary import declaration
 from fairfer.models.foreign_code import foreign_code
 from fairfer.models.identity import Origin, remember_origin
 from fairfer.models.model import Model
+from fairfer.models.requirements import Readiness
 
 MODELS = "fairfer.models"
 """Entry-point group of registered names, such as ``deepface``."""
@@ -66,23 +69,61 @@ def load_model(spec: str, **options: str) -> Model:
     raise ModelError(message)
 
 
-def describe_models() -> dict[str, str]:
-    """Registered names and schemes (``onnx:``), each with the first line of its factory's docstring.
+@dataclass(frozen=True)
+class ModelEntry:
+    """A registered model or scheme.
 
-    Where the factory's module has a function ``readiness``, its answer follows in parentheses.
+    Attributes
+    ----------
+    name
+        What ``--model`` takes: ``deepface``; ``onnx:`` for a scheme, which a target follows.
+    summary
+        First line of the docstring of its factory.
+    readiness
+        Whether it can run here.
     """
-    descriptions = {}
-    for group, kind, suffix in ((MODELS, "model", ""), (SCHEMES, "model scheme", ":")):
-        for name, point in plugins.registered(group).items():
-            try:
-                factory = plugins.load(point, kind)
-            except plugins.PluginError as error:  # a broken plug-in must not hide the others
-                descriptions[name + suffix] = str(error)
-                continue
-            summary = (factory.__doc__ or point.value).strip().partition("\n")[0]
-            readiness = getattr(sys.modules.get(getattr(factory, "__module__", "")), "readiness", None)
-            descriptions[name + suffix] = f"{summary} ({readiness()})" if callable(readiness) else summary
-    return descriptions
+
+    name: str
+    summary: str
+    readiness: Readiness
+
+
+def list_models() -> list[ModelEntry]:
+    """Registered models and schemes, in alphabetical order, models first.
+
+    The module of a factory says whether it is ready, with a function ``readiness`` that returns a
+    `fairfer.models.requirements.Readiness`. A plug-in that cannot be imported is listed with its error.
+
+    Raises
+    ------
+    PluginError
+        When two packages register the same name.
+    """
+    return [
+        _entry(name + suffix, point, kind)
+        for group, kind, suffix in ((MODELS, "model", ""), (SCHEMES, "model scheme", ":"))
+        for name, point in plugins.registered(group).items()
+    ]
+
+
+def _entry(name: str, point: EntryPoint, kind: str) -> ModelEntry:
+    try:
+        factory = plugins.load(point, kind)
+    except plugins.PluginError as error:  # a broken plug-in must not hide the others
+        return ModelEntry(name, "", Readiness("broken", str(error)))
+    summary = (getattr(factory, "__doc__", "") or point.value).strip().partition("\n")[0]
+    ask = getattr(sys.modules.get(getattr(factory, "__module__", "")), "readiness", None)
+    if not callable(ask):
+        return ModelEntry(name, summary, Readiness("unknown"))
+    try:
+        with foreign_code(f"{kind} {name}"):
+            readiness = ask()
+    except Exception as error:
+        return ModelEntry(name, summary, Readiness("broken", f"its readiness() raises {type(error).__name__}: {error}"))
+    if not isinstance(readiness, Readiness):
+        message = f"its readiness() returns a {type(readiness).__name__} instead of a Readiness"
+        return ModelEntry(name, summary, Readiness("broken", message))
+    return ModelEntry(name, summary, readiness)
 
 
 def _import(spec: str, module: str, attribute: str, options: Mapping[str, str]) -> object:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from fairfer.errors import ModelError
 
-State = Literal["ready", "needs an extra", "needs weights", "needs a service"]
+State = Literal["ready", "needs an extra", "needs weights", "needs a service", "broken", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Readiness:
     ----------
     state
         ``ready``; ``needs an extra`` (a package is not installed), ``needs weights`` (a file is missing) or ``needs a service``
-        (such as the address of a server).
+        (such as the address of a server); ``broken`` (its plug-in cannot be imported) or ``unknown`` (its plug-in does not
+        say).
     detail
         What to do, as one command or sentence; what is ready, for ``ready``.
     """

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
+from fairfer.models.requirements import Readiness
+
 if TYPE_CHECKING:
     from fairfer.models.network import NetworkModel
 
@@ -21,3 +23,8 @@ def load(*, providers: str = "cpu", threads: str = "0") -> NetworkModel:
 
     with as_file(files(__name__)) as folder:
         return onnx.load(str(folder / "baseline.toml"), providers=providers, threads=threads)
+
+
+def readiness() -> Readiness:
+    """Always ready: its weights are part of fairfer."""
+    return Readiness("ready")

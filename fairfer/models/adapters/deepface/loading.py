@@ -22,6 +22,7 @@ from fairfer.models.adapters.deepface.engines import (
 )
 from fairfer.models.adapters.deepface.isolation import first_line, isolated
 from fairfer.models.adapters.deepface.model import DeepFaceModel
+from fairfer.models.requirements import Readiness
 
 
 def load(*, backend: str = "", detector: str = "skip", download: str = "no") -> DeepFaceModel:
@@ -77,7 +78,7 @@ def load(*, backend: str = "", detector: str = "skip", download: str = "no") -> 
     return DeepFaceModel(client, network, version=version, options=options, download=download == "yes")
 
 
-def readiness() -> str:
+def readiness() -> Readiness:
     """Which back ends are installed and have their weights, for ``fairfer models``; imports neither DeepFace nor a back end."""
     folder = Path(os.environ.get("DEEPFACE_HOME", str(Path.home()))) / ".deepface" / "weights"
     ready = [
@@ -86,8 +87,11 @@ def readiness() -> str:
         if find_spec(engine.package) is not None and (folder / f"{WEIGHTS}.{engine.suffix}").is_file()
     ]
     if ready:
-        return f"ready: {', '.join(ready)}"
-    return f"not ready: no weights in {folder}; put them there, or add --option download=yes"
+        return Readiness("ready", f"back ends with weights: {', '.join(ready)}")
+    return Readiness(
+        "needs weights",
+        f"put {WEIGHTS}.onnx (.pth for torch, .h5 for tensorflow) into {folder}, or add --option download=yes",
+    )
 
 
 def _import_deepface() -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fairfer.models.adapters.onnx.description import declared_labels, read_description
 from fairfer.models.adapters.onnx.model import onnx_model
 from fairfer.models.adapters.onnx.session import connect, graph_digest, open_session, short_names
+from fairfer.models.requirements import Readiness
 
 if TYPE_CHECKING:
     from fairfer.models.network import NetworkModel
@@ -48,3 +49,8 @@ def load(target: str | os.PathLike[str], *, providers: str = "cpu", threads: str
     )
     model.check()
     return model
+
+
+def readiness() -> Readiness:
+    """Always ready: onnxruntime is a dependency of fairfer."""
+    return Readiness("ready")

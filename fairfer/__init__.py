@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from fairfer.gate.policy import read_policy
     from fairfer.labels import LabelSpace
     from fairfer.models.model import Model, Prediction
+    from fairfer.models.preprocessing import Preprocessing
     from fairfer.models.registry import load_model
+    from fairfer.models.wrap import wrap
     from fairfer.predictions.inference import predict
     from fairfer.predictions.predictions import Predictions
     from fairfer.pytest_plugin import assert_fair
@@ -54,6 +56,7 @@ _HOMES = {
     "LabelSpace": "fairfer.labels",
     "Model": "fairfer.models.model",
     "Prediction": "fairfer.models.model",
+    "Preprocessing": "fairfer.models.preprocessing",
     "Predictions": "fairfer.predictions.predictions",
     "assert_fair": "fairfer.pytest_plugin",
     "audit": "fairfer.audits.arrays",
@@ -67,6 +70,7 @@ _HOMES = {
     "predict": "fairfer.predictions.inference",
     "read_policy": "fairfer.gate.policy",
     "rebuild": "fairfer.audits.audit",
+    "wrap": "fairfer.models.wrap",
     "write_report": "fairfer.report.write",
 }
 """Module of each public name. They are imported when first used, so that ``import fairfer`` is fast."""
@@ -80,6 +84,7 @@ __all__ = [
     "Model",
     "Prediction",
     "Predictions",
+    "Preprocessing",
     "assert_fair",
     "audit",
     "check_plan",
@@ -92,6 +97,7 @@ __all__ = [
     "predict",
     "read_policy",
     "rebuild",
+    "wrap",
     "write_report",
 ]
 

@@ -297,7 +297,7 @@ def test_rows_of_counts_and_sizes_are_those_of_the_counts():
         part = frame if row.group == EVERYONE else frame[frame["g"] == row.group[0]]
         answered, correct = int((part["predicted"] != NO_FACE).sum()), int((part["truth"] == part["predicted"]).sum())
         assert (row.total, row.judged, row.answered, row.correct) == (len(part), len(part), answered, correct)
-        assert row.statuses == {"ok": answered, "no_face": len(part) - answered, "unreadable": 0, "error": 0}
+        assert row.statuses == {"ok": answered, "no_face": len(part) - answered, "refused": 0, "unreadable": 0, "error": 0}
 
 
 # --- multi-label -----------------------------------------------------------------------------------------------------

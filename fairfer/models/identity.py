@@ -72,7 +72,7 @@ def code_digest(model: object, name: str, declared: Iterable[Path]) -> str:
     """
     origin = origin_of(model)
     modules = dict.fromkeys(filter(None, (type(model).__module__, origin.module)))
-    sources = _source_files(modules)
+    sources = source_files(modules)
     given = [Path(value) for value in origin.options.values() if _is_file(value)]
     sha = hashlib.sha256(f"{type(model).__qualname__}\n{origin.attribute}\n".encode())
     hashed = 0
@@ -114,8 +114,8 @@ def _below(paths: Iterable[Path], name: str) -> Iterator[Path]:
         yield from inside or [path]
 
 
-def _source_files(modules: Iterable[str]) -> list[Path]:
-    """Files of the modules and of the modules beside them that they import, directly or not, in alphabetical order."""
+def source_files(modules: Iterable[str]) -> list[Path]:
+    """Files of the modules and of the user's own modules that they import, directly or not, in alphabetical order."""
     files: set[Path] = set()
     for module in modules:
         file = getattr(sys.modules.get(module), "__file__", None)

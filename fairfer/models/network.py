@@ -31,8 +31,8 @@ TRIAL_SIDE = 64
 MAX_TEXT = 200
 """Longest text of another library's error in one of ours."""
 
-Network = Callable[["NDArray[Any]"], "NDArray[Any]"]
-"""(n, ...) batch as `Preprocessing.batch` makes it, to (n, labels) logits or probabilities."""
+Network = Callable[[Any], "NDArray[Any]"]
+"""(n, ...) batch as `Preprocessing.batch` makes it, or a list of images, to (n, labels) logits or probabilities."""
 
 
 class NetworkModel:
@@ -45,7 +45,8 @@ class NetworkModel:
     network
         The function. It may raise any exception: the image then has the status ``error``, and its neighbors are answered.
     preprocessing
-        What happens to an image first. Its choices become options of the model.
+        What happens to an image first. Its choices become options of the model. ``None``: the function takes a list of
+        (height, width, 3) RGB images, and `options` should say what it does with them.
     output
         Whether the function returns logits or probabilities.
     dtype
@@ -63,7 +64,7 @@ class NetworkModel:
         version: str,
         labels: LabelSpace,
         network: Network,
-        preprocessing: Preprocessing,
+        preprocessing: Preprocessing | None,
         output: Output,
         task: Task = "single-label",
         options: Mapping[str, str] | None = None,
@@ -77,7 +78,7 @@ class NetworkModel:
         self.labels = labels
         self.task: Task = task
         self.preprocessing = preprocessing
-        self.options = {**preprocessing.options, "output": output, **(options or {})}
+        self.options = {**(preprocessing.options if preprocessing else {}), "output": output, **(options or {})}
         self.batch_size = batch_size
         self.files = [*sorted(Path(__file__).parent.glob("*.py")), *files]
         self._network = network
@@ -100,8 +101,8 @@ class NetworkModel:
         return PredictionBatch(scores, statuses, details)
 
     def _batches(self, images: Sequence[NDArray[np.uint8]]) -> list[list[int]]:
-        """Positions of images that fit into one array: all of them, or those of one size."""
-        if self.preprocessing.size is not None:
+        """Positions of images that fit into one call: all of them, or those of one size."""
+        if self.preprocessing is None or self.preprocessing.size is not None:
             return [list(range(len(images)))] if len(images) else []
         sizes: dict[tuple[int, ...], list[int]] = {}
         for position, image in enumerate(images):
@@ -123,7 +124,8 @@ class NetworkModel:
 
     def _run(self, images: Sequence[NDArray[np.uint8]]) -> Scores:
         """(n, labels) outputs of the network."""
-        outputs = np.asarray(self._network(self.preprocessing.batch(images, self._dtype)), dtype=np.float64)
+        batch: Any = list(images) if self.preprocessing is None else self.preprocessing.batch(images, self._dtype)
+        outputs = np.asarray(self._network(batch), dtype=np.float64)
         if outputs.shape != (len(images), len(self.labels)):
             message = (
                 f"{self._where}: labels: {len(self.labels)} labels, but the network's output has the shape "
@@ -140,7 +142,8 @@ class NetworkModel:
         ModelError
             If the network fails, its output is not one column per label, or its values contradict the kind of output.
         """
-        height, width = self.preprocessing.size or (TRIAL_SIDE, TRIAL_SIDE)
+        size = None if self.preprocessing is None else self.preprocessing.size
+        height, width = size or (TRIAL_SIDE, TRIAL_SIDE)
         try:
             outputs = self._run([np.full((height, width, 3), GRAY, np.uint8)])
         except ModelError:
@@ -156,6 +159,22 @@ class NetworkModel:
         except ModelError as error:
             message = f"{self._where}: {error}"
             raise ModelError(message) from error
+
+
+def fixed_batch(network: Network, size: int) -> Network:
+    """A function for any number of images from one that takes exactly `size`: the last image fills up the last batch."""
+
+    def answer(batch: NDArray[Any]) -> NDArray[Any]:
+        parts = []
+        for start in range(0, len(batch), size):
+            part = batch[start : start + size]
+            padding = size - len(part)
+            if padding:
+                part = np.concatenate([part, np.repeat(part[-1:], padding, axis=0)])
+            parts.append(np.asarray(network(part))[: size - padding])
+        return np.concatenate(parts)
+
+    return answer
 
 
 def first_line(error: BaseException) -> str:

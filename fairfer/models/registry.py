@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from fairfer.errors import ModelError, did_you_mean
 from fairfer.models.boundary import declaration
 from fairfer.models.foreign_code import foreign_code
 from fairfer.models.identity import Origin, remember_origin
+from fairfer.models.imports import import_object
 from fairfer.models.model import Model
 from fairfer.models.requirements import Readiness
 
@@ -128,26 +128,7 @@ def _entry(name: str, point: EntryPoint, kind: str) -> ModelEntry:
 
 def _import(spec: str, module: str, attribute: str, options: Mapping[str, str]) -> object:
     """The model that an import path names, or that its factory returns."""
-    folder = str(Path.cwd())
-    if folder not in sys.path:
-        sys.path.append(folder)  # as `python -m` does, so that a model in the current folder is found
-    if not module or module.startswith(".") or not attribute:
-        message = f"model {spec!r} is not an import path; write package.module:attribute"
-        raise ModelError(message)
-    try:
-        with foreign_code(f"model {spec!r}"):
-            imported = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (module == error.name or module.startswith(error.name + ".")):
-            message = f"model {spec!r}: {module} needs the package {error.name!r}, which is not installed; install it"
-        else:
-            message = f"model {spec!r}: no module {module!r} in this folder or installed; check the spelling, or install it"
-        raise ModelError(message) from error
-    if not hasattr(imported, attribute):
-        public = [n for n in vars(imported) if not n.startswith("_")]
-        message = f"model {spec!r}: module {module} has no {attribute!r}; {did_you_mean(attribute, public)}"
-        raise ModelError(message)
-    value: object = getattr(imported, attribute)
+    value = import_object(spec, module, attribute)
     if isinstance(value, type) or not isinstance(value, Model):
         return _call(value, spec, options=options)
     if options:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fairfer.errors import ModelError
 from fairfer.models.adapters.onnx.session import Port, Session, error_text
-from fairfer.models.network import Network, NetworkModel
+from fairfer.models.network import Network, NetworkModel, fixed_batch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,24 +19,15 @@ if TYPE_CHECKING:
 
 
 def network(session: Session, port: Port) -> Network:
-    """The function that answers a batch. A graph with a fixed batch size gets the last image repeatedly."""
+    """The function that answers a batch."""
 
     def answer(batch: NDArray[Any]) -> NDArray[Any]:
-        size = port.batch or len(batch)
-        parts = []
-        for start in range(0, len(batch), size):
-            part = batch[start : start + size]
-            padding = size - len(part)
-            if padding:
-                part = np.concatenate([part, np.repeat(part[-1:], padding, axis=0)])
-            try:
-                outputs = session.run([port.output], {port.input: part})[0]
-            except Exception as error:  # onnxruntime's errors have no narrower common base
-                raise ModelError(error_text(error)) from error
-            parts.append(np.asarray(outputs)[: size - padding] if np.ndim(outputs) else np.asarray(outputs))
-        return np.concatenate(parts) if np.ndim(parts[0]) else parts[0]
+        try:
+            return np.asarray(session.run([port.output], {port.input: batch})[0])
+        except Exception as error:  # onnxruntime's errors have no narrower common base
+            raise ModelError(error_text(error)) from error
 
-    return answer
+    return answer if port.batch is None else fixed_batch(answer, port.batch)
 
 
 def onnx_model(

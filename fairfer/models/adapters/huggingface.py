@@ -79,10 +79,11 @@ def load(
         network = _pretrained(transformers.AutoModelForImageClassification, target, where, common)
         processor = _pretrained(transformers.AutoImageProcessor, target, where, {**common, "backend": backend})
         network = _placed(network, where, device)
+    folder = _folder(target, revision)
     task: Task = "multi-label" if network.config.problem_type == "multi_label_classification" else "single-label"
     model = NetworkModel(
         name=Path(target).name,
-        version=_version(network.config, target),
+        version=_version(folder),
         labels=_labels(network.config, labels, where),
         task=task,
         network=_network(torch, network, processor, where, device),
@@ -91,10 +92,11 @@ def load(
         options={
             "library": f"transformers {transformers.__version__}, torch {torch.__version__}",
             "device": device,
+            **({} if Path(target).is_dir() else {"commit": folder.name}),
             "processor": f"{type(processor).__name__} ({backend})",
             **_settings(processor),
         },
-        files=[Path(__file__), *([Path(target)] if Path(target).is_dir() else [])],
+        files=[Path(__file__), folder],
         batch_size=BATCH_SIZE,
         where=where,
     )
@@ -180,13 +182,19 @@ def _labels(config: Any, stated: str, where: str) -> LabelSpace:
         raise ModelError(message) from error
 
 
-def _version(config: Any, target: str) -> str:
-    """The commit on the hub, or the digest of the weights in a folder."""
-    commit = getattr(config, "_commit_hash", None)
-    if commit and not Path(target).is_dir():
-        return f"commit {commit[:16]}"
+def _folder(target: str, revision: str) -> Path:
+    """The folder of the files that were loaded: the target, or its snapshot in the local cache."""
+    if Path(target).is_dir():
+        return Path(target)
+    from huggingface_hub import try_to_load_from_cache
+
+    return Path(str(try_to_load_from_cache(target, "config.json", revision=revision or None))).parent
+
+
+def _version(folder: Path) -> str:
+    """The digest of the weights."""
     sha = hashlib.sha256()
-    for path in sorted(p for pattern in WEIGHTS for p in Path(target).glob(pattern)):
+    for path in sorted(p for pattern in WEIGHTS for p in folder.glob(pattern)):
         sha.update(path.read_bytes())
     return f"weights sha256 {sha.hexdigest()[:16]}"
 

@@ -10,6 +10,7 @@ explicit choice that the report states; see `reconcile`.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -31,12 +32,25 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
 }
 """Other spellings of each emotion, in any case, as used by FER2013, AffectNet, KDEF, CREMA-D and others."""
 
+_UNIT = re.compile(r"au ?0*([1-9]\d?)")
+
 _CANONICAL = {spelling: name for name, synonyms in SYNONYMS.items() for spelling in (name, *synonyms)}
 
 
 def fold(spelling: str) -> str:
-    """Normalize a spelling for comparison: lower case, trimmed, ``_`` and ``-`` as spaces, accents composed."""
-    return unicodedata.normalize("NFC", spelling).strip().casefold().replace("_", " ").replace("-", " ")
+    """Normalize a spelling for comparison: lower case, trimmed, ``_`` and ``-`` as spaces, accents composed, AU01 as AU1."""
+    folded = unicodedata.normalize("NFC", spelling).strip().casefold().replace("_", " ").replace("-", " ")
+    return _UNIT.sub(r"au\1", folded)
+
+
+def action_unit(spelling: str) -> str | None:
+    """Return the usual name of an action unit, or ``None`` if the spelling is not that of one.
+
+    >>> action_unit("AU06"), action_unit("au 12"), action_unit("happy")
+    ('AU6', 'AU12', None)
+    """
+    match = _UNIT.fullmatch(fold(spelling))
+    return f"AU{match[1]}" if match else None
 
 
 def canonical(spelling: str) -> str | None:
@@ -92,9 +106,12 @@ class LabelSpace:
 
     @classmethod
     def of(cls, name: str, spellings: Iterable[str]) -> LabelSpace:
-        """Make a space from a library's own spellings. A label that is not an emotion, such as ``AU12``, keeps its spelling."""
+        """Make a space from a library's own spellings.
+
+        Emotions get their canonical names and action units are called ``AU1``; other labels keep their spelling.
+        """
         own = tuple(str(s) for s in spellings)
-        return cls(name, tuple(canonical(s) or s.strip() for s in own), own)
+        return cls(name, tuple(canonical(s) or action_unit(s) or s.strip() for s in own), own)
 
     def canonical(self, spelling: str) -> str:
         """Return the canonical name of a spelling.

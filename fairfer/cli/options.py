@@ -55,7 +55,10 @@ class LoadOptions:
     ] = None
     labels: Annotated[
         str | None,
-        typer.Option("--labels", help="Label space: ferplus, fer2013, affectnet, deepface, or labels separated by commas."),
+        typer.Option(
+            "--labels",
+            help="Label space: ferplus, fer2013, affectnet, deepface, or labels in the order of their codes, or CODE=LABEL,….",
+        ),
     ] = None
 
 
@@ -98,12 +101,35 @@ class TableOptions:
     scores: Annotated[
         str | None,
         typer.Option(
-            "--scores", metavar="PATTERN", help="Columns with one score per label, such as 'score_*', or their common prefix."
+            "--scores",
+            metavar="PATTERN",
+            help="Columns with one score per label: 'score_*', a common prefix, or a list of columns.",
         ),
+    ] = None
+    predictions: Annotated[
+        str | None,
+        typer.Option(
+            "--predictions", metavar="FILE", help="Answers of a model to the images, joined by their names; no model runs."
+        ),
+    ] = None
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="Tool that wrote the answers: deepface, transformers, py-feat, openface, rekognition, facepp; detected when "
+            "not given.",
+        ),
+    ] = None
+    map: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="LABEL=LABEL", help="Rename a label of the predictions, such as CALM=neutral."),
     ] = None
     sample_id: Annotated[str | None, typer.Option("--sample-id", metavar="COLUMN", help="Column of sample names.")] = None
     model_labels: Annotated[
-        str | None, typer.Option("--model-labels", help="Table: output classes of the model, separated by commas.")
+        str | None,
+        typer.Option(
+            "--model-labels", help="Table: output classes of the model, in the order of their codes, or CODE=LABEL,…."
+        ),
     ] = None
 
 
@@ -238,6 +264,9 @@ def chosen_dataset(options: LoadOptions, tables: TableOptions | None = None) -> 
         scores=tables.scores,
         sample_id=tables.sample_id,
         model_labels=tables.model_labels,
+        predictions=tables.predictions,
+        format=tables.format,
+        map=_once("--map", map(_renamed, tables.map or ())),
     )
 
 
@@ -297,6 +326,14 @@ def _not_missing(texts: Iterable[str]) -> dict[str, list[str]]:
             raise UsageError(message)
         values.setdefault(column.strip(), []).append(value)
     return values
+
+
+def _renamed(text: str) -> tuple[str, str]:
+    label, equals, target = (part.strip() for part in text.partition("="))
+    if not equals or not label or not target:
+        message = f"--map {text!r}: write LABEL=LABEL, as in CALM=neutral"
+        raise UsageError(message)
+    return label, target
 
 
 def _validation(text: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import pandas as pd
 from fairfer.datasets.missing_values import is_missing_word
 from fairfer.datasets.tables import list_some
 from fairfer.errors import DataError, LabelError, UsageError, did_you_mean
-from fairfer.labels import SPACES, LabelSpace, canonical, order_labels
+from fairfer.labels import SPACES, LabelSpace, canonical, fold, order_labels
 from fairfer.vocabulary import TRUTH_PREFIX, Task
 
 TRUTH = ("label", "emotion", "expression", "truth", "y_true", "target")
@@ -158,8 +158,8 @@ def label_space(requested: str | None, values: pd.Series, where: str) -> LabelSp
     if requested is not None:
         if requested in SPACES:
             return SPACES[requested]
-        if "," in requested:
-            return LabelSpace.of("own labels", [s for s in requested.split(",") if s.strip()])
+        if "," in requested or "=" in requested:
+            return parse_labels(requested, "--labels")
         message = f"--labels {requested!r} is not a label space; {did_you_mean(requested, SPACES)}, or list labels with commas"
         raise UsageError(message)
     spellings = sorted(set(as_text(values).str.strip()))
@@ -187,6 +187,38 @@ def label_space(requested: str | None, values: pd.Series, where: str) -> LabelSp
     return own
 
 
+def parse_labels(text: str, option: str, name: str = "own labels") -> LabelSpace:
+    """Read a list of labels: ``neutral,happiness`` (their order gives the codes 0, 1, …) or ``1=surprise,2=fear``.
+
+    Parameters
+    ----------
+    text
+        Labels separated by commas, each with its code or none with one.
+    option
+        The command-line option, for the error message.
+    name
+        Name of the space.
+
+    Raises
+    ------
+    UsageError
+        If some labels have a code and others have none, a code is not a whole number, or a label or code occurs twice.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not any("=" in part for part in parts):
+        return LabelSpace.of(name, parts)
+    pairs = [part.partition("=")[::2] for part in parts]
+    codes = [code.strip() for code, _ in pairs]
+    if not all(label.strip() and code.lstrip("-").isdecimal() for code, (_, label) in zip(codes, pairs, strict=True)):
+        message = f"{option} {text!r}: write CODE=LABEL for every label, as in 0=neutral,1=happiness"
+        raise UsageError(message)
+    if len(set(codes)) < len(codes):
+        message = f"{option} {text!r}: a code occurs twice; give each label its own"
+        raise UsageError(message)
+    labels = LabelSpace.of(name, [label.strip() for _, label in pairs])
+    return LabelSpace(name, labels.labels, tuple(codes))
+
+
 def as_text(values: pd.Series) -> pd.Series:
     """Convert a column to text, whole numbers without ``.0``; missing values stay missing."""
     if pd.api.types.is_float_dtype(values) and bool((values.dropna() % 1 == 0).all()):
@@ -195,14 +227,19 @@ def as_text(values: pd.Series) -> pd.Series:
 
 
 def to_labels(values: pd.Series, space: LabelSpace, where: str) -> pd.Series:
-    """Convert a column to canonical names. Numbers are codes if the space is a known one; missing values stay missing.
+    """Convert a column to canonical names; missing values stay missing.
+
+    Numbers, and texts such as ``LABEL_3``, are codes (positions from 0) if the space is a known one, or a list that the user
+    gave and that has no such label.
 
     Raises
     ------
     DataError
         If a value is not in the space; the message names its row.
     """
-    codes = pd.api.types.is_numeric_dtype(values) and space in SPACES.values()
+    codes = _holds_codes(values, space)
+    if codes and not pd.api.types.is_numeric_dtype(values):
+        values = pd.to_numeric(as_text(values).str.removeprefix(_NUMBERED))
     values = values if codes else as_text(values)
     present = values.dropna()
     names: dict[object, str] = {}
@@ -216,10 +253,27 @@ def to_labels(values: pd.Series, space: LabelSpace, where: str) -> pd.Series:
     return values.map(names).astype("str")
 
 
+_NUMBERED = "LABEL_"
+"""How transformers names the classes of a model that does not name them: ``LABEL_0``, ``LABEL_1``, …"""
+
+
+def _holds_codes(values: pd.Series, space: LabelSpace) -> bool:
+    """Whether a column holds positions of labels instead of labels."""
+    texts = as_text(values).dropna().str.strip()
+    known = {fold(n) for n in (*space.labels, *space.spellings)}
+    if pd.api.types.is_numeric_dtype(values):
+        return space in SPACES.values() or not set(texts.map(fold)) <= known
+    numbered = bool(len(texts)) and bool(texts.str.fullmatch(rf"{_NUMBERED}\d+").all())
+    return numbered and not set(texts.map(fold)) & known
+
+
 def _code(value: float, space: LabelSpace) -> str:
     if float(value).is_integer() and 0 <= value < len(space):
         return space.labels[int(value)]
-    message = f"code {value:g} is not one of the codes 0 to {len(space) - 1} of {space.name}"
+    message = (
+        f"code {value:g} is not one of the codes 0 to {len(space) - 1} of {space.name}; if the codes are others, write "
+        "CODE=LABEL for every label, as in 1=surprise,2=fear"
+    )
     raise LabelError(message)
 
 

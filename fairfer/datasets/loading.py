@@ -61,6 +61,9 @@ def load_dataset(
     bands: Mapping[str, Sequence[float]] | None = None,
     not_missing: Mapping[str, Sequence[str]] | None = None,
     validation: Mapping[str, Any] | None = None,
+    predictions: str | os.PathLike[str] | None = None,
+    format: str | None = None,
+    map: Mapping[str, str] | None = None,
     **options: object,
 ) -> Dataset:
     """Read a dataset.
@@ -85,6 +88,14 @@ def load_dataset(
     validation
         For each inferred attribute a validation sample: a table (path or data frame) with the columns ``true``, ``inferred``
         and optionally ``count``, or counts by true level and level as inferred.
+    predictions
+        A file with the answers of a model to the images, joined by their names, so that no model runs: a table of predictions,
+        or a file of another tool.
+    format
+        The tool that wrote the answers: ``deepface``, ``transformers``, ``py-feat``, ``openface``, ``rekognition``, ``facepp``.
+        By default found by the content.
+    map
+        Labels of the predictions that are renamed, such as ``{"CALM": "neutral"}``.
     **options
         Options of the loader, such as ``split="test"`` and ``rule="majority"`` for FER+, or ``truth``, ``predicted``,
         ``scores``, ``sample_id``, ``labels`` and ``model_labels`` for a table or data frame. An option that is ``None`` is
@@ -112,11 +123,17 @@ def load_dataset(
     >>> fairfer.load_dataset(df).attribute("gender").levels
     ('f', 'm')
     """
+    from fairfer.datasets.answers import join_answers
     from fairfer.datasets.demographics import annotate, apply_bands, words_as_missing
     from fairfer.datasets.missing_values import check_not_missing
     from fairfer.datasets.validation import apply_validation
 
     settings = {k: v for k, v in options.items() if v is not None}
+    of_answers: dict[str, Any] = {k: v for k, v in (("format", format), ("map", map)) if v}
+    if predictions is None:
+        settings |= of_answers
+    else:
+        of_answers |= {k: settings.pop(k) for k in ("predicted", "scores", "sample_id", "model_labels") if k in settings}
     real = check_not_missing(not_missing or {})
     if (
         isinstance(source, str) and not source
@@ -139,6 +156,8 @@ def load_dataset(
         dataset = chosen.load(source, **settings, **_accepted(chosen, real))
     if name is not None:
         dataset = dataset.replace(name=name)
+    if predictions is not None:
+        dataset = join_answers(dataset, Path(predictions).expanduser(), **of_answers)
     if demographics is not None:
         folder = Path(source).expanduser() if isinstance(source, str | os.PathLike) else Path()
         dataset = annotate(dataset, _beside(Path(demographics).expanduser(), folder), real)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from fairfer.datasets.dataset import RecordedPredictions, digest_lines
-from fairfer.datasets.label_columns import TRUTH, Truth, as_text, label_space, to_binary, to_labels
+from fairfer.datasets.label_columns import TRUTH, Truth, as_text, label_space, parse_labels, to_binary, to_labels
 from fairfer.datasets.missing_values import is_missing_word
 from fairfer.datasets.tables import SourceTable, find_column, is_pattern, list_some, match_columns
-from fairfer.errors import DataError, LabelError, UsageError
+from fairfer.errors import DataError, LabelError, UsageError, did_you_mean
 from fairfer.labels import SPACES, LabelSpace, canonical, fold
 from fairfer.vocabulary import PREDICTED_PREFIX, SCORE_PREFIX, STATUSES, Task
 
@@ -46,12 +48,15 @@ class PredictionColumns:
         The columns of scores, likewise.
     name
         Name of the predictions: the column or pattern they come from.
+    complete
+        Whether every label of `scores` is known to be an output class of the model, and not a column that is named alike.
     """
 
     single: str | None
     multi: Mapping[str, str]
     scores: Mapping[str, str]
     name: str
+    complete: bool = False
 
     @property
     def all(self) -> set[str]:
@@ -124,12 +129,91 @@ def find_predictions(
 def _find_scores(table: SourceTable, requested: str | None, predicted: str | None, truth: Truth) -> dict[str, str]:
     """Columns of scores by label. If none are requested, they count only if one of them is named like a label."""
     if requested is not None:
+        if not requested.strip():
+            message = "--scores is empty; name the columns of scores, as in --scores 'score_*' or --scores happiness,sadness"
+            raise UsageError(message)
+        if "," in requested:
+            return _listed(table, requested)
         return match_columns(table, _score_pattern(table, requested), "--scores")
+    if predicted is None and (bare := _bare_scores(table, truth)):
+        return bare
     if predicted is not None or not any(c.startswith(_SCORES[:-1]) and c not in ("score", "scores") for c in table.columns):
         return {}
     names = {fold(n) for n in (*truth.labels.labels, *truth.labels.spellings)}
     columns = match_columns(table, _SCORES, "--scores")
     return columns if any(canonical(s) or fold(s) in names for s in columns) else {}  # score_quality is not a label's score
+
+
+def _listed(table: SourceTable, requested: str) -> dict[str, str]:
+    """Columns of scores that are named one by one."""
+    columns = [name.strip() for name in requested.split(",") if name.strip()]
+    for column in columns:
+        find_column(table, column, (), "scores; name the columns with --scores")
+    if len(set(columns)) < len(columns):
+        message = f"--scores {requested!r} names a column twice; name each once"
+        raise UsageError(message)
+    return {column: column for column in columns}
+
+
+def _bare_scores(table: SourceTable, truth: Truth) -> dict[str, str]:
+    """Columns that are named like emotions, if they are numbers, have all labels of the truth or of a known label space, and
+    nothing else in the table can be a prediction.
+    """  # noqa: D205
+    if truth.task != "single-label" or find_column(table, None, PREDICTED, "") is not None:
+        return {}
+    if any(c.startswith(_SCORES[:-1]) and c not in ("score", "scores") for c in table.columns):
+        return {}
+    numeric = [c for c in table.columns if canonical(c) and pd.api.types.is_numeric_dtype(table.frame[c]) and c not in TRUTH]
+    names = {str(canonical(c)) for c in numeric}
+    if len(names) < len(numeric) or len(names) < 2:  # noqa: PLR2004
+        return {}
+    complete = names >= set(truth.labels.labels) or any(names == set(space.labels) for space in SPACES.values())
+    return {c: c for c in numeric} if complete else {}
+
+
+def _numbered(columns: Mapping[str, str], labels: LabelSpace) -> dict[str, str]:
+    """Columns LABEL_0, LABEL_1, … by the label at that position; empty if they are named otherwise."""
+    positions = {s: int(s.rpartition("_")[2]) for s in columns if re.fullmatch(r"(LABEL_)?\d+", s)}
+    if len(positions) < len(columns) or sorted(positions.values()) != list(range(len(labels))):
+        return {}
+    return {labels.labels[position]: columns[s] for s, position in sorted(positions.items(), key=lambda item: item[1])}
+
+
+def apply_map(
+    table: SourceTable, columns: PredictionColumns, renamed: Mapping[str, str]
+) -> tuple[SourceTable, PredictionColumns]:
+    """Rename labels of the predictions, as ``--map CALM=neutral`` says. True labels are not renamed.
+
+    Raises
+    ------
+    UsageError
+        If no prediction and no column has a label that is renamed, or two columns get the same label.
+    """
+    if not renamed:
+        return table, columns
+    frame, used, present = table.frame, set[str](), set[str]()
+    if columns.single is not None:
+        values = as_text(frame[columns.single])
+        present |= set(values.dropna().str.strip())
+        used |= present & set(renamed)
+        frame = frame.assign(**{columns.single: values.str.strip().replace(dict(renamed))})
+    parts = []
+    for part in (columns.multi, columns.scores):
+        present |= set(part)
+        used |= set(part) & set(renamed)
+        names = [renamed.get(label, label) for label in part]
+        folded = [canonical(n) or fold(n) for n in names]
+        if repeated := [n for n, f in zip(names, folded, strict=True) if folded.count(f) > 1]:
+            message = f"--map: two columns of {table.source} get the label {repeated[0]!r}; map them to different labels"
+            raise UsageError(message)
+        parts.append(dict(zip(names, part.values(), strict=True)))
+    unused = [name for name in renamed if name not in used]
+    if unused:
+        message = (
+            f"--map {unused[0]}={renamed[unused[0]]}: no prediction has this label; {did_you_mean(unused[0], sorted(present))}"
+        )
+        raise UsageError(message)
+    return SourceTable(frame, table.path), dataclasses.replace(columns, multi=parts[0], scores=parts[1])
 
 
 def _score_pattern(table: SourceTable, requested: str | None) -> str:
@@ -181,8 +265,11 @@ def _check_common_labels(table: SourceTable, columns: PredictionColumns, truth: 
         return
     if all(canonical(n) for n in (*predicted, *truth.labels.labels)):
         return  # emotions are recognized in every spelling: the model is wrong, not the table
-    multi = truth.task == "multi-label"
-    advice = "name one column per label with --predicted 'pred_*'" if multi else "spell them alike"
+    advice = "spell them alike, or rename them with --map"
+    if truth.task == "multi-label":
+        advice = "name one column per label with --predicted 'pred_*'"
+    elif all(re.fullmatch(r"(LABEL_)?-?\d+", str(p)) for p in predicted):
+        advice = "if they are codes, name the labels in the order of the codes with --model-labels neutral,happiness,…"
     message = (
         f"{table.column(columns.single)}: no predicted label ({list_some(sorted(predicted))}) is a true label "
         f"({list_some(truth.labels.labels)}); {advice}"
@@ -224,6 +311,8 @@ def _single_label(
 def _label_scores(table: SourceTable, columns: PredictionColumns, model_labels: str | None) -> dict[str, str]:
     """The columns of scores of the labels that ``--model-labels`` lists; all columns without it."""
     if model_labels:
+        if numbered := _numbered(columns.scores, parse_labels(model_labels, "--model-labels")):
+            return numbered
         stated = {canonical(n) or fold(n) for n in model_labels.split(",") if n.strip()}
         chosen = {s: c for s, c in columns.scores.items() if (canonical(s) or fold(s)) in stated}
         if len(chosen) < len(stated):
@@ -245,7 +334,7 @@ def _check_scored_answers(
     """
     answers = set(recorded.frame["predicted"].dropna())
     other = [s for s in columns.scores if canonical(s) is None and s not in truth and recorded.labels.canonical(s) in answers]
-    if not other or model_labels:
+    if not other or model_labels or columns.complete:
         return
     scores = recorded.frame[[f"{SCORE_PREFIX}{n}" for n in recorded.labels.labels]].dropna().to_numpy(np.float64)
     if np.allclose(scores.sum(axis=1), 1, atol=_ROUNDED):
@@ -349,7 +438,7 @@ def _predicted_labels(table: SourceTable, values: pd.Series, truth: LabelSpace, 
     """The output classes of the model: those stated, else the true labels and all others that were predicted."""
     name = f"labels in {table.name}"
     if model_labels:
-        return LabelSpace.of(name, [n for n in model_labels.split(",") if n.strip()])
+        return parse_labels(model_labels, "--model-labels", name)
     if pd.api.types.is_numeric_dtype(values) and truth in SPACES.values():
         return truth  # codes
 

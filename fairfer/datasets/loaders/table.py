@@ -25,11 +25,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from fairfer.datasets.answers import Answers, tool_answers
 from fairfer.datasets.dataset import Dataset, Step
 from fairfer.datasets.demographics import KEYS, read_attributes
 from fairfer.datasets.label_columns import TRUTH, Truth, as_text, multi_label_truth, single_label_truth
 from fairfer.datasets.loaders import Loader
-from fairfer.datasets.prediction_columns import PredictionColumns, find_predictions, read_predictions
+from fairfer.datasets.prediction_columns import PredictionColumns, apply_map, find_predictions, read_predictions
+from fairfer.datasets.prediction_formats.content import JSON
 from fairfer.datasets.tables import (
     SUFFIXES,
     SourceTable,
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
 
 
 def _matches(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() in SUFFIXES
+    return path.is_file() and path.suffix.lower() in (*SUFFIXES, JSON)
 
 
 def load(
@@ -59,6 +61,8 @@ def load(
     sample_id: str | None = None,
     labels: str | None = None,
     model_labels: str | None = None,
+    format: str | None = None,
+    map: Mapping[str, str] | None = None,
     not_missing: Mapping[str, Sequence[str]] | None = None,
 ) -> Dataset:
     """Read a table of predictions.
@@ -81,7 +85,12 @@ def load(
     labels
         Label space: ``ferplus``, ``fer2013``, ``affectnet``, or a list separated by commas. By default the labels in the table.
     model_labels
-        Output classes of the model, separated by commas. By default the labels of the truth and of the predictions.
+        Output classes of the model, separated by commas; their order gives the codes 0, 1, … of a column of codes, or
+        ``1=surprise,2=fear``. By default the labels of the truth and of the predictions.
+    format
+        The tool that wrote the file (see `fairfer.datasets.prediction_formats`). By default found by the content.
+    map
+        Labels of the predictions that are renamed, such as ``{"CALM": "neutral"}``.
     not_missing
         For each attribute the values that look like a word for a missing value and are none.
 
@@ -92,15 +101,25 @@ def load(
     UsageError
         If a column does not exist, or the table has neither predictions nor scores.
     """
+    answers = _answers(source, format, stated=bool(predicted or scores))
     text = (*KEYS, *([sample_id] if sample_id else []))
-    table = read_table(source, text=text) if isinstance(source, Path) else from_frame(source)
+    if answers is not None:
+        table = answers.table
+    else:
+        table = read_table(source, text=text) if isinstance(source, Path) else from_frame(source)
     table, id_column = _index_by_id(table, sample_id)
     truth_columns = _truth_columns(table, truth)
     target = _read_truth(table, truth_columns, truth, labels)
-    columns = find_predictions(table, predicted, scores, target, truth_columns)
+    if answers is None:
+        columns = find_predictions(table, predicted, scores, target, truth_columns)
+    else:
+        columns = answers.columns_for(target.task)
+    table, columns = apply_map(table, columns, map or {})
     labeled = SourceTable(table.frame.loc[target.columns.index], table.path)
     recorded = read_predictions(labeled, columns, target, model_labels)
     used = {*truth_columns.values(), *columns.all, id_column, "label"}  # a column label that is not the truth is not read
+    if answers is not None:
+        used |= {c for other in answers.columns.values() for c in other.all}
     others = [c for c in labeled.columns if c not in used]
     groups = read_attributes(SourceTable(labeled.frame[others], table.path), others, not_missing)
     unlabeled = len(table.frame) - len(labeled.frame)
@@ -113,11 +132,25 @@ def load(
         steps=(
             Step(f"rows in {table.name}: {len(table.frame):,}"),
             *([Step("rows without a true label", unlabeled, unlabeled=True)] if unlabeled else []),
+            *(Step(note) for note in (answers.notes if answers else ())),
         ),
-        card=_card(table, truth or next(iter(truth_columns.values())), columns),
+        card={
+            **_card(table, truth or next(iter(truth_columns.values())), columns),
+            **({"format": answers.format} if answers else {}),
+        },
         recorded=recorded,
         task=target.task,
     )
+
+
+def _answers(source: Path | IntoDataFrame, name: str | None, *, stated: bool) -> Answers | None:
+    """The answers of a tool, if the source is its file."""
+    if isinstance(source, Path):
+        return tool_answers(source, name, stated=stated)
+    if name is not None:
+        message = f"--format {name} is for files, not for a data frame; remove it"
+        raise UsageError(message)
+    return None
 
 
 def _index_by_id(table: SourceTable, requested: str | None) -> tuple[SourceTable, str | None]:
@@ -167,4 +200,9 @@ def _card(table: SourceTable, truth: str, columns: PredictionColumns) -> dict[st
     return {"layout": "table", "source": table.name, "truth": truth, "predicted": predicted}
 
 
-LOADER = Loader("table", "a CSV, Parquet or JSON Lines table with true labels, predictions and groups", _matches, load)
+LOADER = Loader(
+    "table",
+    "a CSV, Parquet or JSON Lines table with true labels, predictions and groups, or the answers of a tool (--format)",
+    _matches,
+    load,
+)

@@ -22,6 +22,7 @@ from fairfer.datasets.prediction_formats import AnswerTable, detect, read_answer
 from fairfer.datasets.prediction_formats.content import JSON
 from fairfer.datasets.tables import SourceTable, find_column, from_frame, list_some, read_table
 from fairfer.errors import DataError, UsageError
+from fairfer.labels import SPACES
 
 if TYPE_CHECKING:
     from fairfer.vocabulary import Task
@@ -154,7 +155,7 @@ def join_answers(
 
 def _truth(dataset: Dataset) -> Truth:
     names = ["label"] if dataset.task == "single-label" else [c for c in dataset.samples if str(c).startswith("truth:")]
-    return Truth(dataset.task, dataset.labels, dataset.samples[names])
+    return Truth(dataset.task, dataset.labels, dataset.samples[names], stated=dataset.labels in SPACES.values())
 
 
 _MATCHES: Mapping[str, Callable[[str], str]] = {

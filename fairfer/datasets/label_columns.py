@@ -34,11 +34,14 @@ class Truth:
         The label space.
     columns
         Indexed like the table, without the rows that have no true label: the columns of `Dataset.samples` for this task.
+    stated
+        Whether the user, or the dataset, stated the labels and their order, so that codes have a meaning.
     """
 
     task: Task
     labels: LabelSpace
     columns: pd.DataFrame
+    stated: bool = False
 
 
 def single_label_truth(values: pd.Series, space: str | None, where: str) -> Truth:
@@ -60,7 +63,8 @@ def single_label_truth(values: pd.Series, space: str | None, where: str) -> Trut
     """
     present = values.dropna()
     labels = label_space(space, present, where)
-    return Truth("single-label", labels, pd.DataFrame({"label": to_labels(present, labels, where)}))
+    columns = pd.DataFrame({"label": to_labels(present, labels, where)})
+    return Truth("single-label", labels, columns, stated=space is not None)
 
 
 def multi_label_truth(frame: pd.DataFrame, columns: Mapping[str, str], space: str | None, source: str) -> Truth:
@@ -237,7 +241,7 @@ def to_labels(values: pd.Series, space: LabelSpace, where: str) -> pd.Series:
     DataError
         If a value is not in the space; the message names its row.
     """
-    codes = _holds_codes(values, space)
+    codes = holds_codes(values, space)
     if codes and not pd.api.types.is_numeric_dtype(values):
         values = pd.to_numeric(as_text(values).str.removeprefix(_NUMBERED))
     values = values if codes else as_text(values)
@@ -257,7 +261,7 @@ _NUMBERED = "LABEL_"
 """How transformers names the classes of a model that does not name them: ``LABEL_0``, ``LABEL_1``, …"""
 
 
-def _holds_codes(values: pd.Series, space: LabelSpace) -> bool:
+def holds_codes(values: pd.Series, space: LabelSpace) -> bool:
     """Whether a column holds positions of labels instead of labels."""
     texts = as_text(values).dropna().str.strip()
     known = {fold(n) for n in (*space.labels, *space.spellings)}

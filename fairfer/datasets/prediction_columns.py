@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from fairfer.datasets.dataset import RecordedPredictions, digest_lines
-from fairfer.datasets.label_columns import TRUTH, Truth, as_text, label_space, parse_labels, to_binary, to_labels
+from fairfer.datasets.label_columns import TRUTH, Truth, as_text, holds_codes, label_space, parse_labels, to_binary, to_labels
 from fairfer.datasets.missing_values import is_missing_word
 from fairfer.datasets.tables import SourceTable, find_column, is_pattern, list_some, match_columns
 from fairfer.errors import DataError, LabelError, UsageError, did_you_mean
@@ -250,7 +250,7 @@ def read_predictions(
             message = f"--model-labels: the labels of {table.source} are those of its columns, one per label; remove the option"
             raise UsageError(message)
         return _multi_label(table, columns)
-    recorded = _single_label(table, columns, truth.labels, model_labels)
+    recorded = _single_label(table, columns, truth, model_labels)
     _check_common_labels(table, columns, truth, recorded)
     _check_copy(table, columns, truth, recorded)
     if columns.scores:
@@ -290,14 +290,14 @@ def _check_copy(table: SourceTable, columns: PredictionColumns, truth: Truth, re
 
 
 def _single_label(
-    table: SourceTable, columns: PredictionColumns, truth_labels: LabelSpace, model_labels: str | None
+    table: SourceTable, columns: PredictionColumns, truth: Truth, model_labels: str | None
 ) -> RecordedPredictions:
     scores: _Scores | None = None
     if columns.scores:
         scores = _Scores.read(table, _label_scores(table, columns, model_labels))
     if columns.single is not None:
         values = table.frame[columns.single]
-        labels = _predicted_labels(table, values, truth_labels, model_labels)
+        labels = _predicted_labels(table, values, truth, model_labels)
         predicted = to_labels(values, labels, table.column(columns.single))
         if scores is not None:
             _check_agreement(table, predicted, scores)
@@ -332,9 +332,11 @@ def _check_scored_answers(
 
     Probabilities of all output classes sum to 1, so that a class that the data lack is recognized.
     """
+    if model_labels or columns.complete:
+        return
     answers = set(recorded.frame["predicted"].dropna())
     other = [s for s in columns.scores if canonical(s) is None and s not in truth and recorded.labels.canonical(s) in answers]
-    if not other or model_labels or columns.complete:
+    if not other:
         return
     scores = recorded.frame[[f"{SCORE_PREFIX}{n}" for n in recorded.labels.labels]].dropna().to_numpy(np.float64)
     if np.allclose(scores.sum(axis=1), 1, atol=_ROUNDED):
@@ -434,13 +436,14 @@ def _check_agreement(table: SourceTable, predicted: pd.Series, scores: _Scores) 
         raise DataError(message)
 
 
-def _predicted_labels(table: SourceTable, values: pd.Series, truth: LabelSpace, model_labels: str | None) -> LabelSpace:
+def _predicted_labels(table: SourceTable, values: pd.Series, true: Truth, model_labels: str | None) -> LabelSpace:
     """The output classes of the model: those stated, else the true labels and all others that were predicted."""
     name = f"labels in {table.name}"
     if model_labels:
         return parse_labels(model_labels, "--model-labels", name)
-    if pd.api.types.is_numeric_dtype(values) and truth in SPACES.values():
-        return truth  # codes
+    truth = true.labels
+    if true.stated and holds_codes(values, truth):
+        return truth
 
     def is_new(value: str) -> bool:
         try:

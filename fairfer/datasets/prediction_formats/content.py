@@ -186,7 +186,9 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def shares(content: Content, row: int, scores: Mapping[str, Any], key: str, total: float) -> dict[str, float]:
+def shares(
+    content: Content, row: int, scores: Mapping[str, Any], key: str, total: float, tolerance: float = SUM_TOLERANCE
+) -> dict[str, float]:
     """Scores of exclusive labels as probabilities.
 
     Raises
@@ -198,7 +200,7 @@ def shares(content: Content, row: int, scores: Mapping[str, Any], key: str, tota
         if not is_number(value) or not 0 <= value <= total * (1 + SUM_TOLERANCE):
             raise content.error(row, f"{key}: the score of {label!r} is {value!r}, not a number from 0 to {total:g}")
     found = sum(scores.values())
-    if abs(found / total - 1) > SUM_TOLERANCE:
+    if abs(found / total - 1) > tolerance:
         raise content.error(row, f"{key}: the scores sum to {found:.4g}, not {total:g}; give the scores of all labels")
     return {label: min(max(value / total, 0.0), 1.0) for label, value in scores.items()}
 

@@ -283,7 +283,11 @@ def chosen_model(options: ModelOptions, dataset: Dataset) -> Model | None:
     if options.model is None:
         typer.echo(f"no --model given: auditing the bundled {BASELINE}", err=True)
     with results_only():
-        return registry.load_model(options.model or BASELINE, **chosen)
+        model = registry.load_model(options.model or BASELINE, **chosen)
+    host = getattr(model, "sent_to", "")
+    if isinstance(host, str) and host:
+        typer.echo(f"the images are sent to {host}", err=True)
+    return model
 
 
 def _once(option: str, pairs: Iterable[tuple[str, Value]]) -> dict[str, Value]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -102,17 +102,29 @@ def _columns(answers: AnswerTable, name: str) -> dict[Task, PredictionColumns]:
     return columns
 
 
-def join_answers(
-    dataset: Dataset,
-    path: Path,
-    *,
-    format: str | None = None,
-    map: Mapping[str, str] | None = None,
-    predicted: str | None = None,
-    scores: str | None = None,
-    sample_id: str | None = None,
-    model_labels: str | None = None,
-) -> Dataset:
+@dataclass(frozen=True)
+class AnswerOptions:
+    """How a file of answers is read.
+
+    Attributes
+    ----------
+    format
+        Name of the tool's format.
+    map
+        Labels of the predictions that are renamed.
+    predicted, scores, sample_id, model_labels
+        As of `fairfer.datasets.loaders.table.load`.
+    """
+
+    format: str | None = None
+    map: Mapping[str, str] = field(default_factory=dict)
+    predicted: str | None = None
+    scores: str | None = None
+    sample_id: str | None = None
+    model_labels: str | None = None
+
+
+def join_answers(dataset: Dataset, path: Path, options: AnswerOptions) -> Dataset:
     """Add the answers in a file to a dataset, so that no model runs.
 
     Answers and images are matched by their whole names; if none is equal, by the names of the files; else by these without
@@ -124,12 +136,8 @@ def join_answers(
         True labels and attributes.
     path
         A table with predictions, or a file of another tool (`fairfer.datasets.prediction_formats`).
-    format
-        Name of the tool's format.
-    map
-        Labels of the predictions that are renamed.
-    predicted, scores, sample_id, model_labels
-        As of `fairfer.datasets.loaders.table.load`.
+    options
+        How the file is read.
 
     Raises
     ------
@@ -141,13 +149,17 @@ def join_answers(
     if dataset.recorded is not None:
         message = f"{dataset.name} has predictions of its own; give a dataset without predictions, or leave --predictions out"
         raise UsageError(message)
-    answers = tool_answers(path, format, stated=bool(predicted or scores))
+    sample_id = options.sample_id
+    answers = tool_answers(path, options.format, stated=bool(options.predicted or options.scores))
     table = read_table(path, text=(*KEYS, *([sample_id] if sample_id else []))) if answers is None else answers.table
     joined, step = _joined(dataset, table, sample_id)
     truth = _truth(dataset)
-    columns = find_predictions(joined, predicted, scores, truth, {}) if answers is None else answers.columns_for(dataset.task)
-    joined, columns = apply_map(joined, columns, map or {})
-    recorded = read_predictions(joined, columns, truth, model_labels)
+    if answers is None:
+        columns = find_predictions(joined, options.predicted, options.scores, truth, {})
+    else:
+        columns = answers.columns_for(dataset.task)
+    joined, columns = apply_map(joined, columns, options.map)
+    recorded = read_predictions(joined, columns, truth, options.model_labels)
     notes = () if answers is None else tuple(Step(note) for note in answers.notes)
     card = {**dataset.card, "predictions": path.name, **({} if answers is None else {"format": answers.format})}
     return dataset.replace(recorded=recorded, steps=(*dataset.steps, step, *notes), card=card)

@@ -123,17 +123,17 @@ def load_dataset(
     >>> fairfer.load_dataset(df).attribute("gender").levels
     ('f', 'm')
     """
-    from fairfer.datasets.answers import join_answers
+    from fairfer.datasets.answers import AnswerOptions, join_answers
     from fairfer.datasets.demographics import annotate, apply_bands, words_as_missing
     from fairfer.datasets.missing_values import check_not_missing
     from fairfer.datasets.validation import apply_validation
 
     settings = {k: v for k, v in options.items() if v is not None}
-    of_answers: dict[str, Any] = {k: v for k, v in (("format", format), ("map", map)) if v}
     if predictions is None:
-        settings |= of_answers
+        settings |= {k: v for k, v in (("format", format), ("map", map)) if v}
     else:
-        of_answers |= {k: settings.pop(k) for k in ("predicted", "scores", "sample_id", "model_labels") if k in settings}
+        columns = [settings.pop(k, None) for k in ("predicted", "scores", "sample_id", "model_labels")]
+        read_as = AnswerOptions(format, map or {}, *(None if c is None else str(c) for c in columns))
     real = check_not_missing(not_missing or {})
     if (
         isinstance(source, str) and not source
@@ -157,7 +157,7 @@ def load_dataset(
     if name is not None:
         dataset = dataset.replace(name=name)
     if predictions is not None:
-        dataset = join_answers(dataset, Path(predictions).expanduser(), **of_answers)
+        dataset = join_answers(dataset, Path(predictions).expanduser(), read_as)
     if demographics is not None:
         folder = Path(source).expanduser() if isinstance(source, str | os.PathLike) else Path()
         dataset = annotate(dataset, _beside(Path(demographics).expanduser(), folder), real)

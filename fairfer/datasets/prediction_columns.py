@@ -156,16 +156,17 @@ def _listed(table: SourceTable, requested: str) -> dict[str, str]:
 
 
 def _bare_scores(table: SourceTable, truth: Truth) -> dict[str, str]:
-    """Columns that are named like emotions, if they are numbers, have all labels of the truth or of a known label space, and
-    nothing else in the table can be a prediction.
-    """  # noqa: D205
+    """Columns of numbers that are named like emotions.
+
+    They are the predictions only if they have all labels of the truth or of a known label space, and nothing else can be one.
+    """
     if truth.task != "single-label" or find_column(table, None, PREDICTED, "") is not None:
         return {}
     if any(c.startswith(_SCORES[:-1]) and c not in ("score", "scores") for c in table.columns):
         return {}
     numeric = [c for c in table.columns if canonical(c) and pd.api.types.is_numeric_dtype(table.frame[c]) and c not in TRUTH]
     names = {str(canonical(c)) for c in numeric}
-    if len(names) < len(numeric) or len(names) < 2:  # noqa: PLR2004
+    if len(names) < len(numeric):
         return {}
     complete = names >= set(truth.labels.labels) or any(names == set(space.labels) for space in SPACES.values())
     return {c: c for c in numeric} if complete else {}

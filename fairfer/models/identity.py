@@ -73,7 +73,7 @@ def code_digest(model: object, name: str, declared: Iterable[Path]) -> str:
     origin = origin_of(model)
     modules = dict.fromkeys(filter(None, (type(model).__module__, origin.module)))
     sources = source_files(modules)
-    given = [Path(value) for value in origin.options.values() if _is_file(value)]
+    given = [Path(value) for value in origin.options.values() if is_file(value)]
     sha = hashlib.sha256(f"{type(model).__qualname__}\n{origin.attribute}\n".encode())
     hashed = 0
     for path in [*sources, *_below(declared, name), *given]:
@@ -88,7 +88,8 @@ def code_digest(model: object, name: str, declared: Iterable[Path]) -> str:
     return sha.hexdigest()[:16] if hashed else ""
 
 
-def _is_file(value: str) -> bool:
+def is_file(value: str) -> bool:
+    """Whether a text is the path of a file."""
     try:
         return Path(value).is_file()
     except OSError:  # no file can have such a name

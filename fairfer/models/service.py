@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,7 @@ class UnavailableError(Exception):
     """A service that failed on one request, after every attempt."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Service:
     """A service.
 
@@ -71,6 +72,7 @@ class Service:
                 raise ModelError(message)
             headers["Authorization"] = f"Bearer {secret}"
         self._client = self._httpx.Client(headers=headers, timeout=self.timeout, follow_redirects=False)
+        weakref.finalize(self, self._client.close)
 
     @property
     def host(self) -> str:

@@ -6,12 +6,14 @@ transformers' pipeline returns the five most likely ones only.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,11 +75,12 @@ def load(
         raise ModelError(message)
     torch = require("torch", what=where, extra=EXTRA)
     transformers = require("transformers", what=where, extra=EXTRA)
-    common = {"revision": revision or None, "local_files_only": download != "yes", "trust_remote_code": False}
+    source = _Source(target, where, revision or None, only_local=download != "yes")
     backend = backend or ("torchvision" if _torchvision_works() else "pil")
     with _quiet(where, transformers):
-        network = _pretrained(transformers.AutoModelForImageClassification, target, where, common)
-        processor = _pretrained(transformers.AutoImageProcessor, target, where, {**common, "backend": backend})
+        network = source.load(transformers.AutoModelForImageClassification.from_pretrained, "image classifier")
+        with_backend = functools.partial(transformers.AutoImageProcessor.from_pretrained, backend=backend)
+        processor = source.load(with_backend, "image processor")
         network = _placed(network, where, device)
     folder = _folder(target, revision)
     task: Task = "multi-label" if network.config.problem_type == "multi_label_classification" else "single-label"
@@ -135,21 +138,30 @@ def _quiet(where: str, transformers: Any) -> Iterator[None]:
             log.enable_progress_bar()
 
 
-def _pretrained(factory: Any, target: str, where: str, arguments: Mapping[str, Any]) -> Any:
-    """What a factory of transformers loads."""
-    what = "image processor" if "Processor" in factory.__name__ else "image classifier"
-    if Path(target).is_dir():
-        advice = f"write the folder with save_pretrained of the model and of its image processor ({what} missing)"
-    elif arguments["local_files_only"]:
-        advice = "add --option download=yes to download it, or give a folder"
-    else:
-        advice = "check the name and the network"
-    try:
-        return factory.from_pretrained(target, **arguments)
-    except Exception as error:
-        here = "cannot be loaded" if Path(target).is_dir() or not arguments["local_files_only"] else "is not in the local cache"
-        message = f"{where}: its {what} {here} ({first_line(error)}); {advice}"
-        raise ModelError(message) from error
+@dataclass(frozen=True)
+class _Source:
+    """Where a model comes from: its name or folder, the start of error messages, the revision, and whether to stay offline."""
+
+    target: str
+    where: str
+    revision: str | None
+    only_local: bool
+
+    def load(self, factory: Any, what: str) -> Any:
+        """What a factory of transformers loads."""
+        is_folder = Path(self.target).is_dir()
+        if is_folder:
+            advice = f"write the folder with save_pretrained of the model and of its image processor ({what} missing)"
+        elif self.only_local:
+            advice = "add --option download=yes to download it, or give a folder"
+        else:
+            advice = "check the name and the network"
+        try:
+            return factory(self.target, revision=self.revision, local_files_only=self.only_local, trust_remote_code=False)
+        except Exception as error:
+            state = "is not in the local cache" if self.only_local and not is_folder else "cannot be loaded"
+            message = f"{self.where}: its {what} {state} ({first_line(error)}); {advice}"
+            raise ModelError(message) from error
 
 
 def _placed(network: Any, where: str, device: str) -> Any:

@@ -19,10 +19,11 @@ import threading
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from fairfer.errors import ModelError
 from fairfer.models.answer_objects import Description, read_answer, read_description, request, shown
+from fairfer.models.identity import is_file
 from fairfer.models.model import Prediction
 from fairfer.models.requirements import Readiness
 
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
     from fairfer.labels import LabelSpace
     from fairfer.vocabulary import Task
-
-LINES_KEPT = 5
-"""Last lines of the program's standard error that an error message shows."""
 
 MAX_FAILURES = 5
 """Images in a row on which the program may fail before the run ends."""
@@ -92,15 +90,13 @@ class _Program:
     def __init__(self, command: Sequence[str], timeout: float) -> None:
         self._timeout = timeout
         self._lines: queue.Queue[str | None] = queue.Queue()
-        self.errors: collections.deque[str] = collections.deque(maxlen=LINES_KEPT)
-        self._process = subprocess.Popen(  # noqa: S603 - the user's own command; no shell
+        self.errors: collections.deque[str] = collections.deque(maxlen=1)
+        self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", errors="replace"
         )
-        assert self._process.stdout is not None  # noqa: S101
-        assert self._process.stderr is not None  # noqa: S101
         self._threads = [
-            threading.Thread(target=self._read_answers, args=(self._process.stdout,), daemon=True),
-            threading.Thread(target=self._read_errors, args=(self._process.stderr,), daemon=True),
+            threading.Thread(target=self._read_answers, args=(cast("IO[str]", self._process.stdout),), daemon=True),
+            threading.Thread(target=self._read_errors, args=(cast("IO[str]", self._process.stderr),), daemon=True),
         ]
         for thread in self._threads:
             thread.start()
@@ -142,7 +138,7 @@ class _Program:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(WAIT)
         self._threads[1].join(WAIT)
-        said = f": {shown(' | '.join(self.errors))}" if self.errors else ""
+        said = f": {shown(self.errors[-1])}" if self.errors else ""
         return f"the program ended with exit code {self._process.poll()}{said}"
 
     def close(self) -> None:
@@ -267,5 +263,4 @@ def _close_all(programs: list[_Program]) -> None:
 def _files(command: Sequence[str]) -> list[Path]:
     """The files among the words of a command: the program, a script."""
     words = [shutil.which(command[0]) or command[0], *command[1:]]
-    paths = [Path(word) for word in words if len(word) < 1024]  # noqa: PLR2004
-    return [path for path in paths if path.is_file()]
+    return [Path(word) for word in words if is_file(word)]

@@ -58,13 +58,14 @@ class Recording:
         except (OSError, ValueError) as error:
             message = f"{where}: {path} cannot be read as a recording ({error}); give another file"
             raise ModelError(message) from error
-        lines = text.split("\n")
+        *lines, rest = text.split("\n")
         for number, line in enumerate(lines, 1):
             if line.strip():
-                self._read(line, number, last=number == len(lines))
-        self._unfinished = bool(lines[-1])
+                self._read(line, number)
+        # A killed process leaves at most one line without its end; it is written again.
+        self._complete = len(text[: len(text) - len(rest)].encode()) if rest else None
 
-    def _read(self, line: str, number: int, *, last: bool) -> None:
+    def _read(self, line: str, number: int) -> None:
         try:
             entry = json.loads(line)
             if "service" in entry:
@@ -72,8 +73,6 @@ class Recording:
                 return
             self._responses[entry["request"]] = entry["response"]
         except (ValueError, KeyError, TypeError) as error:
-            if last:  # a killed process left it
-                return
             message = f"{self._where}: {self.path}, line {number}, is not a recorded response; remove the line"
             raise ModelError(message) from error
 
@@ -94,10 +93,12 @@ class Recording:
             self._responses[key] = response
             self.path.parent.mkdir(parents=True, exist_ok=True)
             is_new = not self.path.exists()
+            if self._complete is not None:
+                os.truncate(self.path, self._complete)
+                self._complete = None
             with self.path.open("a", encoding="utf-8") as file:
                 if is_new:
                     file.write(json.dumps({"service": self.service}) + "\n")
-                file.write(("\n" if self._unfinished else "") + line + "\n")
+                file.write(line + "\n")
                 file.flush()
                 os.fsync(file.fileno())
-            self._unfinished = False

@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Iterator
 from typing import NoReturn
 
+from fairfer.errors import ModelError
+
 
 @contextlib.contextmanager
 def isolated(library: str, *, network: bool = False) -> Iterator[list[str]]:
@@ -78,3 +80,26 @@ def hidden(*packages: str) -> Iterator[None]:
         for name in packages:
             del sys.modules[name]
         sys.modules.update(before)
+
+
+def check_torchvision(what: str) -> None:
+    """Check that torchvision can be imported without danger.
+
+    Some builds of it crash a process in which TensorFlow was loaded before; the other order works.
+
+    Parameters
+    ----------
+    what
+        What needs it, as the start of the error message.
+
+    Raises
+    ------
+    ModelError
+        If TensorFlow is loaded and torchvision is not.
+    """
+    if "tensorflow" in sys.modules and "torchvision" not in sys.modules:
+        message = (
+            f"{what} needs torchvision, which can crash a process in which TensorFlow is loaded; start a new process, or load "
+            "this model before the others"
+        )
+        raise ModelError(message)

@@ -1,4 +1,4 @@
-"""What EmotiEffLib and hsemotion share: the same networks, trained on AffectNet by the same authors, behind similar interfaces."""
+"""What EmotiEffLib and hsemotion share: networks of the same authors, trained on AffectNet, behind similar interfaces."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from types import ModuleType
 
 from fairfer.errors import ModelError
 from fairfer.models.adapters.affectnet_networks import Library, assemble, obtain_weights, recognizer, weights_readiness
-from fairfer.models.isolation import hidden, isolated
+from fairfer.models.isolation import check_torchvision, hidden, isolated
 from fairfer.models.library import LibraryModel, check_choice
 from fairfer.models.requirements import Readiness, require
 
@@ -28,7 +28,12 @@ TORCH_HINT = (
 
 
 def load(
-    *, model_name: str = "enet_b0_8_best_vgaf", engine: str = "onnx", device: str = "cpu", weights: str = "", download: str = "no"
+    *,
+    model_name: str = "enet_b0_8_best_vgaf",
+    engine: str = "onnx",
+    device: str = "cpu",
+    weights: str = "",
+    download: str = "no",
 ) -> LibraryModel:
     """EmotiEffLib's emotion networks, on ONNX or PyTorch (--option model_name=enet_b2_8).
 
@@ -98,6 +103,7 @@ def _import(engine: str) -> ModuleType:
     unneeded = ("tensorflow",) if engine == "torch" else ("tensorflow", "torch", "torchvision")
     with isolated("emotiefflib"):
         if engine == "torch":
+            check_torchvision(f"{WHAT} with engine=torch")
             for package in ("torch", "torchvision.transforms"):
                 require(package, what=f"{WHAT} with engine=torch", extra="emotiefflib-torch")
         with hidden(*unneeded):

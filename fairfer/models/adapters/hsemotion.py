@@ -1,4 +1,4 @@
-"""hsemotion: the ONNX networks of the package ``hsemotion-onnx``."""
+"""The ONNX networks of the package ``hsemotion-onnx``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MODULE = "hsemotion_onnx.facial_emotions"
 
 
 def load(*, model_name: str = NETWORKS[0], weights: str = "", download: str = "no") -> LibraryModel:
-    """hsemotion's emotion networks on ONNX (--option model_name=enet_b2_8).
+    """The emotion networks of hsemotion on ONNX (--option model_name=enet_b2_8).
 
     Parameters
     ----------

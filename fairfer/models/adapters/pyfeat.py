@@ -229,7 +229,8 @@ def _check_weights(settings: _Settings, folder: Path) -> None:
     missing = [name for name in settings.repositories if not _files((name,), folder)]
     if missing:
         message = (
-            f"py-feat: weights of the Hugging Face repositories {', '.join(f'py-feat/{name}' for name in missing)} are missing; "
+            "py-feat: weights of the Hugging Face repositories "
+            f"{', '.join(f'py-feat/{name}' for name in missing)} are missing; "
             "let py-feat download them with the model option download=yes, or copy the folders "
             f"{', '.join(f'models--py-feat--{name}' for name in missing)} of another installation into {folder}"
         )

@@ -205,7 +205,7 @@ def test_it_is_a_model(model, home):
     assert isinstance(model, Model)
     assert (model.name, model.labels) == ("deepface", DEEPFACE)
     assert model.options == {"backend": "onnx", "device": "cpu", "detector": "skip"}
-    assert model.predict([]) == []
+    assert list(model.predict([])) == []
     scores = np.stack([p.scores for p in model.predict(random_images())])
     np.testing.assert_allclose(scores.sum(1), 1, atol=1e-6)
     (home / ".deepface" / "weights" / FILE).write_bytes(network(seed=1))
@@ -456,10 +456,10 @@ def test_a_detector_that_is_not_installed_is_one_line(monkeypatch):
 def test_readiness_names_the_back_ends_with_weights(tmp_path, monkeypatch):
     """Without importing anything heavy."""
     monkeypatch.setenv("DEEPFACE_HOME", str(tmp_path))
-    assert adapter.readiness() == (
-        f"not ready: no weights in {tmp_path}/.deepface/weights; put them there, or add --option download=yes"
-    )
+    missing = adapter.readiness()
+    assert missing.state == "needs weights"
+    assert f"into {tmp_path}/.deepface/weights, or add --option download=yes" in missing.detail
     weights = tmp_path / ".deepface" / "weights"
     weights.mkdir(parents=True)
     (weights / "facial_expression_model_weights.onnx").write_bytes(b"x")
-    assert adapter.readiness() == "ready: onnx"
+    assert str(adapter.readiness()) == "ready: back ends with weights: onnx"

@@ -445,12 +445,29 @@ def test_a_damaged_run_is_refused(toy, tmp_path, damage, complaint):
 def test_a_damaged_run_is_overwritten_only_on_request(toy, tmp_path, content):
     """It may be of value to its owner."""
     run, data = tmp_path / "run", toy(["anger"] * 3)
-    run.mkdir()
+    predict(data, FakeModel(), run)
     (run / "run.json").write_text(content)
     with pytest.raises(RunError, match=r"\(or discard it with --overwrite\)"):
         predict(data, FakeModel(), run)
     predict(data, FakeModel(), run, overwrite=True)
     assert len(Predictions.read(run).frame) == 3
+
+
+@pytest.mark.parametrize("content", [None, "{", '{"format": 9}'])
+@pytest.mark.parametrize("leftover", [None, "predictions/.part-00000.parquet"])
+def test_a_folder_without_answers_blocks_nothing(toy, tmp_path, content, leftover):
+    """A model that failed on the first image leaves run.json; another model, or another option, may be tried at once."""
+    run, data = tmp_path / "run", toy(["anger"] * 3)
+    with pytest.raises(RuntimeError):
+        predict(data, FakeModel(name="failing", fault="raise"), run)
+    assert (run / "run.json").is_file()
+    if content is not None:
+        (run / "run.json").write_text(content)
+    if leftover is not None:
+        (run / leftover).parent.mkdir(exist_ok=True)
+        (run / leftover).touch()
+    predict(data, FakeModel(name="another"), run)
+    assert Predictions.read(run).model == "another"
 
 
 @pytest.mark.usefixtures("small_parts")

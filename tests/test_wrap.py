@@ -131,6 +131,13 @@ def test_a_wrong_argument_is_one_line(arguments, error, complaint):
     assert "\n" not in str(caught.value)
 
 
+def test_random_answers_are_refused():
+    """Such as those of a network whose dropout is on."""
+    rng = np.random.default_rng(0)
+    with pytest.raises(ModelError, match="gives different answers to the same image; switch off what is random"):
+        fairfer.wrap(lambda batch: rng.dirichlet([1, 1], len(batch)), labels=["happy", "sad"], preprocess=STATED)
+
+
 def test_only_functions_are_wrapped():
     with pytest.raises(ModelError, match="wrap takes a function, not a int"):
         fairfer.wrap(3, labels=["happy", "sad"])

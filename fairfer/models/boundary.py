@@ -18,14 +18,17 @@ from fairfer.errors import ModelError
 from fairfer.labels import LabelSpace
 from fairfer.models.foreign_code import foreign_code
 from fairfer.models.identity import code_digest, origin_of
-from fairfer.models.model import BATCH_SIZE, Model, Prediction, model_task
-from fairfer.vocabulary import STATUSES, Task
+from fairfer.models.model import BATCH_SIZE, Model, Prediction, PredictionBatch, model_task
+from fairfer.vocabulary import STATUSES, Status, Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MEMBERS = ("name", "version", "labels", "predict")
 _MOST_SHOWN = 80
+
+NOT_FINITE = "the model's scores are not finite numbers"
+"""Detail of an image for which a model returned NaN or infinity."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,11 @@ def _encodable(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
+def _is_matrix(scores: object) -> bool:
+    """Whether scores are numbers in one row per image."""
+    return isinstance(scores, np.ndarray) and scores.ndim == len(("images", "labels")) and scores.dtype.kind in "biuf"
+
+
 class CheckedModel:
     """A model whose answers are checked.
 
@@ -157,7 +165,7 @@ class CheckedModel:
         self._model = cast("Model", model)
         self._where = f"model {self.declared.name}"
 
-    def predict(self, images: Sequence[NDArray[np.uint8]], ids: Sequence[str]) -> list[Prediction]:
+    def predict(self, images: Sequence[NDArray[np.uint8]], ids: Sequence[str]) -> PredictionBatch:
         """Ask the model.
 
         Parameters
@@ -169,9 +177,9 @@ class CheckedModel:
 
         Returns
         -------
-        list of Prediction
-            One per image, in order, with float32 scores where the status is ``ok``. Scores that are not finite become the
-            status ``error``.
+        PredictionBatch
+            One answer per image, in order, with float32 scores where the status is ``ok``. Scores that are not finite become
+            the status ``error``.
 
         Raises
         ------
@@ -190,7 +198,8 @@ class CheckedModel:
                 "each image"
             )
             raise ModelError(message)
-        wrong = [i for i, answer in enumerate(answers) if not isinstance(answer, Prediction)]
+        is_batch = isinstance(answers, PredictionBatch) and _is_matrix(answers.scores)
+        wrong = [] if is_batch else [i for i, answer in enumerate(answers) if not isinstance(answer, Prediction)]
         if wrong:
             message = (
                 f"{self._where} returned a {type(answers).__name__} with a {type(answers[wrong[0]]).__name__} at position "
@@ -202,7 +211,7 @@ class CheckedModel:
                 f"{self._where} returned {len(answers)} answers for {len(images)} images; predict must return one for each"
             )
             raise ModelError(message)
-        return [self._checked(answer, name) for answer, name in zip(answers, ids, strict=True)]
+        return self._checked(cast("Sequence[Prediction]", answers), ids)
 
     def _ask(self, images: Sequence[NDArray[np.uint8]]) -> object:
         with foreign_code(self._where):
@@ -234,7 +243,31 @@ class CheckedModel:
             return False
         return True
 
-    def _checked(self, answer: Prediction, name: str) -> Prediction:
+    def _checked(self, answers: Sequence[Prediction], ids: Sequence[str]) -> PredictionBatch:
+        """The answers as one batch; those of a batch whose scores are numbers are checked together."""
+        width = len(self.declared.labels)
+        if isinstance(answers, PredictionBatch) and _is_matrix(answers.scores) and answers.scores.shape[1] == width:
+            odd = sorted({*answers.statuses, *answers.details})
+            with np.errstate(over="ignore"):
+                scores = answers.scores.astype(np.float32)
+        else:
+            odd = list(range(len(answers)))
+            scores = np.full((len(answers), width), np.nan, np.float32)
+        statuses: dict[int, Status] = {}
+        details: dict[int, str] = {}
+        for i in odd:
+            answer = self._checked_answer(answers[i], ids[i])
+            scores[i] = np.nan if answer.scores is None else answer.scores
+            if answer.status != "ok":
+                statuses[i] = answer.status
+            if answer.detail:
+                details[i] = answer.detail
+        for i in map(int, np.flatnonzero(~np.isfinite(scores).all(axis=1))):
+            if i not in statuses:
+                statuses[i], details[i] = "error", NOT_FINITE
+        return PredictionBatch(scores, statuses, details)
+
+    def _checked_answer(self, answer: Prediction, name: str) -> Prediction:
         status: object = answer.status
         if not isinstance(status, str) or status not in STATUSES:
             message = f"{self._where} returned the status {_shown(status)}; use one of {', '.join(STATUSES)} (image {name})"
@@ -246,10 +279,7 @@ class CheckedModel:
         detail = _encodable(" ".join(detail.split()))
         if answer.status != "ok":
             return Prediction(answer.status, None, detail or answer.status)
-        scores = self._scores(answer, name)
-        if np.isfinite(scores).all():
-            return Prediction("ok", scores, detail)
-        return Prediction("error", None, "the model's scores are not finite numbers")
+        return Prediction("ok", self._scores(answer, name), detail)
 
     def _scores(self, answer: Prediction, name: str) -> NDArray[np.float32]:
         labels = self.declared.labels.labels

@@ -28,6 +28,9 @@ GRAY = 128
 TRIAL_SIDE = 64
 """Height and width of the image of the trial run, for a network that takes images of any size."""
 
+SAME = 1e-4
+"""Largest difference between two answers to the same image."""
+
 MAX_TEXT = 200
 """Longest text of another library's error in one of ours."""
 
@@ -135,17 +138,19 @@ class NetworkModel:
         return outputs
 
     def check(self) -> None:
-        """Make one trial run on a plain gray image, so that faults are reported before any predictions are made.
+        """Make trial runs on a plain gray image, so that faults are reported before any predictions are made.
 
         Raises
         ------
         ModelError
-            If the network fails, its output is not one column per label, or its values contradict the kind of output.
+            If the network fails, its output is not one column per label, its answers differ, or its values contradict the kind
+            of output.
         """
         size = None if self.preprocessing is None else self.preprocessing.size
         height, width = size or (TRIAL_SIDE, TRIAL_SIDE)
+        plain = np.full((height, width, 3), GRAY, np.uint8)
         try:
-            outputs = self._run([np.full((height, width, 3), GRAY, np.uint8)])
+            outputs, again = self._run([plain]), self._run([plain])
         except ModelError:
             raise
         except Exception as error:
@@ -154,6 +159,11 @@ class NetworkModel:
                 "or the network"
             )
             raise ModelError(message) from error
+        if not np.allclose(outputs, again, rtol=0, atol=SAME, equal_nan=True):
+            message = (
+                f"{self._where} gives different answers to the same image; switch off what is random in it, such as dropout"
+            )
+            raise ModelError(message)
         try:
             check_output(outputs, self._output, self.task)
         except ModelError as error:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -21,11 +22,15 @@ from fairfer.datasets.images import Picture, UnreadableImageError, digest_bytes
 from fairfer.errors import UsageError
 from fairfer.files import mark_finished, mark_unfinished
 from fairfer.models.boundary import CheckedModel, Declaration
-from fairfer.models.model import Model, Prediction
 from fairfer.predictions import run_folder
 from fairfer.predictions.predictions import Predictions
 from fairfer.predictions.run_folder import RunInfo
-from fairfer.vocabulary import SCORE_PREFIX
+from fairfer.vocabulary import SCORE_PREFIX, Status
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from fairfer.models.model import Model, PredictionBatch
 
 
 def predict(
@@ -170,61 +175,93 @@ def _run_info(model: Declaration, dataset: Dataset) -> RunInfo:
     )
 
 
-@dataclass(frozen=True)
-class _Image:
-    """One image as read: its name, the digest of its stored bytes, its pixels, and why there are none."""
+@dataclass
+class _Answers:
+    """Answers for the samples of a part.
 
-    sample_id: str
-    digest: str
-    pixels: Picture | None
-    reason: str = ""
+    Attributes
+    ----------
+    scores
+        (n, labels) float32; not a number where there is no answer.
+    digests
+        Of the stored bytes of each image; empty where it could not be read.
+    statuses, details
+        Of the samples that have another status than ``ok``, or a detail, by position.
+    """
+
+    scores: NDArray[np.float32]
+    digests: list[str]
+    statuses: dict[int, Status] = field(default_factory=dict)
+    details: dict[int, str] = field(default_factory=dict)
+
+    def add(self, positions: Sequence[int], batch: PredictionBatch) -> None:
+        """Write the answers of the images at some positions."""
+        self.scores[positions] = batch.scores
+        self.statuses.update((positions[i], status) for i, status in batch.statuses.items())
+        self.details.update((positions[i], detail) for i, detail in batch.details.items())
+
+
+@dataclass(frozen=True)
+class _Images:
+    """Images of consecutive samples as read: digests of their stored bytes, pixels of those that can be read, and why not."""
+
+    digests: list[str]
+    pixels: dict[int, Picture]
+    reasons: dict[int, str]
 
 
 def _predict_part(dataset: Dataset, model: CheckedModel, ids: Sequence[str]) -> pa.Table:
     size = model.declared.batch_size
-    batches = [ids[start : start + size] for start in range(0, len(ids), size)]
-    digests: list[str] = []
-    answers: list[Prediction] = []
+    starts = range(0, len(ids), size)
+    answers = _Answers(np.full((len(ids), len(model.declared.labels)), np.nan, np.float32), [])
     with ThreadPoolExecutor(1) as executor:  # reads the next batch while the model answers this one
-        future = executor.submit(_read_images, dataset, batches[0])
-        for following in [*batches[1:], None]:
+        future = executor.submit(_read_images, dataset, ids[:size])
+        for start in starts:
             images = future.result()
-            if following is not None:
-                future = executor.submit(_read_images, dataset, following)
-            readable = {image.sample_id: image.pixels for image in images if image.pixels is not None}
-            predictions = iter(model.predict(list(readable.values()), list(readable)) if readable else ())
-            for image in images:
-                digests.append(image.digest)
-                answers.append(Prediction("unreadable", detail=image.reason) if image.pixels is None else next(predictions))
-    return _part_table(ids, digests, answers, model.declared)
+            if start + size < len(ids):
+                future = executor.submit(_read_images, dataset, ids[start + size : start + 2 * size])
+            answers.digests += images.digests
+            for i, reason in images.reasons.items():
+                answers.statuses[start + i], answers.details[start + i] = "unreadable", reason
+            if images.pixels:
+                batch = model.predict(list(images.pixels.values()), [ids[start + i] for i in images.pixels])
+                answers.add([start + i for i in images.pixels], batch)
+    return _part_table(ids, answers, model.declared)
 
 
-def _read_images(dataset: Dataset, ids: Sequence[str]) -> list[_Image]:
-    images = []
-    for sample_id in ids:
+def _read_images(dataset: Dataset, ids: Sequence[str]) -> _Images:
+    images = _Images([], {}, {})
+    for i, sample_id in enumerate(ids):
         digest = ""
         try:
             raw = dataset.raw(sample_id)
             digest = digest_bytes(raw)
-            images.append(_Image(sample_id, digest, dataset.decode(raw, sample_id)))
+            images.pixels[i] = dataset.decode(raw, sample_id)
         except UnreadableImageError as error:
-            images.append(_Image(sample_id, digest, None, str(error)))
+            images.reasons[i] = str(error)
+        images.digests.append(digest)
     return images
 
 
-def _part_table(ids: Sequence[str], digests: Sequence[str], answers: Sequence[Prediction], model: Declaration) -> pa.Table:
+def _part_table(ids: Sequence[str], answers: _Answers, model: Declaration) -> pa.Table:
     """The columns that `fairfer.predictions.run_folder` describes."""
     names = model.labels.labels
+    unanswered = np.zeros(len(ids), bool)
+    unanswered[list(answers.statuses)] = True
+    status = np.full(len(ids), "ok", object)
+    detail = np.full(len(ids), "", object)
+    status[list(answers.statuses)] = list(answers.statuses.values())
+    detail[list(answers.details)] = list(answers.details.values())
     columns: dict[str, pa.Array] = {
         "sample_id": pa.array(list(ids), pa.string()),
-        "image": pa.array(list(digests), pa.string()),
-        "status": pa.array([a.status for a in answers], pa.string()),
+        "image": pa.array(answers.digests, pa.string()),
+        "status": pa.array(status, pa.string()),
     }
     if model.task == "single-label":
-        predicted = [None if a.scores is None else names[int(np.argmax(a.scores))] for a in answers]
-        columns["predicted"] = pa.array(predicted, pa.string())
-    columns["detail"] = pa.array([a.detail for a in answers], pa.string())
+        highest = np.where(unanswered[:, None], 0, answers.scores).argmax(axis=1)
+        columns["predicted"] = pa.array(np.array(names, object)[highest], pa.string(), mask=unanswered)
+    columns["detail"] = pa.array(detail, pa.string())
     for i, name in enumerate(names):
-        scores = [None if a.scores is None else float(a.scores[i]) for a in answers]
-        columns[f"{SCORE_PREFIX}{name}"] = pa.array(scores, pa.float32())
+        scores = np.where(unanswered, np.float32(0), answers.scores[:, i])  # what the mask hides is stored nevertheless
+        columns[f"{SCORE_PREFIX}{name}"] = pa.array(scores, pa.float32(), mask=unanswered)
     return pa.table(columns)

@@ -142,7 +142,7 @@ def open_run(run: Path, info: RunInfo, *, overwrite: bool) -> None:
     path = run / RUN_FILE
     for temporary in (run / "predictions").glob(".part-*.parquet"):  # left by a process that was killed
         temporary.unlink(missing_ok=True)
-    if path.exists() and not overwrite:
+    if path.exists() and not overwrite and any((run / "predictions").glob("part-*.parquet")):  # run.json alone holds no answers
         try:
             stored = RunInfo.read(run)
         except RunError as error:

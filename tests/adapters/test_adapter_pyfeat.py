@@ -404,4 +404,4 @@ def test_crops_are_boxes_around_whole_images() -> None:
 
 
 def test_names_are_registered() -> None:
-    assert {"py-feat", "py-feat-aus", "fer", "hsemotion", "emotiefflib"} <= set(registry.describe_models())
+    assert {"py-feat", "py-feat-aus", "fer", "hsemotion", "emotiefflib"} <= {entry.name for entry in registry.list_models()}

@@ -140,6 +140,14 @@ def test_what_is_missing_is_one_line(save, monkeypatch, tmp_path):
             load_model(f"hf:{save('other')[0]}", **{option: value})
 
 
+def test_a_network_without_all_weights_is_refused(save):
+    """Transformers fills what is missing with random numbers."""
+    folder, network = save()
+    transformers.ViTModel(network.config).save_pretrained(folder)
+    with pytest.raises(ModelError, match="has no weights for 2 parts of the network, such as classifier.bias"):
+        load_model(f"hf:{folder}")
+
+
 class Hub(http.server.BaseHTTPRequestHandler):
     """The part of the hub that a download needs."""
 

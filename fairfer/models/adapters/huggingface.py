@@ -11,7 +11,7 @@ import hashlib
 import importlib
 import json
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +78,9 @@ def load(
     source = _Source(target, where, revision or None, only_local=download != "yes")
     backend = backend or ("torchvision" if _torchvision_works() else "pil")
     with _quiet(where, transformers):
-        network = source.load(transformers.AutoModelForImageClassification.from_pretrained, "image classifier")
+        whole = functools.partial(transformers.AutoModelForImageClassification.from_pretrained, output_loading_info=True)
+        network, loaded = source.load(whole, "image classifier")
+        _check_weights(loaded, where)
         with_backend = functools.partial(transformers.AutoImageProcessor.from_pretrained, backend=backend)
         processor = source.load(with_backend, "image processor")
         network = _placed(network, where, device)
@@ -162,6 +164,17 @@ class _Source:
             state = "is not in the local cache" if self.only_local and not is_folder else "cannot be loaded"
             message = f"{self.where}: its {what} {state} ({first_line(error)}); {advice}"
             raise ModelError(message) from error
+
+
+def _check_weights(loaded: Mapping[str, Any], where: str) -> None:
+    """Refuse a network without all of its weights: transformers fills the rest with random numbers and only warns."""
+    missing = sorted({*map(str, loaded.get("missing_keys", ())), *(str(m) for m in loaded.get("mismatched_keys", ()))})
+    if missing:
+        message = (
+            f"{where} has no weights for {len(missing)} parts of the network, such as {missing[0]}; it is not an image classifier "
+            "that was trained for these classes; choose another"
+        )
+        raise ModelError(message)
 
 
 def _placed(network: Any, where: str, device: str) -> Any:

@@ -12,12 +12,13 @@ import numpy as np
 from fairfer.labels import DEEPFACE, LabelSpace
 from fairfer.models.adapters.deepface.isolation import first_line, isolated
 from fairfer.models.adapters.deepface.resizing import ENLARGED, gray, operators
-from fairfer.models.model import Prediction
+from fairfer.models.model import PredictionBatch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fairfer.models.adapters.deepface.engines import Client, Network
+    from fairfer.vocabulary import Status
 
 BATCH_SIZE = 128
 """Face crops are small, so the network takes many at a time."""
@@ -31,11 +32,15 @@ DETECTOR_BATCH_SIZE = 16
 
 @dataclass
 class _Batch:
-    """Work on one batch, by position of the image: the network's input planes, details, and answers so far."""
+    """Work on one batch, by position of the image: the network's input planes, and statuses and details so far."""
 
     planes: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+    statuses: dict[int, Status] = field(default_factory=dict)
     details: dict[int, str] = field(default_factory=dict)
-    answers: dict[int, Prediction] = field(default_factory=dict)
+
+    def fail(self, position: int, status: Status, detail: str) -> None:
+        """Give an image another status than ``ok``."""
+        self.statuses[position], self.details[position] = status, detail
 
 
 class DeepFaceModel:
@@ -68,7 +73,7 @@ class DeepFaceModel:
         self._network = network
         self._download = download
 
-    def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
+    def predict(self, images: Sequence[NDArray[np.uint8]]) -> PredictionBatch:
         """Answer for each (height, width, 3) RGB image, in order.
 
         An image without a face has the status ``no_face`` (only with a detector); one for which DeepFace fails has the status
@@ -80,12 +85,18 @@ class DeepFaceModel:
         else:
             for i, image in enumerate(images):
                 self._detect(i, image, batch)
+        scores = np.full((len(images), len(self.labels)), np.nan)
         order = sorted(batch.planes)
         if order:
-            rows = self._run(np.stack([batch.planes[i] for i in order])[..., None])
-            for i, row in zip(order, rows, strict=True):
-                batch.answers[i] = row if isinstance(row, Prediction) else _prediction(row, batch.details.get(i, ""))
-        return [batch.answers[i] for i in range(len(images))]
+            rows, reasons = self._run(np.stack([batch.planes[i] for i in order])[..., None])
+            with np.errstate(invalid="ignore", divide="ignore"):
+                scores[order] = rows / rows.sum(axis=1, keepdims=True)
+            for position, reason in reasons.items():
+                batch.fail(order[position], "error", reason)
+        for i in map(int, np.flatnonzero(~np.isfinite(scores).all(axis=1))):
+            if i not in batch.statuses:
+                batch.fail(i, "error", "the network's output is not finite")
+        return PredictionBatch(scores, batch.statuses, batch.details)
 
     def _shrink(self, images: Sequence[NDArray[np.uint8]], batch: _Batch) -> None:
         """Make the network's input of each face crop."""
@@ -115,7 +126,7 @@ class DeepFaceModel:
             enlarged = preprocessing.resize_image(np.ascontiguousarray(face), (ENLARGED, ENLARGED))[0]
             batch.planes[i] = self._client._preprocess_image(enlarged)
         except Exception as error:
-            batch.answers[i] = Prediction("error", detail=f"DeepFace could not resize the image ({first_line(error)})")
+            batch.fail(i, "error", f"DeepFace could not resize the image ({first_line(error)})")
 
     def _detect(self, i: int, image: NDArray[np.uint8], batch: _Batch) -> None:
         """Make the network's input of the largest face that the detector finds."""
@@ -127,28 +138,22 @@ class DeepFaceModel:
             with isolated(network=self._download):
                 faces = detection.extract_faces(np.ascontiguousarray(image[:, :, ::-1]), detector_backend=detector)
         except (FaceNotDetected, ImgNotFound):  # ImgNotFound: only faces of size 0 were found
-            batch.answers[i] = Prediction("no_face", detail=f"DeepFace's detector {detector} found no face")
+            batch.fail(i, "no_face", f"DeepFace's detector {detector} found no face")
             return
         except Exception as error:
-            batch.answers[i] = Prediction("error", detail=f"DeepFace's detector {detector} failed ({first_line(error)})")
+            batch.fail(i, "error", f"DeepFace's detector {detector} failed ({first_line(error)})")
             return
         largest = max(faces, key=lambda face: face["facial_area"]["w"] * face["facial_area"]["h"])
         if len(faces) > 1:
             batch.details[i] = f"{len(faces)} faces were found; the largest was read"
         self._preprocess(i, largest["face"][:, :, ::-1], batch)
 
-    def _run(self, batch: NDArray[np.float32]) -> list[NDArray[Any] | Prediction]:
+    def _run(self, batch: NDArray[np.float32]) -> tuple[NDArray[Any], dict[int, str]]:
+        """(n, 7) outputs, not a number where the network fails, and why it fails."""
         try:
-            return list(self._network(batch))
+            return np.asarray(self._network(batch)), {}
         except Exception as error:
             if len(batch) == 1:
-                return [Prediction("error", detail=f"the network failed ({first_line(error)})")]
-            # One image must not cost its neighbors their answers.
-            return [row for i in range(len(batch)) for row in self._run(batch[i : i + 1])]
-
-
-def _prediction(row: NDArray[Any], detail: str) -> Prediction:
-    total = row.sum()
-    if not np.isfinite(row).all() or not total > 0:
-        return Prediction("error", detail="the network's output is not finite")
-    return Prediction("ok", row / total, detail)
+                return np.full((1, len(self.labels)), np.nan), {0: f"the network failed ({first_line(error)})"}
+        parts = [self._run(batch[i : i + 1]) for i in range(len(batch))]  # one image must not cost its neighbors their answers
+        return np.concatenate([rows for rows, _ in parts]), {i: r[0] for i, (_, r) in enumerate(parts) if r}

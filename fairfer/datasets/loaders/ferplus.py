@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fairfer.datasets.cards import DatasetCard
 from fairfer.datasets.dataset import Dataset, Step, UnselectedFaces
 from fairfer.datasets.duplicates import OtherImages, check_duplicates
 from fairfer.datasets.images import FileImages, Images, PixelImages
@@ -379,4 +380,18 @@ def _images(
     return FileImages(data, files), [n for n in others if files[n] in on_disk]
 
 
-LOADER = Loader("ferplus", "FER+'s official folder (fer2013new.csv, data/FER2013Test/label.csv and PNGs)", _matches, load)
+CARD = DatasetCard(
+    title="FER+",
+    content="the images of FER2013 with ten votes per face for eight emotions, unknown and not a face",
+    license="MIT (labels)",
+    permitted_use="The labels may be used and passed on for any purpose; the images are FER2013's, with no license stated.",
+    obtain="`fairfer download ferplus` downloads the labels. The images come from Kaggle: add --pixels fer2013.csv.",
+    url="https://github.com/microsoft/FERPlus",
+    citation=(
+        "Barsoum, Zhang, Canton Ferrer, Zhang: Training Deep Networks for Facial Expression Recognition with Crowd-Sourced "
+        "Label Distribution. ICMI 2016."
+    ),
+    people="no attributes; identities are unknown. Add attributes with --demographics",
+)
+
+LOADER = Loader("ferplus", "FER+'s official folder (fer2013new.csv, data/FER2013Test/label.csv and PNGs)", _matches, load, CARD)

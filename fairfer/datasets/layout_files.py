@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
@@ -161,14 +160,9 @@ def subfolders(folder: Path) -> list[Path]:
     return [Path(e.path) for e in _entries(folder) if e.is_dir() and not e.name.startswith(".")]
 
 
-def first_names(folder: Path, depth: int = 0) -> Iterator[str]:
-    """Names of the first files of a folder and, down to `depth`, of its first subfolders: enough to recognize a layout."""
-    entries = list(islice(_entries(folder), _LOOKED_AT))
-    yield from (e.name for e in entries if e.is_file())
-    if depth:
-        for entry in entries:
-            if entry.is_dir() and not entry.name.startswith("."):
-                yield from first_names(Path(entry.path), depth - 1)
+def first_names(folder: Path) -> list[str]:
+    """Names of the first files of a folder: enough to recognize a layout."""
+    return [e.name for e in _entries(folder)[:_LOOKED_AT] if e.is_file()]
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -61,3 +61,10 @@ def test_folders_with_unusual_names_and_line_ends_are_read(plant, tree, tmp_path
         text.write_bytes(content if text.name.endswith("_emotion.txt") else b"\xef\xbb\xbf" + content)
     again = load_dataset(target)
     assert again.samples.equals(expected.samples)
+
+
+@pytest.mark.parametrize("name", ["kdef", "jaffe", "ck+", "expw", "affectnet", "raf-db", "fer2013 folders", "ferplus"])
+def test_the_folder_around_a_dataset_is_not_the_dataset(plant, name):
+    """``fairfer audit datasets`` does not read the one dataset in it by accident."""
+    around = plant(name).parent
+    assert {n for n, loader in loaders().items() if loader.matches(around)} <= {"folder"}

@@ -145,4 +145,8 @@ def _parse(path: Path, number: int, line: str) -> _Row:
     return _Row(file, face, (left, top, right, bottom), confidence, EXPW.labels[code])
 
 
-LOADER = Loader("expw", "ExpW (label/label.lst and image/origin/)", _matches, load, CARD)
+def _sizes(path: Path) -> dict[str, int]:
+    return {"all": sum(1 for _ in read_lines(path / _LIST))}
+
+
+LOADER = Loader("expw", "ExpW (label/label.lst and image/origin/)", _matches, load, CARD, _sizes)

@@ -28,6 +28,7 @@ from fairfer.datasets.cards import DatasetCard
 from fairfer.datasets.dataset import Dataset, Step, UnselectedFaces
 from fairfer.datasets.duplicates import OtherImages, check_duplicates
 from fairfer.datasets.images import FileImages, Images, PixelImages
+from fairfer.datasets.layout_files import read_lines
 from fairfer.datasets.loaders import Loader
 from fairfer.datasets.loaders.fer2013 import SPLITS, read_pixels, sample_name, usage_of
 from fairfer.datasets.tables import read_table
@@ -394,4 +395,14 @@ CARD = DatasetCard(
     people="no attributes; identities are unknown. Add attributes with --demographics",
 )
 
-LOADER = Loader("ferplus", "FER+'s official folder (fer2013new.csv, data/FER2013Test/label.csv and PNGs)", _matches, load, CARD)
+
+def _sizes(path: Path) -> dict[str, int]:
+    """Rows of the label files that are present."""
+    data = _data_folder(path)
+    files = {} if data is None else {s: data / f / "label.csv" for s, f in FOLDERS.items()}
+    return {s: sum(1 for _ in read_lines(f)) for s, f in files.items() if f.is_file()}
+
+
+LOADER = Loader(
+    "ferplus", "FER+'s official folder (fer2013new.csv, data/FER2013Test/label.csv and PNGs)", _matches, load, CARD, _sizes
+)

@@ -20,7 +20,6 @@ JAFFE = LabelSpace("JAFFE 7", tuple(CODES.values()))
 _NAME = re.compile(
     r"(KA|KL|KM|KR|MK|NA|NM|TM|UY|YM)\.(AN|DI|FE|HA|NE|SA|SU)\d\.\d{1,3}\.(?:tiff?|png|jpe?g|bmp|pgm)", re.IGNORECASE
 )
-_DEPTH = 1
 
 CARD = DatasetCard(
     title="JAFFE",
@@ -37,7 +36,7 @@ CARD = DatasetCard(
 def _matches(path: Path) -> bool:
     if not path.is_dir() or has_metadata(path):
         return False
-    return any(_NAME.fullmatch(name) for name in first_names(path, _DEPTH))
+    return any(_NAME.fullmatch(name) for name in first_names(path))
 
 
 def load(path: Path) -> Dataset:

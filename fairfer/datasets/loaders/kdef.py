@@ -4,7 +4,7 @@
 
     ROOT/AF01/AF01ANS.JPG       session A, female, person 01, angry, straight
 
-Any folder structure is read: only the names count.
+Only the names count: the folder is read with all its subfolders.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pandas as pd
 from fairfer.datasets.cards import DatasetCard
 from fairfer.datasets.dataset import Dataset, Step
 from fairfer.datasets.images import FileImages
-from fairfer.datasets.layout_files import PICTURES, annotated, check_choice, first_names, has_metadata
+from fairfer.datasets.layout_files import PICTURES, annotated, check_choice, first_names, has_metadata, subfolders
 from fairfer.datasets.loaders import Loader
 from fairfer.errors import DataError
 from fairfer.labels import LabelSpace
@@ -28,7 +28,7 @@ GENDERS = {"F": "female", "M": "male"}
 ANGLES = {"FL": "full left", "HL": "half left", "S": "straight", "HR": "half right", "FR": "full right"}
 FRONTAL = "straight"
 _NAME = re.compile(r"([AB])([FM])(\d\d)(AF|AN|DI|HA|NE|SA|SU)(S|HL|HR|FL|FR)\.(?:jpe?g|png)", re.IGNORECASE)
-_DEPTH = 2
+_FOLDER = re.compile(r"[AB][FM]\d\d", re.IGNORECASE)
 
 CARD = DatasetCard(
     title="KDEF",
@@ -48,7 +48,8 @@ CARD = DatasetCard(
 def _matches(path: Path) -> bool:
     if not path.is_dir() or has_metadata(path):
         return False
-    return any(_NAME.fullmatch(name) for name in first_names(path, _DEPTH))
+    people = [p for p in subfolders(path) if _FOLDER.fullmatch(p.name)]
+    return any(_NAME.fullmatch(name) for folder in (path, *people[:1]) for name in first_names(folder))
 
 
 def load(path: Path, *, angle: str = FRONTAL) -> Dataset:

@@ -322,6 +322,22 @@ def _read_kaggle_table(path: Path, part: str) -> dict[str, str]:
     return labels
 
 
+def _sizes(path: Path) -> dict[str, int]:
+    """Rows of the list, which is short; of Kaggle's copy the files."""
+    kind, home = _home(path, None)
+    list_file = _list(home)
+    if list_file is not None:
+        parts = [row.split for row in _read_list(list_file, SPACES[kind])]
+        return {s: parts.count(s) for s in SPLITS}
+    folder = _kaggle(path) or path
+    return {s: sum(sum(1 for _ in c.iterdir()) for c in subfolders(folder / s)) for s in SPLITS}
+
+
 LOADER = Loader(
-    "raf-db", "RAF-DB (EmoLabel/list_patition_label.txt, Image/, Annotation/), or Kaggle's copy of it", _matches, load, CARD
+    "raf-db",
+    "RAF-DB (EmoLabel/list_patition_label.txt, Image/, Annotation/), or Kaggle's copy of it",
+    _matches,
+    load,
+    CARD,
+    _sizes,
 )

@@ -80,7 +80,7 @@ CARD = DatasetCard(
         "Mollahosseini, Hasani, Mahoor: AffectNet: A Database for Facial Expression, Valence, and Arousal Computing in the "
         "Wild. IEEE Transactions on Affective Computing 10(1), 2019."
     ),
-    people="no attributes; identities are unknown. Add attributes with --demographics",
+    people="no attributes; identities are unknown",
 )
 
 

@@ -42,7 +42,7 @@ CARD = DatasetCard(
         "Lucey, Cohn, Kanade, Saragih, Ambadar, Matthews: The Extended Cohn-Kanade Dataset (CK+): A complete dataset for "
         "action unit and emotion-specified expression. CVPR Workshops 2010."
     ),
-    people="subjects (column subject); no file with gender, race or age. Add attributes with --demographics",
+    people="subjects (column subject); no gender, race or age",
 )
 
 

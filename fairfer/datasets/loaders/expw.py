@@ -40,7 +40,7 @@ CARD = DatasetCard(
     obtain="The page links the files. Without an official split, state how you chose the test faces.",
     url="http://mmlab.ie.cuhk.edu.hk/projects/socialrelation/index.html",
     citation="Zhang, Luo, Loy, Tang: From Facial Expression Recognition to Interpersonal Relation Prediction. IJCV 126, 2018.",
-    people="no attributes; identities are unknown. Add attributes with --demographics, by IMAGE#FACE",
+    people="no attributes; identities are unknown",
 )
 
 

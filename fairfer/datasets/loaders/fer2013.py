@@ -161,13 +161,13 @@ CARD = DatasetCard(
     title="FER2013",
     content="35,887 faces of 48 x 48 gray pixels from web searches, with one of seven labels; many labels are wrong",
     license="none stated",
-    permitted_use="The authors state no license; the faces come from a web search. Research use is usual.",
+    permitted_use="The authors state no license; the faces come from a web search.",
     obtain="Download fer2013.csv, or a copy as folders of images, from Kaggle after accepting its terms.",
     url="https://www.kaggle.com/c/challenges-in-representation-learning-facial-expression-recognition-challenge",
     citation=(
         "Goodfellow et al.: Challenges in Representation Learning: A Report on Three Machine Learning Contests. ICONIP 2013."
     ),
-    people="no attributes; identities are unknown. Add attributes with --demographics",
+    people="no attributes; identities are unknown",
 )
 
 LOADER = Loader(

@@ -392,7 +392,7 @@ CARD = DatasetCard(
         "Barsoum, Zhang, Canton Ferrer, Zhang: Training Deep Networks for Facial Expression Recognition with Crowd-Sourced "
         "Label Distribution. ICMI 2016."
     ),
-    people="no attributes; identities are unknown. Add attributes with --demographics",
+    people="no attributes; identities are unknown",
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fairfer.datasets.loading import load_dataset, loaders
+from fairfer.errors import FairferError
 from fairfer.testing import check_loader
 
 
@@ -68,3 +69,15 @@ def test_the_folder_around_a_dataset_is_not_the_dataset(plant, name):
     """``fairfer audit datasets`` does not read the one dataset in it by accident."""
     around = plant(name).parent
     assert {n for n, loader in loaders().items() if loader.matches(around)} <= {"folder"}
+
+
+@pytest.mark.parametrize("name", ["affectnet", "ck+", "expw", "fer2013", "ferplus", "jaffe", "kdef", "raf-db"])
+@pytest.mark.parametrize("place", ["empty", "noise.bin", "missing"])
+def test_a_foreign_path_with_an_explicit_loader_is_one_line(name, place, tmp_path):
+    """``--loader`` on the wrong path explains what is missing."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "noise.bin").write_bytes(bytes(range(256)))
+    with pytest.raises(FairferError) as error:
+        loaders()[name].load(tmp_path / place)
+    assert "\n" not in str(error.value)
+    assert place in str(error.value)

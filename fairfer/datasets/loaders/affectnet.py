@@ -84,7 +84,7 @@ CARD = DatasetCard(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Row:
     """One annotated face: its file, split, code, valence, arousal and, in the lists, its box."""
 
@@ -129,6 +129,9 @@ def load(path: Path, *, split: str = "valid", images: str | None = None) -> Data
     """
     chosen = chosen_splits(split, tuple(LISTS), "AffectNet")
     lists = _lists(path)
+    if lists is None and not _arrays(path):
+        message = f"{path} has neither {_LISTS_FOLDERS[0]} nor val_set/annotations; see `fairfer datasets affectnet`"
+        raise DataError(message)
     if lists is None:
         if images is not None:
             message = f"--images {images}: {path} has faces that are cropped already; remove the option"

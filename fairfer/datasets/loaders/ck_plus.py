@@ -103,7 +103,7 @@ class _Row:
 
 def _dataset(path: Path, rows: list[_Row], sequences: int, unlabeled: int, *, neutral_frames: bool) -> Dataset:
     labels = {r.label for r in rows}
-    space = LabelSpace.of("CK+", SPELLINGS)
+    space = LabelSpace.of("CK+ 8", SPELLINGS)
     if NEUTRAL not in labels:
         space = LabelSpace.of("CK+ 7", SPELLINGS[1:])
     files = [(r.sequence / r.frame).relative_to(path).as_posix() for r in rows]

@@ -61,7 +61,7 @@ def datasets(
 
 @app.command()
 def download(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="ferplus (labels) or crema-d (tables).")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="ferplus (labels) or cremad (tables).")],
     *,
     to: Annotated[
         Path | None, typer.Option("--to", metavar="DIR", help="Folder of the dataset; datasets/NAME when not given.")
@@ -98,7 +98,7 @@ def _print_known(known: list[KnownDataset]) -> None:
     for one in with_card:
         if one.card:
             how = f"fairfer download {one.name}" if one.downloadable else one.card.url
-            typer.echo(f"  {one.name:<{names}}{one.card.title:<12}{one.card.license:<22}{how}")
+            typer.echo(f"  {one.name:<{names}}{one.card.title:<12}{one.card.license:<20}  {how}")
     typer.echo("\nLayouts of your own data")
     for one in known:
         if one.card is None:

@@ -79,7 +79,7 @@ DOWNLOADS = {
         next_step="the images are not part of it: download fer2013.csv from Kaggle, then "
         "fairfer audit {folder} --pixels fer2013.csv",
     ),
-    "crema-d": Download(
+    "cremad": Download(
         title="CREMA-D tables (actors and ratings, without videos)",
         address="https://raw.githubusercontent.com/CheyneyComputerScience/CREMA-D/master",
         license="Open Database License (ODbL) 1.0: name the source, and share a database made of it under the same license",
@@ -88,7 +88,7 @@ DOWNLOADS = {
             RemoteFile("processedResults/summaryTable.csv"),
             RemoteFile("processedResults/tabulatedVotes.csv"),
         ),
-        next_step="fairfer audit {folder}",
+        next_step="fairfer audit {folder} --votes face",
     ),
 }
 """Downloads by name of the loader."""

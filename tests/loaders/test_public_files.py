@@ -125,7 +125,7 @@ def test_datasets_without_a_license_are_not_downloaded():
         choose_download("raf-db", "write to them")
     with pytest.raises(UsageError, match="'ferpluss' cannot be downloaded; did you mean 'ferplus'"):
         choose_download("ferpluss")
-    assert isinstance(choose_download("crema-d", "a card does not matter here"), Download)
+    assert isinstance(choose_download("cremad", "a card does not matter here"), Download)
 
 
 def test_command(labels, monkeypatch, tmp_path, capsys):

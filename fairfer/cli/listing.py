@@ -79,8 +79,11 @@ def download(
     what = choose_download(name, f"{card.obtain} {card.url} ({card.license})" if card else "")
     folder = to or Path(FOLDER) / name
     with tqdm(total=len(what.files), unit="file", desc=name, disable=None) as bar:  # None: only on a terminal
+        begun: set[str] = set()
 
         def progress(path: str, done: int, total: int | None) -> None:
+            bar.update(path not in begun)
+            begun.add(path)
             bar.set_postfix_str(f"{path} {done:,}{'' if total is None else f' of {total:,}'} bytes")
 
         done = fetch_all(what, folder, progress=progress)

@@ -73,7 +73,7 @@ def test_present_datasets_are_detected_with_their_sizes(plant, tmp_path, write_p
         "raf-db-kaggle": ("raf-db", {"train": 7, "test": 7}),
         "expw": ("expw", {"all": 7}),
         "ck+": ("ck+", {}),
-        "fer2013/fer2013.csv": ("fer2013", {}),
+        "fer2013": ("fer2013", {}),
         "ferplus": ("ferplus", {"test": 1}),
         "own": ("folder", {}),
     }

@@ -60,3 +60,18 @@ def test_foreign_label_folders_are_refused(root, write_picture):
     write_picture(root / "test" / "contempt" / "PrivateTest_1.jpg")
     with pytest.raises(DataError, match="test/contempt is not a label of FER2013"):
         load_dataset(root)
+
+
+def test_folder_of_the_table_is_read_like_the_table(plant):
+    """Kaggle's archive extracts to fer2013/fer2013.csv. In FER+'s folder the table only has the pixels."""
+    table = plant("fer2013")
+    assert load_dataset(table.parent).samples.equals(load_dataset(table).samples)
+    ferplus = plant("ferplus")
+    shutil.copy(table, ferplus / "fer2013.csv")
+    assert load_dataset(ferplus).card["layout"] == "ferplus"
+
+
+def test_duplicates_in_the_table(plant):
+    """A table of one face has none; the option is read."""
+    data = load_dataset(plant("fer2013"), dedupe=True)
+    assert [s.excluded for s in data.steps] == [0, 0]

@@ -82,12 +82,19 @@ def read_pixels(path: Path) -> tuple[pd.DataFrame, NDArray[np.uint8]]:
 
 def _matches(path: Path) -> bool:
     if path.is_dir():
-        return is_folder_layout(path)
+        return is_folder_layout(path) or _table_in(path) is not None
     if path.suffix.lower() != ".csv" or not path.is_file():
         return False
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         header = [c.strip() for c in file.readline(200).split(",")]
     return "pixels" in header and "emotion" in header
+
+
+def _table_in(folder: Path) -> Path | None:
+    """Kaggle's table in the folder of its archive; FER+'s folder, in which users put the table too, is read as FER+."""
+    table = folder / "fer2013.csv"
+    is_ferplus = (folder / "fer2013new.csv").exists() or (folder / "data").exists()
+    return table if table.is_file() and not is_ferplus else None
 
 
 def load(path: Path, *, split: str = "test", dedupe: bool = False) -> Dataset:
@@ -96,7 +103,7 @@ def load(path: Path, *, split: str = "test", dedupe: bool = False) -> Dataset:
     Parameters
     ----------
     path
-        ``fer2013.csv``, or the folder with ``train`` and ``test`` of Kaggle's copy as images.
+        ``fer2013.csv`` or its folder, or the folder with ``train`` and ``test`` of Kaggle's copy as images.
     split
         ``train``, ``valid`` (PublicTest), ``test`` (PrivateTest) or ``all``.
     dedupe
@@ -110,6 +117,7 @@ def load(path: Path, *, split: str = "test", dedupe: bool = False) -> Dataset:
         If there is no such split.
     """
     usages = usage_of(split)
+    path = _table_in(path) or path
     samples, source = _read_folder(path) if path.is_dir() else _read_table(path)
     keep = samples["split"].isin(usages)
     dataset = Dataset(

@@ -140,7 +140,7 @@ def load(path: Path, *, split: str = "test", dedupe: bool = False) -> Dataset:
 def _read_folder(path: Path) -> tuple[pd.DataFrame, Images]:
     rows = list(read_folders(path))
     if not rows:
-        message = f"{path} has no images below train/angry, test/angry, …; see `fairfer datasets fer2013`"
+        message = f"{path} has neither fer2013.csv nor images below train/angry, test/angry, …; see `fairfer datasets fer2013`"
         raise DataError(message)
     index = pd.Index([r.file for r in rows], name="sample_id", dtype="str")
     samples = pd.DataFrame({"label": [r.label for r in rows], "split": [r.usage for r in rows]}, index=index, dtype="str")

@@ -261,7 +261,7 @@ def test_version_and_help(run) -> None:
     """``--version`` and ``--help`` answer on stdout and exit 0; every command and option has help."""
     assert run("--version").out == f"fairfer {fairfer.__version__}\n"
     assert "audit" in run("--help").out
-    for command in ("audit", "predict", "report", "models", "datasets"):
+    for command in ("audit", "predict", "report", "models", "datasets", "download"):
         text = run(command, "--help").out
         options = re.findall(r"^  (--[a-z-]+)(.*)$", text, re.MULTILINE)
         assert all(rest.strip() for _, rest in options)
@@ -277,7 +277,7 @@ def test_models_and_datasets_are_listed(run) -> None:
 def test_every_command_is_in_the_readme() -> None:
     """The README shows each command."""
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    for command in ("audit", "predict", "report", "models", "datasets"):
+    for command in ("audit", "predict", "report", "models", "datasets", "download"):
         assert f"fairfer {command}" in readme
 
 

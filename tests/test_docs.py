@@ -352,7 +352,7 @@ def test_loaders_are_documented() -> None:
     """data.md has every loader with its options."""
     from fairfer.datasets.loading import loaders
 
-    rows = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \|$", read("data.md"), re.MULTILINE))
+    rows = dict(re.findall(r"^\| `([\w+-]+)` \| [^|]+ \| ([^|]*) \|$", read("data.md"), re.MULTILINE))
     for name, loader in loaders().items():
         assert set(re.findall(r"`--([a-z-]+)`", rows[name])) == {o.replace("_", "-") for o in loader.options}
 

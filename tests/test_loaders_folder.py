@@ -200,7 +200,7 @@ def test_a_column_with_a_reserved_name_is_not_an_attribute(faces):
         ("x.txt", {"loader": "fer2013"}, DataError, "is not a table file"),
         ("dir/", {"loader": "table"}, DataError, "is not a table file"),
         ("dir.csv/", {"loader": "table"}, DataError, "cannot be read as csv .*folder"),
-        ("dir.csv/", {"loader": "fer2013"}, DataError, "cannot be read as csv"),
+        ("dir.csv/", {"loader": "fer2013"}, DataError, "has neither fer2013.csv nor images"),
     ],
 )
 def test_other_paths_are_refused_in_one_line(tmp_path, make, options, kind, complaint):

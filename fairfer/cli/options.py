@@ -30,7 +30,9 @@ class LoadOptions:
     ] = "sample"
     loader: Annotated[str | None, typer.Option("--loader", help="Layout of the dataset; detected when not given.")] = None
     name: Annotated[str | None, typer.Option("--name", help="Name of the dataset in reports and folders.")] = None
-    split: Annotated[str | None, typer.Option("--split", help="train, valid, test or all (FER+: test when not given).")] = None
+    split: Annotated[
+        str | None, typer.Option("--split", help="train, valid, test or all (test when not given; AffectNet: valid).")
+    ] = None
     rule: Annotated[
         str | None,
         typer.Option(
@@ -45,8 +47,24 @@ class LoadOptions:
         str | None, typer.Option("--pixels", metavar="FER2013.CSV", help="FER+: read the images from Kaggle's table.")
     ] = None
     dedupe: Annotated[
-        bool, typer.Option("--dedupe", help="Exclude exact duplicate images; FER+: also those of images in another split.")
+        bool,
+        typer.Option("--dedupe", help="Exclude exact duplicate images; FER+, FER2013: also those of images in another split."),
     ] = False
+    images: Annotated[
+        str | None,
+        typer.Option("--images", help="RAF-DB: aligned or original. AffectNet, ExpW: face (cut out by its box) or picture."),
+    ] = None
+    min_confidence: Annotated[
+        float | None,
+        typer.Option("--min-confidence", help="ExpW: exclude faces of which the face detector was less confident."),
+    ] = None
+    neutral_frames: Annotated[
+        bool, typer.Option("--neutral-frames", help="CK+: take the first frame of each labeled sequence as a neutral face.")
+    ] = False
+    angle: Annotated[
+        str | None,
+        typer.Option("--angle", help="KDEF: straight, 'half left', 'half right', 'full left', 'full right' or all."),
+    ] = None
     truth: Annotated[
         str | None,
         typer.Option(
@@ -57,7 +75,7 @@ class LoadOptions:
         str | None,
         typer.Option(
             "--labels",
-            help="Label space: ferplus, fer2013, affectnet, deepface, or labels in the order of their codes, or CODE=LABEL,….",
+            help="ferplus, fer2013, affectnet, deepface, labels in the order of their codes, or CODE=LABEL,…. RAF-DB: basic, compound.",
         ),
     ] = None
 
@@ -258,6 +276,10 @@ def chosen_dataset(options: LoadOptions, tables: TableOptions | None = None) -> 
         votes_from=options.votes_from,
         pixels=options.pixels,
         dedupe=options.dedupe or None,
+        images=options.images,
+        min_confidence=options.min_confidence,
+        neutral_frames=options.neutral_frames or None,
+        angle=options.angle,
         truth=options.truth,
         labels=options.labels,
         predicted=tables.predicted,

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 Picture = NDArray[np.uint8]
 """Pixels of an image: (height, width, 3) RGB, 0 to 255."""
 
+Box = tuple[int, int, int, int]
+"""A rectangle of an image: left, top, right, bottom in pixels; right and bottom are exclusive."""
+
 
 FORMATS = ("PNG", "JPEG", "MPO", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "TGA")
 """Formats that are decoded, by Pillow's names. Others are refused: some of them are run as programs (EPS) or have no pixels."""
@@ -117,6 +120,46 @@ class PixelImages:
         """Repeat the gray level in red, green and blue."""
         del sample_id
         return _gray_to_rgb(np.frombuffer(raw, np.uint8).reshape(self.pixels.shape[1:]))
+
+
+class CroppedImages:
+    """Faces in pictures that may show several people: each sample is a rectangle of an image file.
+
+    Parameters
+    ----------
+    root
+        The folder.
+    files
+        For each sample id its file, relative to `root`.
+    boxes
+        For each sample id its rectangle as (left, top, right, bottom) in pixels, right and bottom exclusive. What is outside of
+        the picture is cut off. ``None``: the dataset has no rectangle for this sample, so that it cannot be read.
+    """
+
+    def __init__(self, root: Path, files: Mapping[str, str], boxes: Mapping[str, Box | None]) -> None:
+        self.pictures = FileImages(root, files)
+        self.boxes = boxes
+
+    def raw(self, sample_id: str) -> bytes:
+        """Return the rectangle as a line of text, then the file: two faces in one picture have different digests."""
+        box = self.boxes[sample_id]
+        if box is None:
+            message = f"{self.pictures.files[sample_id]} has no face box in the label file"
+            raise UnreadableImageError(message)
+        return b"%d %d %d %d\n" % box + self.pictures.raw(sample_id)
+
+    def decode(self, raw: bytes, sample_id: str) -> Picture:
+        """Decode the picture and cut out the rectangle."""
+        text, _, content = raw.partition(b"\n")
+        left, top, right, bottom = (int(n) for n in text.split())
+        picture = self.pictures.decode(content, sample_id)
+        height, width = picture.shape[:2]
+        face = picture[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+        if not face.size:
+            where = f"{self.pictures.files[sample_id]}: the face box from ({left}, {top}) to ({right}, {bottom})"
+            message = f"{where} holds no pixel of the picture ({width} x {height})"
+            raise UnreadableImageError(message)
+        return np.ascontiguousarray(face)
 
 
 def decode_picture(raw: bytes, where: str) -> Picture:

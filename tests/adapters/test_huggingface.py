@@ -144,7 +144,7 @@ def test_a_network_without_all_weights_is_refused(save):
     """Transformers fills what is missing with random numbers."""
     folder, network = save()
     transformers.ViTModel(network.config).save_pretrained(folder)
-    with pytest.raises(ModelError, match="has no weights for 2 parts of the network, such as classifier.bias"):
+    with pytest.raises(ModelError, match=r"has no weights for 2 parts of the network, such as classifier\.bias"):
         load_model(f"hf:{folder}")
 
 

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from fairfer.datasets.cards import DatasetCard
 from fairfer.datasets.dataset import Dataset, Step
-from fairfer.datasets.images import PixelImages
+from fairfer.datasets.duplicates import OtherImages, check_duplicates
+from fairfer.datasets.images import FileImages, Images, PixelImages
 from fairfer.datasets.loaders import Loader
+from fairfer.datasets.loaders.fer2013_folders import is_folder_layout, read_folders
 from fairfer.datasets.tables import find_column, read_table
 from fairfer.errors import DataError, UsageError, did_you_mean
 from fairfer.labels import FER2013
@@ -78,31 +81,73 @@ def read_pixels(path: Path) -> tuple[pd.DataFrame, NDArray[np.uint8]]:
 
 
 def _matches(path: Path) -> bool:
+    if path.is_dir():
+        return is_folder_layout(path) or _table_in(path) is not None
     if path.suffix.lower() != ".csv" or not path.is_file():
         return False
-    with path.open(encoding="utf-8", errors="replace") as file:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
         header = [c.strip() for c in file.readline(200).split(",")]
     return "pixels" in header and "emotion" in header
 
 
-def load(path: Path, *, split: str = "test") -> Dataset:
+def _table_in(folder: Path) -> Path | None:
+    """Kaggle's table in the folder of its archive; FER+'s folder, in which users put the table too, is read as FER+."""
+    table = folder / "fer2013.csv"
+    is_ferplus = (folder / "fer2013new.csv").exists() or (folder / "data").exists()
+    return table if table.is_file() and not is_ferplus else None
+
+
+def load(path: Path, *, split: str = "test", dedupe: bool = False) -> Dataset:
     """Read FER2013 with its own labels.
 
     Parameters
     ----------
     path
-        ``fer2013.csv``.
+        ``fer2013.csv`` or its folder, or the folder with ``train`` and ``test`` of Kaggle's copy as images.
     split
         ``train``, ``valid`` (PublicTest), ``test`` (PrivateTest) or ``all``.
+    dedupe
+        Exclude exact duplicates, also those of images in other splits.
 
     Raises
     ------
     DataError
-        If the file is not FER2013's.
+        If the file or folder is not FER2013's.
     UsageError
         If there is no such split.
     """
     usages = usage_of(split)
+    path = _table_in(path) or path
+    samples, source = _read_folder(path) if path.is_dir() else _read_table(path)
+    keep = samples["split"].isin(usages)
+    dataset = Dataset(
+        name=f"FER2013 {split}",
+        labels=FER2013,
+        samples=samples[keep],
+        images=source,
+        steps=(
+            Step(f"{'images' if path.is_dir() else 'rows'} in {path.resolve().name} of split {split}: {int(keep.sum()):,}"),
+        ),
+        card={"layout": "fer2013", "split": split, "labels": "FER2013's own, one per face", "source": path.resolve().name},
+    )
+    if not dedupe:  # finding duplicates decodes every image
+        return dataset
+    others = [str(i) for i in samples.index[~keep]]
+    elsewhere = OtherImages(source, others, ", ".join(s for s, usage in SPLITS.items() if usage not in usages))
+    return check_duplicates(dataset, elsewhere if others else None, dedupe=True)
+
+
+def _read_folder(path: Path) -> tuple[pd.DataFrame, Images]:
+    rows = list(read_folders(path))
+    if not rows:
+        message = f"{path} has neither fer2013.csv nor images below train/angry, test/angry, …; see `fairfer datasets fer2013`"
+        raise DataError(message)
+    index = pd.Index([r.file for r in rows], name="sample_id", dtype="str")
+    samples = pd.DataFrame({"label": [r.label for r in rows], "split": [r.usage for r in rows]}, index=index, dtype="str")
+    return samples, FileImages(path, {r.file: r.file for r in rows})
+
+
+def _read_table(path: Path) -> tuple[pd.DataFrame, Images]:
     frame, stack = read_pixels(path)
     columns = {str(c).casefold(): str(c) for c in frame.columns}
     if not {"emotion", "usage"} <= set(columns):
@@ -120,15 +165,22 @@ def load(path: Path, *, split: str = "test") -> Dataset:
         {"label": [FER2013.labels[int(c)] for c in codes], "split": frame[usage].astype("str").to_numpy()},
         index=pd.Index(ids, name="sample_id", dtype="str"),
     )
-    keep = samples["split"].isin(usages)
-    return Dataset(
-        name=f"FER2013 {split}",
-        labels=FER2013,
-        samples=samples[keep],
-        images=PixelImages(ids, stack),
-        steps=(Step(f"rows in {path.name} of split {split}: {int(keep.sum()):,}"),),
-        card={"layout": "fer2013", "split": split, "labels": "FER2013's own, one per face", "source": path.name},
-    )
+    return samples, PixelImages(ids, stack)
 
 
-LOADER = Loader("fer2013", "Kaggle's fer2013.csv (emotion,pixels,Usage)", _matches, load)
+CARD = DatasetCard(
+    title="FER2013",
+    content="35,887 faces of 48 x 48 gray pixels from web searches, with one of seven labels; many labels are wrong",
+    license="none stated",
+    permitted_use="The authors state no license; the faces come from a web search.",
+    obtain="Download fer2013.csv, or a copy as folders of images, from Kaggle after accepting its terms.",
+    url="https://www.kaggle.com/c/challenges-in-representation-learning-facial-expression-recognition-challenge",
+    citation=(
+        "Goodfellow et al.: Challenges in Representation Learning: A Report on Three Machine Learning Contests. ICONIP 2013."
+    ),
+    people="no attributes; identities are unknown",
+)
+
+LOADER = Loader(
+    "fer2013", "Kaggle's fer2013.csv (emotion,pixels,Usage), or its copy as folders of images", _matches, load, CARD
+)

@@ -24,9 +24,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fairfer.datasets.cards import DatasetCard
 from fairfer.datasets.dataset import Dataset, Step, UnselectedFaces
 from fairfer.datasets.duplicates import OtherImages, check_duplicates
 from fairfer.datasets.images import FileImages, Images, PixelImages
+from fairfer.datasets.layout_files import read_lines
 from fairfer.datasets.loaders import Loader
 from fairfer.datasets.loaders.fer2013 import SPLITS, read_pixels, sample_name, usage_of
 from fairfer.datasets.tables import read_table
@@ -379,4 +381,28 @@ def _images(
     return FileImages(data, files), [n for n in others if files[n] in on_disk]
 
 
-LOADER = Loader("ferplus", "FER+'s official folder (fer2013new.csv, data/FER2013Test/label.csv and PNGs)", _matches, load)
+CARD = DatasetCard(
+    title="FER+",
+    content="the images of FER2013 with ten votes per face for eight emotions, unknown and not a face",
+    license="MIT (labels)",
+    permitted_use="The labels may be used and passed on for any purpose; the images are FER2013's, with no license stated.",
+    obtain="`fairfer download ferplus` downloads the labels. The images come from Kaggle: add --pixels fer2013.csv.",
+    url="https://github.com/microsoft/FERPlus",
+    citation=(
+        "Barsoum, Zhang, Canton Ferrer, Zhang: Training Deep Networks for Facial Expression Recognition with Crowd-Sourced "
+        "Label Distribution. ICMI 2016."
+    ),
+    people="no attributes; identities are unknown",
+)
+
+
+def _sizes(path: Path) -> dict[str, int]:
+    """Rows of the label files that are present."""
+    data = _data_folder(path)
+    files = {} if data is None else {s: data / f / "label.csv" for s, f in FOLDERS.items()}
+    return {s: sum(1 for _ in read_lines(f)) for s, f in files.items() if f.is_file()}
+
+
+LOADER = Loader(
+    "ferplus", "FER+'s official folder (fer2013new.csv, data/FER2013Test/label.csv and PNGs)", _matches, load, CARD, _sizes
+)

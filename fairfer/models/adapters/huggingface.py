@@ -171,8 +171,8 @@ def _check_weights(loaded: Mapping[str, Any], where: str) -> None:
     missing = sorted({*map(str, loaded.get("missing_keys", ())), *(str(m) for m in loaded.get("mismatched_keys", ()))})
     if missing:
         message = (
-            f"{where} has no weights for {len(missing)} parts of the network, such as {missing[0]}; it is not an image classifier "
-            "that was trained for these classes; choose another"
+            f"{where} has no weights for {len(missing)} parts of the network, such as {missing[0]}; it is not an image "
+            "classifier that was trained for these classes; choose another"
         )
         raise ModelError(message)
 

@@ -75,7 +75,7 @@ class LoadOptions:
         str | None,
         typer.Option(
             "--labels",
-            help="ferplus, fer2013, affectnet, deepface, labels in the order of their codes, or CODE=LABEL,…. RAF-DB: basic, compound.",
+            help="ferplus, fer2013, affectnet, deepface, labels in the order of their codes, or CODE=LABEL,….",
         ),
     ] = None
 

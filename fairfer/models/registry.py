@@ -81,11 +81,14 @@ class ModelEntry:
         First line of the docstring of its factory.
     readiness
         Whether it can run here.
+    extra
+        The extra of fairfer that installs what it needs: the constant ``EXTRA`` of its module; empty for none.
     """
 
     name: str
     summary: str
     readiness: Readiness
+    extra: str = ""
 
 
 def list_models() -> list[ModelEntry]:
@@ -112,9 +115,11 @@ def _entry(name: str, point: EntryPoint, kind: str) -> ModelEntry:
     except plugins.PluginError as error:  # a broken plug-in must not hide the others
         return ModelEntry(name, "", Readiness("broken", str(error)))
     summary = (getattr(factory, "__doc__", "") or point.value).strip().partition("\n")[0]
-    ask = getattr(sys.modules.get(getattr(factory, "__module__", "")), "readiness", None)
+    module = sys.modules.get(getattr(factory, "__module__", ""))
+    extra = str(getattr(module, "EXTRA", ""))
+    ask = getattr(module, "readiness", None)
     if not callable(ask):
-        return ModelEntry(name, summary, Readiness("unknown"))
+        return ModelEntry(name, summary, Readiness("unknown"), extra)
     try:
         with foreign_code(f"{kind} {name}"):
             readiness = ask()
@@ -123,7 +128,7 @@ def _entry(name: str, point: EntryPoint, kind: str) -> ModelEntry:
     if not isinstance(readiness, Readiness):
         message = f"its readiness() returns a {type(readiness).__name__} instead of a Readiness"
         return ModelEntry(name, summary, Readiness("broken", message))
-    return ModelEntry(name, summary, readiness)
+    return ModelEntry(name, summary, readiness, extra)
 
 
 def _import(spec: str, module: str, attribute: str, options: Mapping[str, str]) -> object:

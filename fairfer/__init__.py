@@ -24,6 +24,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fairfer.annotation.infer import annotate
     from fairfer.audits.arrays import audit
     from fairfer.audits.audit import rebuild
     from fairfer.audits.compare import compare
@@ -55,6 +56,7 @@ _HOMES = {
     "Model": "fairfer.models.model",
     "Prediction": "fairfer.models.model",
     "Predictions": "fairfer.predictions.predictions",
+    "annotate": "fairfer.annotation.infer",
     "assert_fair": "fairfer.pytest_plugin",
     "audit": "fairfer.audits.arrays",
     "check_plan": "fairfer.audits.plan",
@@ -80,6 +82,7 @@ __all__ = [
     "Model",
     "Prediction",
     "Predictions",
+    "annotate",
     "assert_fair",
     "audit",
     "check_plan",

@@ -60,11 +60,11 @@ for image, answer, single in zip(images, ours, alone):
     batch = max(batch, float(np.abs(answer.scores - single.scores).max()))
     for name in ("gender", "race"):
         for level, percent in theirs.get(name, {}).items():
-            difference = max(difference, abs(float(scores[f"{name}={level}"]) - percent / 100))
+            difference = max(difference, abs(float(scores[f"{name}={level}"]) - float(percent) / 100))
     if "age" in theirs:
         years = sum(k * float(scores[f"age={k}"]) for k in range(101))
         assert int(years + 1e-4) >= theirs["age"] >= int(years - 1e-4)
-        age = max(age, years - theirs["age"])
+        age = max(age, float(years - theirs["age"]))
 print(json.dumps({"difference": difference, "batch": batch, "statuses": statuses, "age": age}))
 """
 
@@ -235,6 +235,34 @@ def test_a_network_that_fails_on_one_face_answers_the_others(home, monkeypatch):
     assert [a.detail for a in model.predict(images[:1])] == ["the network's output is not finite"]
 
 
+def test_an_image_that_cannot_be_resized_is_an_error(home):
+    (answer,) = load_attributes(["gender"]).predict([np.full((300, 1, 3), 9, np.uint8)])
+    assert answer.status == "error"
+    assert "could not resize" in answer.detail
+
+
+def test_a_back_end_that_cannot_be_imported_and_weights_that_cannot_be_read_are_named(home, monkeypatch):
+    read = networks.hashlib.file_digest
+
+    def deny(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(networks.hashlib, "file_digest", deny)
+    assert "cannot be read (Permission denied)" in refused(load_attributes, ModelError)
+    monkeypatch.setattr(networks.hashlib, "file_digest", read)
+
+    def build(error):
+        def lack(*_):
+            raise error
+
+        monkeypatch.setattr(networks.importlib, "import_module", lack)
+        onnx_weights = home / "gender_model_weights.onnx"
+        return refused(lambda: networks._build("gender", networks.BACKENDS["onnx"], onnx_weights), ModelError)
+
+    assert "onnxruntime cannot be imported (DLL load failed); run: pip install" in build(ImportError("DLL load failed"))
+    assert "needs the package tf-keras" in build(ValueError("install tf-keras"))
+
+
 def test_a_detector_reads_the_largest_face_and_no_face_is_a_status(home, monkeypatch):
     from deepface.modules import detection
     from deepface.modules.exceptions import FaceNotDetected
@@ -262,7 +290,7 @@ def test_a_detector_reads_the_largest_face_and_no_face_is_a_status(home, monkeyp
     np.testing.assert_allclose(answers[3].scores, skip.predict([image])[0].scores, atol=1e-6)
 
 
-def test_weights_are_downloaded_on_request_only_and_continued(home, tmp_path, monkeypatch):
+def test_weights_are_downloaded_on_request_only(home, run, tmp_path, monkeypatch):
     raw = (home / "gender_model_weights.onnx").read_bytes()
     (tmp_path / "web").mkdir()
     (home / "gender_model_weights.onnx").rename(tmp_path / "web" / "weights.onnx")
@@ -285,7 +313,15 @@ def test_weights_are_downloaded_on_request_only_and_continued(home, tmp_path, mo
         assert "HTTP 404" in refused(lambda: load_attributes(["gender"], download="yes"), ModelError)
         monkeypatch.setattr(module, "WEIGHTS_URL", [f"{address}/none.onnx", f"{address}/weights.onnx"])
         assert "are missing" in refused(lambda: load_attributes(["gender"]), ModelError)
-        load_attributes(["gender"], download="yes")
+        seen = []
+        load_attributes(["gender"], download="yes", on_download=lambda *event: seen.append(event))
+        assert seen[-1] == ("gender_model_weights.onnx", len(raw), len(raw))
+        (home / "gender_model_weights.onnx").unlink()
+        images = fairfer.load_dataset("sample")
+        annotate(images.replace(samples=images.samples.iloc[:5]), attributes=["gender"], download="yes")
+        (home / "gender_model_weights.onnx").unlink()
+        code, _, err = run("annotate", "sample", "--attributes", "gender", "--option", "download=yes")
+        assert code == 0, err
     finally:
         server.shutdown()
         server.server_close()
@@ -317,7 +353,7 @@ def test_the_table_has_levels_probabilities_and_provenance(home, faces, tmp_path
     assert "levels" not in stored["age"]
     assert "DeepFace 0." in stored["age"]["by"]
     assert "(age weights sha256 " in stored["age"]["by"]
-    assert "Nothing was inferred for 1 faces (1 unreadable)" in stored["gender"]["note"]
+    assert "Nothing was inferred for 1 of 61 faces (1 unreadable)" in stored["gender"]["note"]
     joined = join_table(fairfer.load_dataset(faces), out)
     assert [a.source for a in joined.attributes] == ["inferred"] * len(joined.attributes)
     assert joined.attribute("gender").levels == ("Woman", "Man", "unannotated")

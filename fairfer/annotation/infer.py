@@ -23,6 +23,7 @@ from fairfer.vocabulary import SCORE_PREFIX
 
 if TYPE_CHECKING:
     from fairfer.datasets.dataset import Dataset
+    from fairfer.models.adapters.deepface.attributes import OnDownload
 
 AGE = "age"
 """The attribute in years."""
@@ -78,6 +79,7 @@ def annotate(
     overwrite: bool = False,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
     on_reuse: Callable[[int, int], object] | None = None,
+    on_download: OnDownload | None = None,
 ) -> Annotation:
     """Infer gender, race and age of the faces of a dataset with DeepFace, as a table for ``demographics``.
 
@@ -103,6 +105,8 @@ def annotate(
         Discard answers of other networks or images, or a table that fairfer did not write.
     progress, on_reuse
         See `fairfer.predict`.
+    on_download
+        Called with the name of a weights file, the bytes of it that are stored, and those of the whole file or ``None``.
 
     Raises
     ------
@@ -121,7 +125,7 @@ def annotate(
     if dataset.images is None:
         message = f"{dataset.name} has no images from which attributes could be inferred; give a folder of images"
         raise UsageError(message)
-    model = load_attributes(chosen, backend=backend, detector=detector, download=download)
+    model = load_attributes(chosen, backend=backend, detector=detector, download=download, on_download=on_download)
     run = None if table is None else table.with_suffix("")
     answers = predict(dataset, model, run, overwrite=overwrite, progress=progress, on_reuse=on_reuse).frame
     annotation = _annotation(dataset, model, answers, edges, validated)
@@ -207,7 +211,7 @@ def _note(statuses: Mapping[str, int], check: Check | None, excluded: Sequence[s
     without = {status: n for status, n in statuses.items() if status != "ok"}
     if without:
         parts = ", ".join(f"{n:,} {status}" for status, n in sorted(without.items()))
-        sentences.append(f"Nothing was inferred for {sum(without.values()):,} faces ({parts}).")
+        sentences.append(f"Nothing was inferred for {sum(without.values()):,} of {sum(statuses.values()):,} faces ({parts}).")
     if check is not None:
         total = check.total
         sentences.append(f"{total.faces:,} faces were checked, of which {total.hits:,} were inferred correctly.")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -87,7 +88,7 @@ def annotate(data: LoadOptions, options: AnnotateOptions) -> None:
         if number:
             typer.echo(f"{number:,} of {samples:,} answers reused from {out.with_suffix('')}", err=True)
 
-    with results_only():
+    with results_only(), _download_bars() as downloading:
         annotation = infer(
             dataset,
             out,
@@ -100,8 +101,28 @@ def annotate(data: LoadOptions, options: AnnotateOptions) -> None:
             overwrite=options.overwrite,
             progress=progress,
             on_reuse=reused,
+            on_download=downloading,
         )
     _print(annotation, data.dataset, out)
+
+
+@contextlib.contextmanager
+def _download_bars() -> Iterator[Callable[[str, int, int | None], object]]:
+    """A progress bar for each file that is downloaded."""
+    from tqdm import tqdm
+
+    bars: dict[str, tqdm[None]] = {}
+
+    def show(name: str, stored: int, total: int | None) -> None:
+        if name not in bars:
+            bars[name] = tqdm(desc=name, total=total, initial=stored, unit="B", unit_scale=True, disable=None)
+        bars[name].update(stored - bars[name].n)
+
+    try:
+        yield show
+    finally:
+        for bar in bars.values():
+            bar.close()
 
 
 def _print(annotation: Annotation, source: str, out: Path) -> None:

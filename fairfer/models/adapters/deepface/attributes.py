@@ -6,9 +6,10 @@ They are separate networks of the VGG-Face architecture, each with its own weigh
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,6 +39,10 @@ BATCH_SIZE = 16
 
 AGES = tuple(str(age) for age in range(101))
 """Classes of the age network: whole years."""
+
+
+OnDownload = Callable[[str, int, "int | None"], object]
+"""Called with the name of a file, the bytes of it that are stored, and those of the whole file if they are known."""
 
 
 class Head(NamedTuple):
@@ -191,7 +196,12 @@ def _answer(row: NDArray[np.float64] | Prediction, detail: str) -> Prediction:
 
 
 def load_attributes(
-    attributes: Sequence[str] = tuple(HEADS), *, backend: str = "", detector: str = "skip", download: str = "no"
+    attributes: Sequence[str] = tuple(HEADS),
+    *,
+    backend: str = "",
+    detector: str = "skip",
+    download: str = "no",
+    on_download: OnDownload | None = None,
 ) -> AttributeModel:
     """DeepFace's networks for gender, race and age.
 
@@ -205,6 +215,8 @@ def load_attributes(
         ``skip`` (default): the images are face crops. Otherwise one of DeepFace's detectors.
     download
         ``yes``: missing weights are downloaded; by default nothing is downloaded.
+    on_download
+        Called while that happens.
 
     Raises
     ------
@@ -236,7 +248,7 @@ def load_attributes(
             "(under DEEPFACE_HOME), or let fairfer download them with --option download=yes"
         )
         raise ModelError(message)
-    parts = {name: _build(name, engine, path) for name, path in files.items()}
+    parts = {name: _build(name, engine, path, on_download) for name, path in files.items()}
     if detector != "skip":
         build_detector(detector, download=download == "yes")
     return AttributeModel(parts, release=release, options={"backend": chosen, "detector": detector}, download=download == "yes")
@@ -249,11 +261,11 @@ def _weights_file(head: Head, engine: Engine) -> Path:
     return Path(folder_utils.get_deepface_home()) / ".deepface" / "weights" / f"{head.weights}.{engine.suffix}"
 
 
-def _build(attribute: str, engine: Engine, weights: Path) -> Part:
+def _build(attribute: str, engine: Engine, weights: Path, on_download: OnDownload | None = None) -> Part:
     """One network, after a trial run: a file can be a valid network and yet not this one."""
     head = HEADS[attribute]
     try:
-        client = _client(head, engine, weights)
+        client = _client(head, engine, weights, on_download)
         trial = answer(client, np.full((1, SIDE, SIDE, 3), 0.5, np.float32), len(head.levels))
     except (ModelError, DataError):
         raise
@@ -261,6 +273,11 @@ def _build(attribute: str, engine: Engine, weights: Path) -> Part:
         message = f"DeepFace's back end {engine.package} cannot be imported ({first_line(error)}); run: {engine.install}"
         raise ModelError(message) from error
     except Exception as error:
+        if "tf-keras" in str(error):
+            message = (
+                f"DeepFace's back end tensorflow needs the package tf-keras, which is not installed; run: {engine.install}"
+            )
+            raise ModelError(message) from error
         raise _damaged(attribute, weights) from error
     if not np.isfinite(trial).all():
         raise _damaged(attribute, weights)
@@ -280,7 +297,7 @@ def _damaged(attribute: str, weights: Path) -> ModelError:
     )
 
 
-def _client(head: Head, engine: Engine, weights: Path) -> Any:
+def _client(head: Head, engine: Engine, weights: Path, on_download: OnDownload | None) -> Any:
     """DeepFace's own object, built from its class: `modeling.build_model` would return what this process built before."""
     from deepface.commons import package_utils
     from deepface.modules import modeling
@@ -292,17 +309,18 @@ def _client(head: Head, engine: Engine, weights: Path) -> Any:
             package_utils.configure_tensorflow_logging()
         imported = importlib.import_module(module)
     if not weights.is_file():
-        _download(imported, weights)
+        _download(imported, weights, on_download)
     with isolated(network=False):
         return getattr(imported, name)()
 
 
-def _download(module: ModuleType, weights: Path) -> None:
+def _download(module: ModuleType, weights: Path, on_download: OnDownload | None) -> None:
     """Download weights from DeepFace's addresses, in order: several hundred megabytes, so it is continued after a break."""
+    progress = functools.partial(on_download, weights.name) if on_download else None
     errors: list[Exception] = []
     for address in module.WEIGHTS_URL:
         try:
-            fetch(address, weights)
+            fetch(address, weights, progress=progress)
         except DataError as error:
             errors.append(error)
         else:

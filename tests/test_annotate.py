@@ -348,6 +348,7 @@ def test_the_table_has_levels_probabilities_and_provenance(home, faces, tmp_path
     assert whole["age"].between(0, 100).all()
     stored = tomllib.loads(out.with_suffix(".toml").read_text())
     assert list(stored) == ["gender", "race", "age"]
+    assert stored["race"]["probabilities"]["latino hispanic"] == "race_p_latino hispanic"
     assert stored["race"]["source"] == "inferred"
     assert stored["race"]["levels"] == list(HEADS["race"].levels)
     assert "levels" not in stored["age"]
@@ -376,7 +377,7 @@ def test_a_name_that_the_dataset_uses_is_not_taken(home):
     annotation = annotate(fairfer.load_dataset("sample"), attributes=["gender", "age"])
     assert annotation.renamed == {"gender": "inferred_gender"}
     assert list(annotation.frame.columns) == ["inferred_gender", "inferred_gender_p_Woman", "inferred_gender_p_Man", "age"]
-    assert '["inferred_gender"]' in annotation.provenance
+    assert "[inferred_gender]" in annotation.provenance
 
 
 def test_the_same_command_gives_the_same_bytes_and_asks_once(home, faces, tmp_path, monkeypatch):
@@ -388,7 +389,7 @@ def test_the_same_command_gives_the_same_bytes_and_asks_once(home, faces, tmp_pa
     annotate(dataset, out, on_reuse=lambda *numbers: reused.append(numbers))
     assert reused == [(FACES + 1, FACES + 1)]
     assert [out.read_bytes(), out.with_suffix(".toml").read_bytes()] == before
-    shutil.rmtree(tmp_path / "demo")
+    shutil.rmtree(tmp_path / "demo.answers")
     monkeypatch.undo()
     os.environ["DEEPFACE_HOME"], os.environ["DEEPFACE_BACKEND_ENGINE"] = str(home.parent.parent), "onnx"
     annotate(dataset, out, overwrite=True)
@@ -407,6 +408,9 @@ def test_other_weights_or_a_table_of_the_user_are_not_overwritten(home, faces, t
     mine.write_text("image,gender\na,f\n")
     assert "was not written by fairfer annotate" in refused(lambda: annotate(dataset, mine), UsageError)
     assert mine.read_text() == "image,gender\na,f\n"
+    (tmp_path / "fairfer.toml").write_text("[audit]")
+    text = refused(lambda: annotate(dataset, tmp_path / "fairfer.csv"), UsageError)
+    assert "fairfer.toml exists and was not written by fairfer annotate" in text
     assert "ends in .csv" in refused(lambda: annotate(dataset, tmp_path / "a.parquet"), UsageError)
 
 
@@ -535,8 +539,9 @@ def test_annotate_then_audit_says_inferred_and_corrects(home, run, tmp_path):
 def test_the_command_names_wrong_options(home, faces, run):
     assert run("annotate", faces, "--option", "bakend=onnx")[0] == 2
     assert "did you mean 'backend'" in run("annotate", faces, "--option", "bakend=onnx")[2]
-    code, out, err = run("annotate", faces, "--option", "backend=onnx", "--bands", "age=50")
+    code, out, err = run("annotate", faces, "--option", "backend=onnx", "--bands", "age=50", "--dedupe", "--name", "faces")
     assert code == 0, err
+    assert f"Audit: fairfer audit {faces} --name faces --dedupe --demographics reports/faces/demographics.csv" in out
     assert "unreadable: 1" in out
     assert "--bands" not in out
     assert Path("reports/faces/demographics.csv").is_file()
@@ -563,7 +568,7 @@ def test_a_killed_run_is_resumed_with_the_same_bytes(home, tmp_path, monkeypatch
     whole, killed = tmp_path / "whole.csv", tmp_path / "killed.csv"
     subprocess.run([sys.executable, "-c", code, str(whole), "fast"], check=True)
     process = subprocess.Popen([sys.executable, "-c", code, str(killed), "slow"])
-    while not (tmp_path / "killed" / "predictions" / "part-00000.parquet").exists():
+    while not (tmp_path / "killed.answers" / "predictions" / "part-00000.parquet").exists():
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)

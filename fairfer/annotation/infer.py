@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 AGE = "age"
 """The attribute in years."""
 
+DEEPFACE_NAMES = "levels as DeepFace names them"
+AGES_MEAN = "age is the mean of its distribution over 0 to 100 years"
+"""What the provenance says about the values."""
+
 DECIMALS = 6
 """Of probabilities in the table: more than float32 has would differ between machines."""
 
@@ -90,8 +94,8 @@ def annotate(
     dataset
         A dataset with images.
     out
-        The table, ``NAME.csv``; ``NAME.toml`` beside it has the provenance, and the folder ``NAME`` the answers, which are not
-        computed again. In memory only by default.
+        The table, ``NAME.csv``; ``NAME.toml`` beside it has the provenance, and the folder ``NAME.answers`` the answers, which
+        are not computed again. In memory only by default.
     attributes
         Of ``gender``, ``race`` and ``age``.
     bands
@@ -126,7 +130,7 @@ def annotate(
         message = f"{dataset.name} has no images from which attributes could be inferred; give a folder of images"
         raise UsageError(message)
     model = load_attributes(chosen, backend=backend, detector=detector, download=download, on_download=on_download)
-    run = None if table is None else table.with_suffix("")
+    run = None if table is None else answers_folder(table)
     answers = predict(dataset, model, run, overwrite=overwrite, progress=progress, on_reuse=on_reuse).frame
     annotation = _annotation(dataset, model, answers, edges, validated)
     if table is None:
@@ -153,10 +157,18 @@ def _table_path(out: str | os.PathLike[str], *, overwrite: bool) -> Path:
     if path.suffix.casefold() != ".csv":
         message = f"--out {path}: the table is a CSV file; give a name that ends in .csv"
         raise UsageError(message)
-    if path.exists() and not (path.with_suffix("") / RUN_FILE).exists() and not overwrite:
-        message = f"{path} exists and was not written by fairfer annotate; choose another --out, or replace it with --overwrite"
+    other = next((p for p in (path, path.with_suffix(".toml")) if p.exists()), None)
+    if other is not None and not (answers_folder(path) / RUN_FILE).exists() and not overwrite:
+        message = (
+            f"{other} exists and was not written by fairfer annotate; choose another --out, or replace it with --overwrite"
+        )
         raise UsageError(message)
     return path
+
+
+def answers_folder(table: Path) -> Path:
+    """Where the answers are kept. The name of the table alone may be that of the folder of images."""
+    return table.with_suffix(".answers")
 
 
 def _write(annotation: Annotation, table: Path) -> None:
@@ -189,7 +201,7 @@ def _annotation(
         own = {level: f"{column}_p_{level}" for level in levels}
         columns[column] = answer.best
         columns |= {own[level]: answer.probabilities[level] for level in levels}
-        by = f"{_source(model, attribute)}; levels as DeepFace names them"
+        by = f"{_source(model, attribute)}; {AGES_MEAN if attribute == AGE else DEEPFACE_NAMES}"
         excluded = [level for level in answer.levels if level not in levels]
         note = _note(counts, check, excluded)
         sections.append(Section(column, by, note, levels, own, {} if check is None else check.confusion))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -36,14 +37,14 @@ class Section:
 
     def to_toml(self) -> str:
         """The section as TOML."""
-        lines = [f"[{_text(self.column)}]", 'source = "inferred"', f"by = {_text(self.by)}", f"note = {_text(self.note)}"]
+        lines = [f"[{_key(self.column)}]", 'source = "inferred"', f"by = {_text(self.by)}", f"note = {_text(self.note)}"]
         if self.levels:
             lines.append(f"levels = [{', '.join(map(_text, self.levels))}]")
         if self.probabilities:
             lines.append(f"probabilities = {_table({n: _text(c) for n, c in self.probabilities.items()})}")
         if self.confusion:
-            lines += ["", f"[{_text(self.column)}.confusion]", "# checked faces: true level = { level as inferred = number }"]
-            lines += [f"{_text(t)} = {_table({i: str(n) for i, n in row.items()})}" for t, row in self.confusion.items()]
+            lines += ["", f"[{_key(self.column)}.confusion]", "# checked faces: true level = { level as inferred = number }"]
+            lines += [f"{_key(t)} = {_table({i: str(n) for i, n in row.items()})}" for t, row in self.confusion.items()]
         return "\n".join(lines) + "\n"
 
 
@@ -57,5 +58,9 @@ def _text(value: str) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _text(name)
+
+
 def _table(values: Mapping[str, str]) -> str:
-    return "{ " + ", ".join(f"{_text(key)} = {value}" for key, value in values.items()) + " }"
+    return "{ " + ", ".join(f"{_key(key)} = {value}" for key, value in values.items()) + " }"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fairfer.cli.command import app, grouped
+from fairfer.cli.command import app, grouped, values_of
 from fairfer.cli.console import results_only
 from fairfer.cli.options import LoadOptions, chosen_dataset, named_options, parse_bands
 from fairfer.cli.running import slug
@@ -86,7 +86,7 @@ def annotate(data: LoadOptions, options: AnnotateOptions) -> None:
 
     def reused(number: int, samples: int) -> None:
         if number:
-            typer.echo(f"{number:,} of {samples:,} answers reused from {out.with_suffix('')}", err=True)
+            typer.echo(f"{number:,} of {samples:,} answers reused from {out.with_suffix('.answers')}", err=True)
 
     with results_only(), _download_bars() as downloading:
         annotation = infer(
@@ -103,7 +103,7 @@ def annotate(data: LoadOptions, options: AnnotateOptions) -> None:
             on_reuse=reused,
             on_download=downloading,
         )
-    _print(annotation, data.dataset, out)
+    _print(annotation, [data.dataset, *_repeated(data)], out)
 
 
 @contextlib.contextmanager
@@ -125,14 +125,20 @@ def _download_bars() -> Iterator[Callable[[str, int, int | None], object]]:
             bar.close()
 
 
-def _print(annotation: Annotation, source: str, out: Path) -> None:
+def _repeated(data: LoadOptions) -> list[str]:
+    """The options of the dataset, as the command line takes them."""
+    options = {f"--{name.replace('_', '-')}": value for name, value in values_of(data).items() if name != "dataset"}
+    return [text for flag, value in options.items() for text in ([flag] if value is True else [flag, str(value)])]
+
+
+def _print(annotation: Annotation, source: list[str], out: Path) -> None:
     for attribute, column in annotation.renamed.items():
         typer.echo(f"the dataset has a column {attribute!r} already, so the inferred one is called {column!r}", err=True)
     total = sum(annotation.statuses.values())
     typer.echo(f"{annotation.statuses.get('ok', 0):,} of {total:,} faces have inferred attributes")
     for status, number in sorted(annotation.statuses.items()):
         if status != "ok":
-            typer.echo(f"{status}: {number:,} (their attributes are empty; the reasons are in {out.with_suffix('')})")
+            typer.echo(f"{status}: {number:,} (their attributes are empty; the reasons are in {out.with_suffix('.answers')})")
     for check in annotation.checks:
         _print_check(check)
     typer.echo("Inferred attributes are a model's guesses from pixels, not what people say of themselves.")
@@ -145,7 +151,7 @@ def _print(annotation: Annotation, source: str, out: Path) -> None:
     typer.echo(f"Provenance: {out.with_suffix('.toml')}")
     years = [s.column for s in annotation.sections if not s.levels]
     further = [part for column in years for part in ("--bands", f"{column}=20,40,60")]
-    typer.echo(f"Audit: {shlex.join(['fairfer', 'audit', source, '--demographics', str(out), *further])}")
+    typer.echo(f"Audit: {shlex.join(['fairfer', 'audit', *source, '--demographics', str(out), *further])}")
 
 
 def _print_check(check: Check) -> None:

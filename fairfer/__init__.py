@@ -24,6 +24,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fairfer.annotation.infer import annotate
     from fairfer.audits.arrays import audit
     from fairfer.audits.audit import rebuild
     from fairfer.audits.compare import compare
@@ -58,6 +59,7 @@ _HOMES = {
     "Prediction": "fairfer.models.model",
     "Preprocessing": "fairfer.models.preprocessing",
     "Predictions": "fairfer.predictions.predictions",
+    "annotate": "fairfer.annotation.infer",
     "assert_fair": "fairfer.pytest_plugin",
     "audit": "fairfer.audits.arrays",
     "check_plan": "fairfer.audits.plan",
@@ -85,6 +87,7 @@ __all__ = [
     "Prediction",
     "Predictions",
     "Preprocessing",
+    "annotate",
     "assert_fair",
     "audit",
     "check_plan",

@@ -312,6 +312,16 @@ def chosen_model(options: ModelOptions, dataset: Dataset) -> Model | None:
     return model
 
 
+def named_options(texts: Iterable[str]) -> dict[str, str]:
+    """The values of ``--option`` by name."""
+    return _once("--option", map(_model_option, texts))
+
+
+def parse_bands(texts: Iterable[str]) -> dict[str, list[float]]:
+    """The values of ``--bands`` by column."""
+    return _once("--bands", map(_band, texts))
+
+
 def _once(option: str, pairs: Iterable[tuple[str, Value]]) -> dict[str, Value]:
     """Collect the values of a repeatable option by name."""
     values: dict[str, Value] = {}

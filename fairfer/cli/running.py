@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def run_folder(out: Path | None, dataset: Dataset, model: Model | None) -> Path:
     """Folder of the run: as given, else ``reports/DATASET/MODEL``."""
-    return out or Path("reports") / _slug(dataset.name) / _slug(model.name if model is not None else "table")
+    return out or Path("reports") / slug(dataset.name) / slug(model.name if model is not None else "table")
 
 
 def ask(dataset: Dataset, model: Model | None, run: Path, *, overwrite: bool) -> Predictions:
@@ -69,5 +69,6 @@ def unfinished(run: Path | None) -> Iterator[None]:
                 mark_finished(run)
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
+    """A name as part of a path."""
     return re.sub(r"[^a-z0-9]+", "-", name.casefold().replace("+", "plus")).strip("-") or "unnamed"

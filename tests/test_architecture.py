@@ -35,6 +35,8 @@ HOMES = {
     "tensorflow": {"models/adapters/deepface"},
     "onnxruntime": {"models/adapters/onnx", "models/adapters/deepface", "models/baseline"},
     "torch": {"models/adapters/deepface", "models/baseline"},
+    "datasets": {"datasets/loaders/huggingface_hub"},
+    "huggingface_hub": {"datasets/loaders/huggingface_hub"},
     "polars": set(),
     "typer": {"cli"},
     "tqdm": {"cli"},

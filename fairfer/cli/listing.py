@@ -20,9 +20,9 @@ def models() -> None:
 @app.command()
 def datasets() -> None:
     """List the dataset layouts that can be read, with their options."""
-    from fairfer.datasets.loading import SAMPLE, loaders, sample_path
+    from fairfer.datasets.loading import SAMPLE, loaders, sample_path, schemes
 
-    for name, loader in loaders().items():
-        typer.echo(f"{name:<10}{loader.layout}")
-        typer.echo(f"{'':<10}  options: {', '.join('--' + o.replace('_', '-') for o in loader.options)}")
-    typer.echo(f"{SAMPLE:<10}the bundled, de-identified sample ({sample_path()})")
+    for name, loader in {**loaders(), **schemes()}.items():
+        typer.echo(f"{name:<12}{loader.layout}")
+        typer.echo(f"{'':<12}  options: {', '.join('--' + o.replace('_', '-') for o in loader.options)}")
+    typer.echo(f"{SAMPLE:<12}the bundled, de-identified sample ({sample_path()})")

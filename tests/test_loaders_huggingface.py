@@ -242,7 +242,15 @@ def test_save_to_disk_without_the_library(tmp_path):
 def test_an_audit_by_one_command(tmp_path, monkeypatch):
     """From a Parquet file to the report, with the bundled model."""
     monkeypatch.chdir(tmp_path)
-    pq.write_table(table([0, 1, 2] * 4, more={"gender": ["f", "m"] * 6}), tmp_path / "faces.parquet")
+    rng = np.random.default_rng(0)
+    rows = []
+    for i in range(24):
+        file = io.BytesIO()
+        Image.fromarray(rng.integers(0, 256, (48, 48), np.uint8) // (1 + i % 4)).save(file, "png")
+        rows.append({"bytes": file.getvalue(), "path": None})
+    labels = ["happy", "sad", "neutral", "surprise"] * 6
+    faces = pa.table({"image": pa.array(rows, IMAGE_TYPE), "label": labels, "gender": ["f", "m", "m"] * 8})
+    pq.write_table(faces, tmp_path / "faces.parquet")
     monkeypatch.setattr(sys, "argv", ["fairfer", "audit", "faces.parquet", "--permutations", "100", "--out", "run"])
     with contextlib.suppress(SystemExit):
         main()

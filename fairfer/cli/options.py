@@ -86,7 +86,8 @@ class TableOptions:
         typer.Option(
             "--demographics",
             metavar="TABLE",
-            help="Table of attributes by image name, with a .toml file of the same name for their provenance.",
+            help="Table of attributes by image name, with a .toml file of the same name for their provenance; FairFace's "
+            "tables need none. 'utkface': from file names such as 25_1_0_2017.jpg.",
         ),
     ] = None
     bands: Annotated[

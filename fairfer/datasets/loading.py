@@ -89,8 +89,9 @@ def load_dataset(
     name
         Name of the dataset; by default chosen by the loader.
     demographics
-        A table of attributes by image name, with their provenance in a ``.toml`` file of the same name beside it. A relative
-        path is looked up in the working directory, then in the folder of the data, then beside that folder.
+        A table of attributes by image name, with their provenance in a ``.toml`` file of the same name beside it; FairFace's
+        tables need none. A relative path is looked up in the working directory, then in the folder of the data, then beside
+        that folder. ``"utkface"`` takes them from file names as in UTKFace.
     bands
         For each numeric column to group by, the lowest value of each band except the first: ``{"age": [20, 40, 60]}``.
     not_missing
@@ -126,6 +127,7 @@ def load_dataset(
     >>> fairfer.load_dataset(df).attribute("gender").levels
     ('f', 'm')
     """
+    from fairfer.datasets.attribute_sources import UTKFACE, annotate_from_names
     from fairfer.datasets.demographics import annotate, apply_bands, words_as_missing
     from fairfer.datasets.missing_values import check_not_missing
     from fairfer.datasets.validation import apply_validation
@@ -157,7 +159,9 @@ def load_dataset(
         dataset = chosen.load(source, **settings, **_accepted(chosen, real))
     if name is not None:
         dataset = dataset.replace(name=name)
-    if demographics is not None:
+    if demographics is not None and os.fspath(demographics) == UTKFACE and not Path(UTKFACE).exists():
+        dataset = annotate_from_names(dataset)
+    elif demographics is not None:
         folder = Path(source).expanduser() if isinstance(source, str | os.PathLike) else Path()
         dataset = annotate(dataset, _beside(Path(demographics).expanduser(), folder), real)
     dataset = apply_bands(words_as_missing(dataset, real), bands or {})

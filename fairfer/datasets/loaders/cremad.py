@@ -2,8 +2,8 @@
 
 The official repository has ``VideoDemographics.csv`` (self-reported attributes of the 91 actors),
 ``processedResults/summaryTable.csv`` (the answer that most raters gave, by voice, face or both) and
-``processedResults/tabulatedVotes.csv`` (number of raters per answer). The truth is the emotion that the actor was asked to show.
-Where several answers have the most votes (``A:D``), the raters gave no single answer: the clip has the status ``refused``,
+``processedResults/tabulatedVotes.csv`` (number of raters per answer). The truth is the emotion that the actor was asked
+to show. Where several answers have the most votes (``A:D``), the raters gave no single answer: the clip has the status ``refused``,
 counts as not recognized, and shows in the coverage of its group.
 """
 

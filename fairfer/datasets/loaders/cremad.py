@@ -3,8 +3,8 @@
 The official repository has ``VideoDemographics.csv`` (self-reported attributes of the 91 actors),
 ``processedResults/summaryTable.csv`` (the answer that most raters gave, by voice, face or both) and
 ``processedResults/tabulatedVotes.csv`` (number of raters per answer). The truth is the emotion that the actor was asked
-to show. Where several answers have the most votes (``A:D``), the raters gave no single answer: the clip has the status ``refused``,
-counts as not recognized, and shows in the coverage of its group.
+to show. Where several answers have the most votes (``A:D``), the raters gave no single answer: the clip has the status
+``refused``, counts as not recognized, and shows in the coverage of its group.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def _clips(names: pd.Index, path: Path) -> pd.DataFrame:
 
 def _answers(values: pd.Series, path: Path) -> pd.DataFrame:
     """Status and answer of each clip; several answers with the most votes are none."""
-    rows = []
+    rows: list[tuple[str, str | None, str]] = []
     for clip, value in values.items():
         letters = [] if pd.isna(value) else [v.strip() for v in str(value).split(":")]
         wrong = [v for v in letters if v not in ANSWERS]

@@ -40,6 +40,7 @@ from fairfer.datasets.tables import (
     match_columns,
     read_table,
 )
+from fairfer.datasets.vote_columns import add_plurality, read_votes, with_votes
 from fairfer.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def load(
     sample_id: str | None = None,
     labels: str | None = None,
     model_labels: str | None = None,
+    votes: str | None = None,
     not_missing: Mapping[str, Sequence[str]] | None = None,
 ) -> Dataset:
     """Read a table of predictions.
@@ -82,6 +84,9 @@ def load(
         Label space: ``ferplus``, ``fer2013``, ``affectnet``, or a list separated by commas. By default the labels in the table.
     model_labels
         Output classes of the model, separated by commas. By default the labels of the truth and of the predictions.
+    votes
+        Pattern for columns of raters' votes or of a soft label, one per label (``votes_*``), or one column of JSON lists.
+        Without a column of true labels, the label with the most votes is the true one.
     not_missing
         For each attribute the values that look like a word for a missing value and are none.
 
@@ -95,16 +100,26 @@ def load(
     text = (*KEYS, *([sample_id] if sample_id else []))
     table = read_table(source, text=text) if isinstance(source, Path) else from_frame(source)
     table, id_column = _index_by_id(table, sample_id)
+    rated = None if votes is None else read_votes(table, votes, labels)
+    if rated is not None:
+        table, truth = add_plurality(table, rated, truth)
     truth_columns = _truth_columns(table, truth)
     target = _read_truth(table, truth_columns, truth, labels)
     columns = find_predictions(table, predicted, scores, target, truth_columns)
     labeled = SourceTable(table.frame.loc[target.columns.index], table.path)
     recorded = read_predictions(labeled, columns, target, model_labels)
-    used = {*truth_columns.values(), *columns.all, id_column, "label"}  # a column label that is not the truth is not read
+    rating = rated.used if rated is not None else ()
+    used = {
+        *truth_columns.values(),
+        *columns.all,
+        *rating,
+        id_column,
+        "label",
+    }  # a column label that is not the truth is not read
     others = [c for c in labeled.columns if c not in used]
     groups = read_attributes(SourceTable(labeled.frame[others], table.path), others, not_missing)
     unlabeled = len(table.frame) - len(labeled.frame)
-    return Dataset(
+    dataset = Dataset(
         name=table.name if table.path is None else table.path.stem,
         labels=target.labels,
         samples=target.columns.join(groups.frame),
@@ -118,6 +133,7 @@ def load(
         recorded=recorded,
         task=target.task,
     )
+    return dataset if rated is None else with_votes(dataset, rated, str(truth))
 
 
 def _index_by_id(table: SourceTable, requested: str | None) -> tuple[SourceTable, str | None]:

@@ -105,7 +105,8 @@ def read_votes(table: SourceTable, requested: str, labels: str | None) -> Votes:
     missing = frame.isna()
     partly = missing.any(axis=1) & ~missing.all(axis=1)
     if partly.any():
-        message = f"{table.source}, row {table.row(int(partly.to_numpy().argmax()))}: some votes are missing; write 0, or leave all empty"
+        row = table.row(int(partly.to_numpy().argmax()))
+        message = f"{table.source}, row {row}: some votes are missing; write 0, or leave all empty"
         raise DataError(message)
     if bool((frame < 0).any(axis=None)):
         message = f"{table.source}: a number of --votes {requested!r} is negative; correct it"
@@ -133,7 +134,8 @@ def _numbers(table: SourceTable, column: str) -> pd.Series:
     wrong = (numbers.isna() | np.isinf(numbers)) & table.frame[column].notna()
     if wrong.any():
         row = int(wrong.to_numpy().argmax())
-        message = f"{table.column(column)}, row {table.row(row)}: {table.frame[column].iloc[row]!r} is not a number of votes; correct it"
+        value = table.frame[column].iloc[row]
+        message = f"{table.column(column)}, row {table.row(row)}: {value!r} is not a number of votes; correct it"
         raise DataError(message)
     return numbers
 
@@ -153,7 +155,8 @@ def _lists(table: SourceTable, column: str, labels: str | None) -> pd.DataFrame:
         except (ValueError, TypeError):
             row = []
         if len(row) != len(names):
-            message = f"{table.column(column)}, row {table.row(i)}: {text!r} is not a list of {len(names)} numbers (--labels); correct it"
+            where = f"{table.column(column)}, row {table.row(i)}"
+            message = f"{where}: {text!r} is not a list of {len(names)} numbers (--labels); correct it"
             raise DataError(message)
         rows.append(row)
     return pd.DataFrame(rows, columns=list(names), index=table.frame.index)

@@ -36,6 +36,8 @@ HOMES = {
     "onnxruntime": {"models/adapters/onnx", "models/adapters/deepface", "models/baseline"},
     "torch": {"models/adapters/deepface", "models/adapters/pyfeat", "models/baseline"},
     "feat": {"models/adapters/pyfeat"},
+    "datasets": {"datasets/loaders/huggingface_hub"},
+    "huggingface_hub": {"datasets/loaders/huggingface_hub", "models/adapters/huggingface"},
     "polars": set(),
     "typer": {"cli"},
     "tqdm": {"cli"},

@@ -71,6 +71,24 @@ class LoadOptions:
             "--truth", metavar="COLUMN", help="Column of true labels; 'truth_*' for one column per label (multi-label)."
         ),
     ] = None
+    image_column: Annotated[
+        str | None,
+        typer.Option("--image-column", metavar="COLUMN", help="Hugging Face: column of images, if there are several."),
+    ] = None
+    revision: Annotated[
+        str | None, typer.Option("--revision", help="hf-dataset: commit, tag or branch; the latest when not given.")
+    ] = None
+    download: Annotated[
+        bool, typer.Option("--download", help="hf-dataset: allow the network; only the local cache is read when not given.")
+    ] = False
+    votes: Annotated[
+        str | None,
+        typer.Option(
+            "--votes",
+            metavar="PATTERN",
+            help="Columns of votes or of a soft label, such as 'votes_*'; CREMA-D: face, voice or multimodal.",
+        ),
+    ] = None
     labels: Annotated[
         str | None,
         typer.Option(
@@ -89,7 +107,8 @@ class TableOptions:
         typer.Option(
             "--demographics",
             metavar="TABLE",
-            help="Table of attributes by image name, with a .toml file of the same name for their provenance.",
+            help="Table of attributes by image name, with a .toml file of the same name for their provenance; FairFace's "
+            "tables need none. 'utkface': from file names such as 25_1_0_2017.jpg.",
         ),
     ] = None
     bands: Annotated[
@@ -282,6 +301,10 @@ def chosen_dataset(options: LoadOptions, tables: TableOptions | None = None) -> 
         angle=options.angle,
         truth=options.truth,
         labels=options.labels,
+        image_column=options.image_column,
+        revision=options.revision,
+        download=options.download or None,
+        votes=options.votes,
         predicted=tables.predicted,
         scores=tables.scores,
         sample_id=tables.sample_id,

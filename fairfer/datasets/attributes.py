@@ -58,6 +58,19 @@ class Attribute:
     missing_words: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Provenance:
+    """One section of a provenance file; see `Attribute`."""
+
+    source: Source = "unstated"
+    by: str = ""
+    note: str = ""
+    levels: tuple[str, ...] = ()
+    probabilities: Mapping[str, str] = field(default_factory=dict)
+    confusion: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    not_missing: tuple[str, ...] = ()
+
+
 def to_levels(values: pd.Series, where: str, not_missing: Sequence[str] = ()) -> tuple[pd.Series, tuple[str, ...]]:
     """Convert a column to levels: text, with `UNANNOTATED` for missing values and words for them, such as ``Unknown``.
 

@@ -22,13 +22,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from fairfer.datasets.attributes import SOURCES, Attribute, Source, cut_bands, to_levels
+from fairfer.datasets.attribute_sources import fairface
+from fairfer.datasets.attributes import SOURCES, Attribute, Provenance, cut_bands, to_levels
 from fairfer.datasets.dataset import Dataset, Step, UnselectedFaces
 from fairfer.datasets.missing_values import is_missing_word, mask_missing
 from fairfer.datasets.tables import SourceTable, list_some, read_table, read_toml
@@ -40,19 +41,6 @@ KEYS = ("image", "file_name", "filename", "file", "sample_id", "image_name", "im
 """Names of the column of sample ids that are tried, in any case."""
 
 _RESERVED = (ALL, "label", "sample_id")  # everyone together, and columns of every dataset
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """One section of a provenance file; see `Attribute`."""
-
-    source: Source = "unstated"
-    by: str = ""
-    note: str = ""
-    levels: tuple[str, ...] = ()
-    probabilities: Mapping[str, str] = field(default_factory=dict)
-    confusion: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    not_missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,7 +70,8 @@ def annotate(dataset: Dataset, path: Path, not_missing: Mapping[str, Sequence[st
     dataset
         Its sample ids (or the last part of their paths) are looked up in the table.
     path
-        CSV, Parquet or JSON Lines. One column is called ``image``, ``file_name``, ``sample_id`` or the like (see `KEYS`).
+        CSV, Parquet or JSON Lines. One column is called ``image``, ``file_name``, ``sample_id`` or the like (see `KEYS`). The
+        tables of FairFace (labels, and the output of its ``predict.py``) bring their own provenance.
     not_missing
         For each column the values that look like a word for a missing value and are none.
 
@@ -96,7 +85,7 @@ def annotate(dataset: Dataset, path: Path, not_missing: Mapping[str, Sequence[st
     DataError
         If no row matches, an image has two different rows, or the provenance file is invalid.
     """
-    frame, key = _read_by_name(path)
+    frame, key, origins = _read_by_name(path)
     shared = [c for c in frame.columns if c in dataset.samples.columns]
     if shared:
         message = f"{path} and {dataset.name} both have a column {shared[0]!r}; rename one"
@@ -110,7 +99,7 @@ def annotate(dataset: Dataset, path: Path, not_missing: Mapping[str, Sequence[st
         )
         raise DataError(message)
     joined = frame.reindex(names).set_index(dataset.samples.index)
-    columns = read_attributes(SourceTable(joined, path), list(map(str, frame.columns)), not_missing)
+    columns = read_attributes(SourceTable(joined, path), list(map(str, frame.columns)), not_missing, origins)
     missing = int((~annotated).sum())
     step = Step(f"not in {path.name}, therefore {UNANNOTATED} in all of its attributes: {missing:,}")
     return dataset.replace(
@@ -140,9 +129,9 @@ def _annotate_unselected(
     return dataclasses.replace(faces, samples=faces.samples.join(own.frame.assign(**text)))
 
 
-def _read_by_name(path: Path) -> tuple[pd.DataFrame, str]:
-    """The table indexed by image name, and the name of that column."""
-    table = read_table(path, text=KEYS)
+def _read_by_name(path: Path) -> tuple[pd.DataFrame, str, dict[str, Provenance]]:
+    """The table indexed by image name, the name of that column, and the provenance of a well-known table."""
+    table, origins = fairface(read_table(path, text=KEYS))
     folded = {c.casefold(): c for c in table.columns}
     key = next((folded[k] for k in KEYS if k in folded), None)
     if key is None:
@@ -158,7 +147,7 @@ def _read_by_name(path: Path) -> tuple[pd.DataFrame, str]:
         repeated = list_some(names[names.duplicated()].unique(), 3)
         message = f"{path} has several different rows for one image ({repeated}); keep one row per image"
         raise DataError(message)
-    return frame.drop(columns=key).set_index(names.to_numpy()), key
+    return frame.drop(columns=key).set_index(names.to_numpy()), key, origins
 
 
 def _names_in(names: pd.Index, sample_ids: pd.Index, path: Path) -> pd.Index:
@@ -176,7 +165,10 @@ def _names_in(names: pd.Index, sample_ids: pd.Index, path: Path) -> pd.Index:
 
 
 def read_attributes(
-    table: SourceTable, columns: Sequence[str], not_missing: Mapping[str, Sequence[str]] | None = None
+    table: SourceTable,
+    columns: Sequence[str],
+    not_missing: Mapping[str, Sequence[str]] | None = None,
+    origins: Mapping[str, Provenance] | None = None,
 ) -> AttributeColumns:
     """Convert columns of a table to attributes, with the provenance file beside it.
 
@@ -189,13 +181,15 @@ def read_attributes(
     not_missing
         For each column the values that look like a word for a missing value and are none, in addition to those of the
         provenance file.
+    origins
+        Provenance of columns, used where there is no provenance file.
 
     Raises
     ------
     DataError
         If the provenance file is invalid, or a value is not one of its levels.
     """
-    provenance = {} if table.path is None else _read_provenance(table.path, columns)
+    provenance = ({} if table.path is None else _read_provenance(table.path, columns)) or dict(origins or {})
     probabilities = {c for p in provenance.values() for c in p.probabilities.values()}
     frame = table.frame.copy()
     attributes: list[Attribute] = []

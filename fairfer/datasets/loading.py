@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 GROUP = "fairfer.loaders"
 """Entry-point group of loaders."""
+SCHEMES = "fairfer.dataset_schemes"
+"""Entry-point group of schemes: ``SCHEME:ADDRESS`` names a dataset that is not a path."""
 SAMPLE = "sample"
 """Name of the bundled, de-identified sample."""
 TABLE = "table"
@@ -34,6 +36,17 @@ def loaders() -> dict[str, Loader]:
     """
     installed: dict[str, Loader] = {n: plugins.load(point, "loader") for n, point in plugins.registered(GROUP).items()}
     return dict(sorted(installed.items(), key=lambda item: (item[0] == "folder", item[0])))
+
+
+def schemes() -> dict[str, Loader]:
+    """Return the installed schemes by name. A scheme is a loader whose `load` takes the text after the colon.
+
+    Raises
+    ------
+    PluginError
+        If an installed package registers a scheme that cannot be imported, or two packages register the same name.
+    """
+    return {n: plugins.load(point, "dataset scheme") for n, point in plugins.registered(SCHEMES).items()}
 
 
 def sample_path() -> Path:
@@ -71,15 +84,17 @@ def load_dataset(
     Parameters
     ----------
     source
-        A folder or file in the layout of a loader; ``"sample"`` for the bundled sample; or a data frame with true labels and
+        A folder or file in the layout of a loader; ``"sample"`` for the bundled sample; an address such as
+        ``"hf-dataset:org/name@test"``; or a data frame with true labels and
         predictions (pandas, polars, or another library that narwhals supports), which is read like a table file.
     loader
         Name of the loader; by default the first whose layout matches.
     name
         Name of the dataset; by default chosen by the loader.
     demographics
-        A table of attributes by image name, with their provenance in a ``.toml`` file of the same name beside it. A relative
-        path is looked up in the working directory, then in the folder of the data, then beside that folder.
+        A table of attributes by image name, with their provenance in a ``.toml`` file of the same name beside it; FairFace's
+        tables need none. A relative path is looked up in the working directory, then in the folder of the data, then beside
+        that folder. ``"utkface"`` takes them from file names as in UTKFace.
     bands
         For each numeric column to group by, the lowest value of each band except the first: ``{"age": [20, 40, 60]}``.
     not_missing
@@ -124,7 +139,7 @@ def load_dataset(
     ('f', 'm')
     """
     from fairfer.datasets.answers import AnswerOptions, join_answers
-    from fairfer.datasets.demographics import annotate, apply_bands, words_as_missing
+    from fairfer.datasets.demographics import apply_bands, words_as_missing
     from fairfer.datasets.missing_values import check_not_missing
     from fairfer.datasets.validation import apply_validation
 
@@ -140,29 +155,83 @@ def load_dataset(
     ):  # Path("") would be the working directory; a variable of a CI script may be empty
         message = "the name of the dataset is empty; give a folder, a table of predictions or 'sample'"
         raise UsageError(message)
+    dataset = _read(source, loader, name, settings, real)
+    if name is not None:
+        dataset = dataset.replace(name=name)
+    if predictions is not None:
+        dataset = join_answers(dataset, Path(predictions).expanduser(), read_as)
+    if demographics is not None:
+        dataset = _with_attributes(dataset, demographics, source, real)
+    dataset = apply_bands(words_as_missing(dataset, real), bands or {})
+    return apply_validation(dataset, validation or {})
+
+
+def _read(
+    source: str | os.PathLike[str] | IntoDataFrame,
+    loader: str | None,
+    name: str | None,
+    settings: Mapping[str, object],
+    real: Mapping[str, Sequence[str]],
+) -> Dataset:
+    """Read an address, a path or a data frame with its loader."""
+    scheme = _scheme(source)
+    if scheme is not None:
+        chosen, address = scheme
+        return _load_scheme(chosen, address, loader, name, settings, real)
     if isinstance(source, str | os.PathLike):
         path, loader, settings = _locate(source, loader, settings)
         chosen = _choose(path, loader)
         if name is not None and "name" in chosen.options:
             settings["name"] = name
         _check_options(chosen, settings, str(path))
-        dataset = chosen.load(path, **settings, **_accepted(chosen, real))
-    else:
-        if loader not in (None, TABLE):
-            message = f"--loader {loader} reads files, not a data frame; remove it"
-            raise UsageError(message)
-        chosen = loaders()[TABLE]
-        _check_options(chosen, settings, "data frame")
-        dataset = chosen.load(source, **settings, **_accepted(chosen, real))
-    if name is not None:
-        dataset = dataset.replace(name=name)
-    if predictions is not None:
-        dataset = join_answers(dataset, Path(predictions).expanduser(), read_as)
-    if demographics is not None:
-        folder = Path(source).expanduser() if isinstance(source, str | os.PathLike) else Path()
-        dataset = annotate(dataset, _beside(Path(demographics).expanduser(), folder), real)
-    dataset = apply_bands(words_as_missing(dataset, real), bands or {})
-    return apply_validation(dataset, validation or {})
+        return chosen.load(path, **settings, **_accepted(chosen, real))
+    if loader not in (None, TABLE):
+        message = f"--loader {loader} reads files, not a data frame; remove it"
+        raise UsageError(message)
+    chosen = loaders()[TABLE]
+    _check_options(chosen, settings, "data frame")
+    return chosen.load(source, **settings, **_accepted(chosen, real))
+
+
+def _with_attributes(
+    dataset: Dataset,
+    demographics: str | os.PathLike[str],
+    source: str | os.PathLike[str] | IntoDataFrame,
+    real: Mapping[str, Sequence[str]],
+) -> Dataset:
+    """Add the attributes of a table, or of file names."""
+    from fairfer.datasets.attribute_sources import UTKFACE, annotate_from_names
+    from fairfer.datasets.demographics import annotate
+
+    if os.fspath(demographics) == UTKFACE and not Path(UTKFACE).exists():
+        return annotate_from_names(dataset)
+    folder = Path(source).expanduser() if isinstance(source, str | os.PathLike) else Path()
+    return annotate(dataset, _beside(Path(demographics).expanduser(), folder), real)
+
+
+def _scheme(source: object) -> tuple[Loader, str] | None:
+    """The scheme that an address names, and the rest of the address; ``None`` for a path and for a data frame."""
+    if not isinstance(source, str) or ":" not in source or Path(source).exists():
+        return None
+    prefix, _, address = source.partition(":")
+    chosen = schemes().get(prefix) if prefix in plugins.registered(SCHEMES) else None
+    return None if chosen is None else (chosen, address)
+
+
+def _load_scheme(
+    chosen: Loader,
+    address: str,
+    loader: str | None,
+    name: str | None,
+    settings: Mapping[str, object],
+    real: Mapping[str, Sequence[str]],
+) -> Dataset:
+    if loader not in (None, chosen.name):
+        message = f"--loader {loader} reads files, not {chosen.name}:{address}; remove it"
+        raise UsageError(message)
+    options = {**settings, **({"name": name} if name is not None and "name" in chosen.options else {})}
+    _check_options(chosen, options, f"{chosen.name}:{address}")
+    return chosen.load(address, **options, **_accepted(chosen, real))
 
 
 def _accepted(loader: Loader, not_missing: Mapping[str, Sequence[str]]) -> dict[str, object]:
@@ -195,7 +264,7 @@ def _check_options(loader: Loader, options: Mapping[str, object], source: str) -
     for option in options:
         if option not in loader.options:
             flag = "--" + option.replace("_", "-")
-            owners = [n for n, other in loaders().items() if option in other.options]
+            owners = [n for n, other in {**loaders(), **schemes()}.items() if option in other.options]
             advice = f"it is an option of {', '.join(owners)}" if owners else did_you_mean(option, loader.options)
             message = f"{flag} is not an option of a {loader.name} dataset ({source}); {advice}"
             raise UsageError(message)

@@ -21,6 +21,7 @@ from fairfer.datasets.images import FileImages
 from fairfer.datasets.label_columns import TRUTH, multi_label_truth, single_label_truth
 from fairfer.datasets.loaders import Loader
 from fairfer.datasets.tables import SourceTable, find_column, is_pattern, list_some, match_columns, read_table
+from fairfer.datasets.vote_columns import add_plurality, read_votes, with_votes
 from fairfer.errors import DataError, UsageError, did_you_mean
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".pgm", ".ppm"})
@@ -54,6 +55,7 @@ def load(
     split: str | None = None,
     dedupe: bool = False,
     name: str | None = None,
+    votes: str | None = None,
     not_missing: Mapping[str, Sequence[str]] | None = None,
 ) -> Dataset:
     """Read a folder of images.
@@ -73,6 +75,9 @@ def load(
         Exclude exact duplicates.
     name
         Name of the dataset; the folder's name by default.
+    votes
+        Pattern for metadata columns of raters' votes or of a soft label, one per label (``votes_*``), or one column of JSON
+        lists. Without a column of true labels, the label with the most votes is the true one.
     not_missing
         For each attribute the values that look like a word for a missing value and are none.
 
@@ -86,7 +91,7 @@ def load(
     if not path.is_dir():
         message = f"{path} is not a folder; give the folder of the images"
         raise DataError(message)
-    parts = [_read(folder, path, truth, split=s) for folder, s in _split_folders(path, split).items()]
+    parts = [_read(folder, path, truth, votes, labels, split=s) for folder, s in _split_folders(path, split).items()]
     frame = pd.concat([p.frame for p in parts])
     metadata = next((p.metadata for p in parts if p.metadata is not None), None)
     table = SourceTable(frame, metadata or path)
@@ -96,7 +101,9 @@ def load(
     else:
         target = single_label_truth(frame["label"], labels, table.column(parts[0].truth))
     labeled = frame.loc[target.columns.index]
-    others = [str(c) for c in frame.columns if c not in {*columns.values(), "label", "split"}]
+    rated = None if votes is None else read_votes(table, votes, labels)
+    rating = rated.used if rated is not None else ()
+    others = [str(c) for c in frame.columns if c not in {*columns.values(), *rating, "label", "split"}]
     groups = read_attributes(SourceTable(labeled[others], metadata), others, not_missing)
     splits = labeled[[c for c in labeled.columns if c == "split"]]
     dataset = Dataset(
@@ -110,6 +117,8 @@ def load(
         card={"layout": "folder", "source": path.resolve().name, **({"split": split} if split else {})},
         task=target.task,
     )
+    if rated is not None:
+        dataset = with_votes(dataset, rated, parts[0].truth)
     # Finding duplicates decodes every image. FER+ is known to have many; another folder is searched only if asked to.
     return check_duplicates(dataset, dedupe=True) if dedupe else dataset
 
@@ -154,16 +163,21 @@ def _split_folders(path: Path, split: str | None) -> dict[Path, str]:
     return {f: s for f, s in folders.items() if s == SPLITS.get(split, split)}
 
 
-def _read(folder: Path, root: Path, truth: str | None, *, split: str) -> _Part:
+def _read(folder: Path, root: Path, truth: str | None, votes: str | None, labels: str | None, *, split: str) -> _Part:
     metadata = _metadata(folder)
-    part = _from_folders(folder, truth) if metadata is None else _from_metadata(metadata, truth)
+    if metadata is None and votes is not None:
+        message = f"--votes {votes!r} names columns, but {folder} has no {METADATA[0]}; add one, or remove the option"
+        raise UsageError(message)
+    part = _from_folders(folder, truth) if metadata is None else _from_metadata(metadata, truth, votes, labels)
     prefix = "" if folder == root else folder.relative_to(root).as_posix() + "/"
     frame = part.frame.set_axis(pd.Index([prefix + str(i) for i in part.frame.index], name="sample_id", dtype="str"), axis=0)
     return replace(part, frame=frame.assign(split=split) if split else frame)
 
 
-def _from_metadata(path: Path, truth: str | None) -> _Part:
+def _from_metadata(path: Path, truth: str | None, votes: str | None, labels: str | None) -> _Part:
     table = read_table(path, text=("file_name",))
+    if votes is not None:
+        table, truth = add_plurality(table, read_votes(table, votes, labels), truth)
     file_column = find_column(table, None, ("file_name",), "the image files")
     if file_column is None:
         message = f"{path} has no column 'file_name'; add one with the file of each image"

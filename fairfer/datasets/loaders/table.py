@@ -42,6 +42,7 @@ from fairfer.datasets.tables import (
     match_columns,
     read_table,
 )
+from fairfer.datasets.vote_columns import add_plurality, read_votes, with_votes
 from fairfer.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def load(
     model_labels: str | None = None,
     format: str | None = None,
     map: Mapping[str, str] | None = None,
+    votes: str | None = None,
     not_missing: Mapping[str, Sequence[str]] | None = None,
 ) -> Dataset:
     """Read a table of predictions.
@@ -91,6 +93,9 @@ def load(
         The tool that wrote the file (see `fairfer.datasets.prediction_formats`). By default found by the content.
     map
         Labels of the predictions that are renamed, such as ``{"CALM": "neutral"}``.
+    votes
+        Pattern for columns of raters' votes or of a soft label, one per label (``votes_*``), or one column of JSON lists.
+        Without a column of true labels, the label with the most votes is the true one.
     not_missing
         For each attribute the values that look like a word for a missing value and are none.
 
@@ -108,6 +113,9 @@ def load(
     else:
         table = read_table(source, text=text) if isinstance(source, Path) else from_frame(source)
     table, id_column = _index_by_id(table, sample_id)
+    rated = None if votes is None else read_votes(table, votes, labels)
+    if rated is not None:
+        table, truth = add_plurality(table, rated, truth)
     truth_columns = _truth_columns(table, truth)
     target = _read_truth(table, truth_columns, truth, labels)
     if answers is None:
@@ -118,12 +126,13 @@ def load(
     labeled = SourceTable(table.frame.loc[target.columns.index], table.path)
     recorded = read_predictions(labeled, columns, target, model_labels)
     used = {*truth_columns.values(), *columns.all, id_column, "label"}  # a column label that is not the truth is not read
+    used |= {*rated.used} if rated is not None else set()
     if answers is not None:
         used |= {c for other in answers.columns.values() for c in other.all}
     others = [c for c in labeled.columns if c not in used]
     groups = read_attributes(SourceTable(labeled.frame[others], table.path), others, not_missing)
     unlabeled = len(table.frame) - len(labeled.frame)
-    return Dataset(
+    dataset = Dataset(
         name=table.name if table.path is None else table.path.stem,
         labels=target.labels,
         samples=target.columns.join(groups.frame),
@@ -141,6 +150,7 @@ def load(
         recorded=recorded,
         task=target.task,
     )
+    return dataset if rated is None else with_votes(dataset, rated, str(truth))
 
 
 def _answers(source: Path | IntoDataFrame, name: str | None, *, stated: bool) -> Answers | None:

@@ -373,4 +373,6 @@ def test_a_path_with_a_colon_is_a_path(tmp_path, monkeypatch):
     assert len(load_dataset("hf-dataset:x.csv")) == 2
     with pytest.raises(DataError, match="does not exist"):
         load_dataset("other:x.csv")
+    with pytest.raises(DataError, match="did you mean hf-dataset:"):
+        load_dataset("hf-datasets:org/name")
     assert loading.schemes()["hf-dataset"].matches(tmp_path) is False

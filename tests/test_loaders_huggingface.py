@@ -22,6 +22,7 @@ from fairfer.datasets.loading import load_dataset, schemes
 from fairfer.errors import DataError, UsageError
 from fairfer.testing import check_loader
 
+COMMIT = "a" * 40
 NAMES = ["happy", "sad", "neutral"]
 IMAGE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -313,6 +314,38 @@ def test_without_download_only_the_cache_is_read(tmp_path, monkeypatch):
     assert not datasets.config.HF_HUB_OFFLINE
 
 
+@pytest.fixture
+def cached(tmp_path, monkeypatch):
+    """A dataset of the Hub in the cache of the library, as a download leaves it."""
+    datasets = pytest.importorskip("datasets", reason="needs the extra hf-datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    datasets.disable_progress_bars()
+    (tmp_path / "faces" / "data").mkdir(parents=True)
+    pq.write_table(table([0, 1], paths=False), tmp_path / "faces" / "data" / "test-00000-of-00001.parquet")
+    datasets.load_dataset(str(tmp_path / "faces"))
+    [made] = [p.parent for p in (tmp_path / "cache").rglob("dataset_info.json")]
+    folder = tmp_path / "cache" / "org___name" / "default" / "0.0.0" / COMMIT
+    shutil.copytree(made, folder)
+    (folder / "faces-test.arrow").rename(folder / "name-test.arrow")
+
+
+def test_a_cached_dataset_of_the_hub_is_read_without_network(cached, monkeypatch):
+    """Its commit is recorded."""
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: pytest.fail("the network was asked"))
+    data = load_dataset("hf-dataset:org/name@test")
+    assert levels(data) == [0, 1]
+    assert data.card["revision"] == COMMIT
+    assert load_dataset("hf-dataset:org/name", split="test", revision=COMMIT[:7]).digest == data.digest
+    check_loader(data)
+
+
+def test_another_revision_than_the_cached_one_is_refused(cached):
+    """Offline, the library would answer with the commit that it has."""
+    for other in ("main", "b" * 40):
+        with pytest.raises(DataError, match=f"commit {COMMIT}.*{other}.*--download"):
+            load_dataset("hf-dataset:org/name@test", revision=other)
+
+
 @pytest.mark.parametrize("address", ["hf-dataset:", "hf-dataset:org/name@", "hf-dataset:@test"])
 def test_an_address_without_a_name_is_refused(address):
     with pytest.raises(UsageError, match="ORG/NAME"):
@@ -340,4 +373,6 @@ def test_a_path_with_a_colon_is_a_path(tmp_path, monkeypatch):
     assert len(load_dataset("hf-dataset:x.csv")) == 2
     with pytest.raises(DataError, match="does not exist"):
         load_dataset("other:x.csv")
+    with pytest.raises(DataError, match="did you mean hf-dataset:"):
+        load_dataset("hf-datasets:org/name")
     assert loading.schemes()["hf-dataset"].matches(tmp_path) is False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -253,6 +254,10 @@ def _locate(
     if os.fspath(source) == SAMPLE and not path.exists():
         return sample_path(), loader or "folder", {"name": SAMPLE, **options}
     if not path.exists():
+        prefix, colon, _ = os.fspath(source).partition(":")
+        if close := difflib.get_close_matches(prefix, plugins.registered(SCHEMES)) if colon else []:
+            message = f"{source} is neither a path nor an address with a known scheme; did you mean {close[0]}:…?"
+            raise DataError(message)
         beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         choices = [*beside, SAMPLE] if path.parent == Path() else beside
         message = f"{path} does not exist; {did_you_mean(path.name, choices)}"

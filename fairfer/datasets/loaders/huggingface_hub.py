@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fairfer.datasets.dataset import Dataset
 
 EXTRA = "hf-datasets"
-_COMMIT = re.compile(r"@([0-9a-f]{40})/")
+_COMMIT = re.compile(r"[@/\\]([0-9a-f]{40})[/\\]")
 
 
 def load(
@@ -72,6 +72,8 @@ def load(
             raise _failure(address, error, download=download) from error
     tables = {split or "": loaded} if isinstance(loaded, library.Dataset) else dict(loaded)
     first = next(iter(tables.values()))
+    commit = _commit(first)
+    _check_revision(address, commit, revision, download=download)
     dataset = from_parts(
         [_part(table, key, place) for key, table in tables.items()],
         Path(place),
@@ -85,7 +87,7 @@ def load(
         **dataset.card,
         "layout": "hf-dataset",
         "source": address,
-        "revision": _revision(first, revision),
+        "revision": commit or f"{revision or 'not stated'} (fingerprint {first._fingerprint})",
         "datasets": str(library.__version__),
     }
     return dataset.replace(name=name or address.removeprefix("./"), card=card)
@@ -148,12 +150,22 @@ def _part(table: Any, split: str, place: str) -> Part:
     return Part(root, split, data.schema, flat.features.to_dict(), data)
 
 
-def _revision(table: Any, requested: str | None) -> str:
-    """Commit of the files that were read, where the library states it; else what was asked for, and its own fingerprint."""
-    commits = {m[1] for key in (table.info.download_checksums or {}) if (m := _COMMIT.search(str(key)))}
-    if len(commits) == 1:
-        return commits.pop()
-    return f"{requested or 'not stated'} (fingerprint {table._fingerprint})"
+def _commit(table: Any) -> str:
+    """Commit of the files that were read, from where they were downloaded or cached; empty where that states none."""
+    places = [*(table.info.download_checksums or {}), *(str(f.get("filename", "")) for f in table.cache_files)]
+    commits = {m[1] for place in places if (m := _COMMIT.search(str(place)))}
+    return commits.pop() if len(commits) == 1 else ""
+
+
+def _check_revision(address: str, commit: str, requested: str | None, *, download: bool) -> None:
+    """Refuse another commit than the requested one: offline, the library takes the latest of its cache, whatever is asked."""
+    if requested is None or download or address.startswith((".", "/", "~")) or (commit and commit.startswith(requested)):
+        return
+    message = (
+        f"hf-dataset:{address}: the local cache has the commit {commit or 'unknown'}, and whether that is the revision "
+        f"{requested!r} cannot be checked without the network; give the commit, or add --download"
+    )
+    raise DataError(message)
 
 
 def _matches(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import functools
 import inspect
 import json
@@ -240,9 +241,17 @@ def rich_audit(folder: Path) -> Path:
         votes=votes,
         recorded=RecordedPredictions("recorded", space, frame, "1"),
     )
-    options = {"standardize": ["vote_entropy"], "subject": "person", "pool": True, "interaction": True, "gee": True}
+    options = {
+        "standardize": ["vote_entropy"],
+        "subject": "person",
+        "pool": True,
+        "interaction": True,
+        "gee": True,
+        "answer_times": True,
+    }
     plan = AuditPlan.of({"by": ["gender", "gender,race"], "minimum": 5, "permutations": 200, **options})
-    audit = audit_predictions(dataset, fairfer.predict(dataset), plan)
+    times = pd.DataFrame({"seconds": 0.25, "images": 1}, index=samples.index)
+    audit = audit_predictions(dataset, dataclasses.replace(fairfer.predict(dataset), times=times), plan)
     return fairfer.write_report(audit, folder).parent
 
 

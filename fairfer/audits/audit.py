@@ -122,7 +122,7 @@ def audit_predictions(
         gaps=measured.gaps,
         dataset_bias=dataset_bias(counts, measured.rates, design.task) if design.groupings else None,
         standardized=standardized,
-        **further_results(samples, counts, measured.rates, measured.by_subject, standardized),
+        **further_results(samples, counts, measured.rates, measured.by_subject, standardized, predictions.times),
         human_agreement=_human_agreement(samples),
         annotation_sensitivity=_annotation_sensitivity(samples, measured),
     )

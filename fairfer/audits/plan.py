@@ -66,6 +66,8 @@ class AuditPlan(Strict):
         Whether to test if the two attributes of an intersection act together, beyond the sum of their effects.
     gee
         Whether to fit a logistic model with the columns of `standardize` as covariates and a correlation within subjects.
+    answer_times
+        Whether to report the seconds per image of each group.
     """
 
     by: tuple[Grouping, ...] = ()
@@ -81,6 +83,7 @@ class AuditPlan(Strict):
     pool: bool = False
     interaction: bool = False
     gee: bool = False
+    answer_times: bool = False
 
     @model_validator(mode="wrap")
     @classmethod

@@ -23,7 +23,7 @@ from fairfer.audits.plan import AuditPlan
 from fairfer.errors import RunError, UsageError, did_you_mean
 from fairfer.files import check_finished, mark_finished, read_text, write_text
 from fairfer.metrics.index_results import ConfusionGap, FairnessIndex, ImpactRatio
-from fairfer.metrics.option_results import GeeDifference, Interaction, PooledRate
+from fairfer.metrics.option_results import AnswerTime, GeeDifference, Interaction, PooledRate
 from fairfer.metrics.results import (
     AnnotationSensitivity,
     Confusion,
@@ -126,6 +126,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "pooled": PooledRate,
     "interactions": Interaction,
     "gee": GeeDifference,
+    "answer_times": AnswerTime,
     "scores": ScoreMetric,
     "reliability": ReliabilityBin,
     "standardized": StandardizedGap,
@@ -176,6 +177,8 @@ class Audit(Strict):
     pooled, interactions, gee
         Results of ``--pool``, ``--interaction`` and ``--gee``: partially pooled rates of intersections, tests of whether two
         attributes act together, and differences at equal covariates from a model.
+    answer_times
+        Result of ``--answer-times``: seconds per image and group.
     human_agreement
         What raters' votes show; ``None`` without votes.
     annotation_sensitivity
@@ -212,6 +215,7 @@ class Audit(Strict):
     pooled: list[PooledRate] = Field(default_factory=list)
     interactions: list[Interaction] = Field(default_factory=list)
     gee: list[GeeDifference] = Field(default_factory=list)
+    answer_times: list[AnswerTime] = Field(default_factory=list)
     human_agreement: HumanAgreement | None = None
     annotation_sensitivity: AnnotationSensitivity | None = None
     checksum: str = ""

@@ -62,7 +62,7 @@ def audit(
     dataset = chosen_dataset(data, tables)
     with unfinished(output.out):
         asked = chosen_model(model, dataset)
-        chosen = plan.plan()
+        chosen = plan.plan().model_copy(update={"answer_times": output.answer_times})
         answers = dataset.recorded if asked is None else asked
         if answers is not None:
             check_plan(chosen, dataset, answers.labels, getattr(answers, "task", "single-label"))
@@ -71,9 +71,11 @@ def audit(
             _list_refused(dataset, {plan.subject, *chosen.standardize})
         run = run_folder(output.out, dataset, asked)
         remove_verdict(run)
-        predictions = ask(dataset, asked, run, overwrite=output.overwrite)
+        predictions = ask(dataset, asked, run, overwrite=output.overwrite, answer_times=output.answer_times)
+        stated = RunOptions(output.out, answer_times=output.answer_times)
         invocation = Invocation(
-            shlex.join(["fairfer", *sys.argv[1:]]), to_toml(values_of(data, tables, model, plan, RunOptions(output.out)))
+            shlex.join(["fairfer", *sys.argv[1:]]),
+            to_toml(values_of(data, tables, model, plan, stated)),
         )
         result = audit_predictions(dataset, predictions, chosen, invocation=invocation, run=run)
         page = write_report(result, run)
@@ -89,7 +91,7 @@ def predict(data: LoadOptions, model: ModelOptions, output: RunOptions) -> None:
     with unfinished(output.out):
         asked = chosen_model(model, dataset)
         run = run_folder(output.out, dataset, asked)
-        frame = ask(dataset, asked, run, overwrite=output.overwrite).frame
+        frame = ask(dataset, asked, run, overwrite=output.overwrite, answer_times=output.answer_times).frame
     counts = frame["status"].value_counts()
     typer.echo(f"{counts.get('ok', 0):,} of {len(frame):,} images have a prediction")
     for status, number in counts.drop("ok", errors="ignore").items():

@@ -193,6 +193,10 @@ class RunOptions:
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Discard predictions of another model or of other images in that folder.")
     ] = False
+    answer_times: Annotated[
+        bool,
+        typer.Option("--answer-times", help="Ask for one image at a time, and report how long each group's answers take."),
+    ] = False
 
 
 @dataclass(frozen=True)

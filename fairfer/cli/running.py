@@ -25,7 +25,7 @@ def run_folder(out: Path | None, dataset: Dataset, model: Model | None) -> Path:
     return out or Path("reports") / slug(dataset.name) / slug(model.name if model is not None else "table")
 
 
-def ask(dataset: Dataset, model: Model | None, run: Path, *, overwrite: bool) -> Predictions:
+def ask(dataset: Dataset, model: Model | None, run: Path, *, overwrite: bool, answer_times: bool = False) -> Predictions:
     """Predict, or resume, with a progress bar on a terminal; say how many answers were not computed again."""
     from fairfer.predictions.inference import predict
 
@@ -43,7 +43,7 @@ def ask(dataset: Dataset, model: Model | None, run: Path, *, overwrite: bool) ->
             typer.echo(f"{number:,} of {samples:,} answers reused from {run}", err=True)
 
     with results_only():
-        return predict(dataset, model, run, overwrite=overwrite, progress=progress, on_reuse=reused)
+        return predict(dataset, model, run, overwrite=overwrite, answer_times=answer_times, progress=progress, on_reuse=reused)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Rows of the analyses that a plan asks for: partial pooling, the interaction test and the GEE model."""
+"""Rows of the analyses that a plan asks for: answer times, partial pooling, the interaction test and the GEE model."""
 
 from __future__ import annotations
 
@@ -19,6 +19,25 @@ GeeRowStatus = Literal["ok", "too_few_groups", "separated", "not_converged", "no
 ``separated``: the outcome is the same for all samples with some level; ``not_estimable``: too few subjects, or collinear
 columns.
 """
+
+
+class AnswerTime(Strict):
+    """Seconds per image that a model took to answer the images of one group.
+
+    ``low`` and ``high`` are confidence limits of the median. ``images_per_call`` is the largest number of images that it was
+    asked for at a time: above 1, each image has the average of its call.
+    """
+
+    attribute: Grouping
+    group: Group
+    images: int
+    mean: float | None
+    median: float | None
+    low: float | None
+    high: float | None
+    percentile_95: float | None
+    images_per_call: int | None
+    status: Literal["ok", "not_estimable", "unannotated"]
 
 
 class PooledRate(Strict):

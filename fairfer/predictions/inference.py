@@ -8,6 +8,7 @@ run that was never interrupted.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from fairfer.datasets.dataset import Dataset
@@ -25,6 +27,7 @@ from fairfer.models.boundary import CheckedModel, Declaration
 from fairfer.predictions import run_folder
 from fairfer.predictions.predictions import Predictions
 from fairfer.predictions.run_folder import RunInfo
+from fairfer.predictions.times import read_times, times_path, write_times
 from fairfer.vocabulary import SCORE_PREFIX, Status
 
 if TYPE_CHECKING:
@@ -39,6 +42,7 @@ def predict(
     run: str | os.PathLike[str] | None = None,
     *,
     overwrite: bool = False,
+    answer_times: bool = False,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
     on_reuse: Callable[[int, int], object] | None = None,
 ) -> Predictions:
@@ -54,6 +58,9 @@ def predict(
         Folder for the answers. Answers that it already holds are not computed again. In memory only by default.
     overwrite
         Discard predictions of another model or of other images in `run` instead of refusing.
+    answer_times
+        Ask for one image at a time, and record how long each answer takes. Answers that `run` holds without times are made
+        again.
     progress
         Wraps the iterable of parts, for example ``tqdm.tqdm``.
     on_reuse
@@ -91,21 +98,23 @@ def predict(
     if folder is not None:
         run_folder.open_run(folder, info, overwrite=overwrite)
     stored = _Stored(folder, info)
-    tables = []
+    tables, times = [], []
     ids = [str(i) for i in dataset.samples.index]
     size = run_folder.PART_SIZE
     for index in progress(range(run_folder.part_count(len(dataset)))):
         part_ids = ids[index * size : (index + 1) * size]
-        table = stored.read(index, part_ids)
+        table = stored.read(index, part_ids, with_times=answer_times)
         if table is None:
             stored.mark()
-            table = _predict_part(dataset, checked, part_ids)
-            stored.write(index, table)
+            table, part_times = _predict_part(dataset, checked, part_ids, 1 if answer_times else checked.declared.batch_size)
+            stored.write(index, table, part_times if answer_times else None)
+            times.append(part_times)
         tables.append(table)
     stored.close()
     if folder is not None and on_reuse is not None:
         on_reuse(stored.reused, len(dataset))
-    return Predictions.from_parts(info, tables)
+    known = pd.concat(times) if folder is None else read_times(folder, len(tables))
+    return Predictions.from_parts(info, tables, known if answer_times else None)
 
 
 @dataclass
@@ -124,9 +133,9 @@ class _Stored:
     info: RunInfo
     reused: int = 0
 
-    def read(self, index: int, ids: Sequence[str]) -> pa.Table | None:
-        """The answers of a part, if they are those for these samples."""
-        if self.folder is None:
+    def read(self, index: int, ids: Sequence[str], *, with_times: bool) -> pa.Table | None:
+        """The answers of a part, if they are those for these samples and have times where these are needed."""
+        if self.folder is None or (with_times and not times_path(self.folder, index).is_file()):
             return None
         table = run_folder.read_part(run_folder.part_path(self.folder, index), self.info.digest)
         if table is None or table.column("sample_id").to_pylist() != list(ids):
@@ -139,8 +148,10 @@ class _Stored:
         if self.folder is not None:
             mark_unfinished(self.folder)
 
-    def write(self, index: int, table: pa.Table) -> None:
-        """Store the answers of a part."""
+    def write(self, index: int, table: pa.Table, times: pd.DataFrame | None) -> None:
+        """Store the answers of a part, and its times if there are any."""
+        if self.folder is not None and times is not None:
+            write_times(times_path(self.folder, index), times)
         if self.folder is not None:
             run_folder.write_part(run_folder.part_path(self.folder, index), table, self.info.digest)
 
@@ -187,15 +198,25 @@ class _Answers:
         Of the stored bytes of each image; empty where it could not be read.
     statuses, details
         Of the samples that have another status than ``ok``, or a detail, by position.
+    seconds
+        Seconds per image, and images in the call, by position.
     """
 
     scores: NDArray[np.float32]
     digests: list[str]
     statuses: dict[int, Status] = field(default_factory=dict)
     details: dict[int, str] = field(default_factory=dict)
+    seconds: dict[int, tuple[float, int]] = field(default_factory=dict)
 
-    def add(self, positions: Sequence[int], batch: PredictionBatch) -> None:
-        """Write the answers of the images at some positions."""
+    def times(self, ids: Sequence[str]) -> pd.DataFrame:
+        """Seconds per image and images per call, by sample."""
+        index = pd.Index([ids[i] for i in self.seconds], name="sample_id", dtype="str")
+        columns = {"seconds": [s for s, _ in self.seconds.values()], "images": [n for _, n in self.seconds.values()]}
+        return pd.DataFrame(columns, index=index).astype({"seconds": "float64", "images": "int64"})
+
+    def add(self, positions: Sequence[int], batch: PredictionBatch, seconds: float) -> None:
+        """Write the answers of the images at some positions, which took some seconds together."""
+        self.seconds.update(dict.fromkeys(positions, (seconds / len(positions), len(positions))))
         self.scores[positions] = batch.scores
         self.statuses.update((positions[i], status) for i, status in batch.statuses.items())
         self.details.update((positions[i], detail) for i, detail in batch.details.items())
@@ -210,8 +231,7 @@ class _Images:
     reasons: dict[int, str]
 
 
-def _predict_part(dataset: Dataset, model: CheckedModel, ids: Sequence[str]) -> pa.Table:
-    size = model.declared.batch_size
+def _predict_part(dataset: Dataset, model: CheckedModel, ids: Sequence[str], size: int) -> tuple[pa.Table, pd.DataFrame]:
     starts = range(0, len(ids), size)
     answers = _Answers(np.full((len(ids), len(model.declared.labels)), np.nan, np.float32), [])
     with ThreadPoolExecutor(1) as executor:  # reads the next batch while the model answers this one
@@ -224,9 +244,10 @@ def _predict_part(dataset: Dataset, model: CheckedModel, ids: Sequence[str]) -> 
             for i, reason in images.reasons.items():
                 answers.statuses[start + i], answers.details[start + i] = "unreadable", reason
             if images.pixels:
+                before = time.perf_counter()
                 batch = model.predict(list(images.pixels.values()), [ids[start + i] for i in images.pixels])
-                answers.add([start + i for i in images.pixels], batch)
-    return _part_table(ids, answers, model.declared)
+                answers.add([start + i for i in images.pixels], batch, time.perf_counter() - before)
+    return _part_table(ids, answers, model.declared), answers.times(ids)
 
 
 def _read_images(dataset: Dataset, ids: Sequence[str]) -> _Images:

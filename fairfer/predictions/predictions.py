@@ -20,6 +20,7 @@ from fairfer.datasets.dataset import Dataset, digest_lines
 from fairfer.errors import DataError, ModelError, RunError
 from fairfer.predictions import run_folder
 from fairfer.predictions.run_folder import RunInfo
+from fairfer.predictions.times import read_times
 from fairfer.vocabulary import PREDICTED_PREFIX, SCORE_PREFIX
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ class Predictions:
         Indexed by ``sample_id``; columns as in `fairfer.predictions.run_folder`.
     task
         ``single-label`` or ``multi-label``.
+    times
+        Seconds per image and images per call, indexed by ``sample_id``, where a model was asked; see
+        `fairfer.predictions.times`. They are not part of the identity.
     """
 
     model: str
@@ -54,6 +58,7 @@ class Predictions:
     images_digest: str
     frame: pd.DataFrame
     task: Task = "single-label"
+    times: pd.DataFrame | None = None
 
     @property
     def digest(self) -> str:
@@ -116,10 +121,10 @@ class Predictions:
                 message = f"{part} is damaged or belongs to another run; delete it and run the same predict again"
                 raise RunError(message)
             tables.append(table)
-        return cls.from_parts(info, tables)
+        return cls.from_parts(info, tables, read_times(folder, len(parts)))
 
     @classmethod
-    def from_parts(cls, info: RunInfo, tables: Sequence[pa.Table]) -> Predictions:
+    def from_parts(cls, info: RunInfo, tables: Sequence[pa.Table], times: pd.DataFrame | None = None) -> Predictions:
         """Join the parts of a run.
 
         Raises
@@ -136,7 +141,7 @@ class Predictions:
                 "run again with --overwrite"
             )
             raise ModelError(message)
-        return cls(info.model, info.version, info.space, dict(info.options), info.images_digest, frame, info.task)
+        return cls(info.model, info.version, info.space, dict(info.options), info.images_digest, frame, info.task, times)
 
     @classmethod
     def from_recorded(cls, dataset: Dataset) -> Predictions:

@@ -158,7 +158,7 @@ def open_run(run: Path, info: RunInfo, *, overwrite: bool) -> None:
             raise RunError(message)
         return
     # The order matters if the process is killed in between: parts of another run must be gone before run.json names this one.
-    for part in sorted((run / "predictions").glob("part-*.parquet")):
+    for part in [*sorted((run / "predictions").glob("part-*.parquet")), *sorted((run / "times").glob("part-*.parquet"))]:
         part.unlink()
     write_text(path, dump_json(info.model_dump()))
 

@@ -13,7 +13,7 @@ from fairfer.report.sections.gaps import Gaps
 from fairfer.report.sections.human_agreement import HumanAgreementSection
 from fairfer.report.sections.indices import IndicesSection
 from fairfer.report.sections.limits import Limits
-from fairfer.report.sections.options import GeeSection, InteractionsSection, PooledSection
+from fairfer.report.sections.options import AnswerTimesSection, GeeSection, InteractionsSection, PooledSection
 from fairfer.report.sections.provenance import ProvenanceSection
 from fairfer.report.sections.rates import Rates
 from fairfer.report.sections.reference import Glossary, Reproduce, Versions
@@ -42,6 +42,7 @@ SECTIONS: tuple[Section, ...] = (
     IndicesSection(),
     ScoresSection(),
     CountsSection(),
+    AnswerTimesSection(),
     Composition(),
     PROVENANCE,
     Limits(),

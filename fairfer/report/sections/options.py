@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from fairfer.report.blocks import Block, Bullets, Paragraph, TableBlock, csv_links
 from fairfer.report.sections.section import Section
 from fairfer.report.tables.options import (
+    answer_times_csv,
+    answer_times_table,
     gee_csv,
     gee_rates_csv,
     gee_table,
@@ -25,6 +27,39 @@ if TYPE_CHECKING:
     from fairfer.metrics.option_results import Interaction
     from fairfer.report.figures.canvas import Picture
     from fairfer.report.view import View
+
+
+class AnswerTimesSection(Section):
+    """Seconds per image and group."""
+
+    key = "answer-times"
+    title = "Answer times"
+    csv_names = ("answer_times.csv",)
+
+    def applies(self, view: View) -> bool:
+        """Whether the plan asks for it."""
+        return bool(view.audit.answer_times)
+
+    def csv_files(self, view: View) -> dict[str, str]:
+        """Times of all groups."""
+        return {"answer_times.csv": answer_times_csv(view)}
+
+    def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:
+        """What was measured, and the table."""
+        rows = view.audit.answer_times
+        largest = max((t.images_per_call or 0 for t in rows), default=0)
+        how = "each image was asked for alone"
+        if largest > 1:
+            how = f"the model was asked for up to {largest:,} images at a time, and each image has the average of its call"
+        text = (
+            f"Seconds that the model took per image, without reading the file: {how}. The limits are those of the median. "
+            "Times depend on the machine and on what else it was doing, so they differ when the model is run again."
+        )
+        return [
+            Paragraph(text),
+            TableBlock(answer_times_table(view), summary="Answer times as a table"),
+            csv_links(self.csv_names),
+        ]
 
 
 class PooledSection(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fairfer.metrics.option_results import GeeDifference, Interaction, PooledRate
+from fairfer.metrics.option_results import AnswerTime, GeeDifference, Interaction, PooledRate
 from fairfer.report.tables.table import Table, as_csv, models_as_csv
 from fairfer.report.text.groups import group_words, with_source
 from fairfer.report.text.numbers import DASH, rate, share, signed, whole
@@ -22,6 +22,28 @@ _REASONS = {
     "not_estimable": "not estimable",
     "unannotated": "unannotated",
 }
+
+
+def answer_times_csv(view: View) -> str:
+    """``answer_times.csv``: seconds per image of every group."""
+    return models_as_csv(AnswerTime, view.audit.answer_times)
+
+
+def answer_times_table(view: View) -> Table:
+    """Seconds per image of every group."""
+    columns = (
+        "grouping", "group", "images", "mean (s)", "median (s)", "lower limit", "upper limit", "95th percentile (s)",
+    )  # fmt: skip
+    rows = tuple(
+        (
+            with_source(view.audit, t.attribute),
+            group_words(t.group),
+            whole(t.images),
+            *(DASH if v is None else f"{v:.4g}" for v in (t.mean, t.median, t.low, t.high, t.percentile_95)),
+        )
+        for t in view.audit.answer_times
+    )
+    return Table("Answer times by group", columns, rows)
 
 
 def pooled_csv(view: View) -> str:

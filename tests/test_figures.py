@@ -487,3 +487,24 @@ def test_the_same_rows_are_the_same_bytes_and_none_are_no_figure(two, draw_rows,
     with figure_style():
         assert [(p.svg, p.png) for p in draw_rows(view, rows)] == [(p.svg, p.png) for p in draw_rows(view, rows)]
         assert draw_rows(view, []) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("works", [True, False])
+def test_a_second_process_draws_the_same_bytes(monkeypatch, works):
+    """It saves time and changes nothing; if it fails, its figures are drawn here."""
+    from fairfer.report.figures import second_process
+
+    dataset = fairfer.load_dataset("sample")
+    plan = fairfer.AuditPlan.of({"by": ["gender"], "permutations": 200})
+    audit = fairfer.audit(dataset, fairfer.predict(dataset, fairfer.load_model("baseline")), plan)
+    alone = draw(audit)
+    monkeypatch.setattr(second_process, "WORTHWHILE", 1)
+    monkeypatch.setattr(second_process.os, "cpu_count", lambda: 2)
+    asked = []
+    run = second_process.subprocess.run
+    monkeypatch.setattr(second_process.subprocess, "run", lambda *a, **k: asked.append(a) or run(*a, **k))
+    if not works:
+        monkeypatch.setattr(second_process, "_PROGRAM", "raise SystemExit(1)")
+    assert [(p.name, p.svg, p.png) for p in draw(audit)] == [(p.name, p.svg, p.png) for p in alone]
+    assert len(asked) == 1

@@ -5,6 +5,8 @@ A figure is one module with a function that takes a `View` and returns the figur
 table of its numbers. The same audit gives the same bytes: fonts, styles and identifiers are fixed in `style`, and no date is
 written.
 
+`second_process` draws a part of the figures of a large report on another core.
+
 Imports run one way: `grouping`; `style`; `text_layout`; `canvas`, `group_selection`, `titles`; `rate_axes`; `group_rows`; then
 one module per figure.
 """
@@ -13,8 +15,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from fairfer.report.figures import second_process
 from fairfer.report.figures.annotation_error import draw_annotation_error
 from fairfer.report.figures.association import draw_association
 from fairfer.report.figures.canvas import Picture, with_unique_names
@@ -75,8 +79,22 @@ def draw(audit: Audit | View, kinds: Iterable[str] = tuple(FIGURES)) -> list[Pic
         In the order of `kinds`, each with a file name of its own.
     """
     view = audit if isinstance(audit, View) else View(audit)
+    names = list(kinds)
+    if names != list(FIGURES) or not second_process.is_worthwhile(view.audit):
+        drawn = draw_kinds(view, names)
+    else:
+        with ThreadPoolExecutor(1) as executor:
+            there = second_process.start(view.audit, executor)
+            drawn = draw_kinds(view, [kind for kind in names if kind not in second_process.SHARE])
+            drawn |= there.result() or draw_kinds(view, second_process.SHARE)
+    return with_unique_names([picture for kind in names for picture in drawn[kind]])
+
+
+def draw_kinds(audit: Audit | View, kinds: Iterable[str]) -> dict[str, list[Picture]]:
+    """The figures of some kinds, by kind. Two of them may have the same file name."""
+    view = audit if isinstance(audit, View) else View(audit)
     with figure_style():
-        return with_unique_names([picture for kind in kinds for picture in FIGURES[kind](view)])
+        return {kind: FIGURES[kind](view) for kind in kinds}
 
 
 def is_figure_file(name: str) -> bool:

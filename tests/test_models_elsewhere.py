@@ -112,8 +112,12 @@ def test_the_program_is_part_of_the_identity(program):
         ("if level == 7: sys.exit('no memory')", ["ok", "error", "ok"], "ended with exit code 1: no memory"),
         ("if level == 7: raise ValueError('bad face')", ["ok", "error", "ok"], "ValueError: bad face"),
         ("if level == 7: time.sleep(30)", ["ok", "error", "ok"], "did not answer within 1.5 seconds"),
-        ("if level == 7: answer = {'status': 'no_face', 'detail': 'nobody'}", ["ok", "no_face", "ok"], "nobody"),
-        ("if level == 7: answer = {'status': 'refused', 'detail': 'no'}", ["ok", "refused", "ok"], "no"),
+        (
+            "if level == 7: answer = {'id': asked['id'], 'status': 'no_face', 'detail': 'nobody'}",
+            ["ok", "no_face", "ok"],
+            "nobody",
+        ),
+        ("if level == 7: answer = {'id': asked['id'], 'status': 'refused', 'detail': 'no'}", ["ok", "refused", "ok"], "no"),
         ("print(file=sys.stderr)\nprint()", ["ok", "ok", "ok"], ""),
     ],
 )
@@ -130,11 +134,11 @@ def test_an_image_on_which_the_program_fails_costs_its_neighbors_nothing(program
     ("fault", "complaint"),
     [
         ("print('loading weights')", "wrote a line that is not JSON: loading weights; write messages to standard error"),
-        ("answer['scores']['joy'] = 1; answer['scores']['rage'] = 0", "gave a score to rage, which is not one of its labels"),
+        ("answer['scores']['rage'] = 0", "gave a score to rage, which is not one of its labels"),
         ("del answer['scores']['sad']", "gave no score to sadness"),
         ("answer['scores']['sad'] = 'high'", "gave 'sad' the score high, which is not a number"),
         ("answer['id'] = '5'", "answered image 5 when it was asked for image 0"),
-        ("answer = {'status': 'fine'}", "answered with the status fine; use one of ok, no_face, refused"),
+        ("answer = {'id': asked['id'], 'status': 'fine'}", "answered with the status fine; use one of ok, no_face, refused"),
         ("answer = [1, 2]", 'must answer with {"scores": {…}}'),
         ("del answer['scores']", "answered without scores"),
         ("sys.exit(3)", "failed on 5 images in a row (the last: the program ended with exit code 3)"),

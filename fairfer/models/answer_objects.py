@@ -159,7 +159,14 @@ def read_scores(scores: object, labels: LabelSpace, where: str) -> NDArray[np.fl
         if isinstance(score, bool) or not isinstance(score, int | float):
             message = f"{where} gave {spelling!r} the score {shown(score)}, which is not a number"
             raise ModelError(message)
-        found[name] = float(score)
+        if name in found:
+            message = f"{where} gave {name} two scores (the second as {shown(spelling)}); give each label one"
+            raise ModelError(message)
+        try:
+            found[name] = float(score)
+        except OverflowError as error:
+            message = f"{where} gave {spelling!r} the score {shown(score)}, which is too large for a number"
+            raise ModelError(message) from error
     missing = [n for n in labels.labels if n not in found]
     if missing:
         message = f"{where} gave no score to {', '.join(missing)}; give one to each label"

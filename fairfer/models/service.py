@@ -64,13 +64,21 @@ class Service:
             )
             raise ModelError(message)
         self._httpx = require("httpx", what=self.where, extra="http")
+        self._secret = ""
         headers = {}
         if self.token_env:
             secret = os.environ.get(self.token_env, "")
             if not secret:
                 message = f"{self.where}: the environment variable {self.token_env} (token_env) is empty; set it to the secret"
                 raise ModelError(message)
+            if not secret.isascii() or not secret.isprintable() or " " in secret:
+                message = (
+                    f"{self.where}: the environment variable {self.token_env} (token_env) has a space, a line break or a "
+                    "character outside of ASCII; set it to the secret alone"
+                )
+                raise ModelError(message)
             headers["Authorization"] = f"Bearer {secret}"
+            self._secret = secret
         self._client = self._httpx.Client(headers=headers, timeout=self.timeout, follow_redirects=False)
         weakref.finalize(self, self._client.close)
 
@@ -83,6 +91,10 @@ class Service:
     def is_remote(self) -> bool:
         """Whether images leave this machine."""
         return urlsplit(self.url).hostname not in LOOPBACK
+
+    def shown(self, text: str) -> str:
+        """The beginning of a response, for an error message, without the secret that a service may repeat."""
+        return shown(text.replace(self._secret, "***") if self._secret else text)
 
     def get(self) -> Any:
         """The response to GET; ``None`` for a service that has none."""
@@ -120,11 +132,13 @@ class Service:
                 problem = f"the service did not answer ({type(error).__name__}: {shown(error) or 'no reason'})"
                 continue
             if response.is_redirect:
-                message = f"{self.where}: {self.host} redirects to {shown(response.headers.get('location'))}; give that address"
+                target = self.shown(str(response.headers.get("location")))
+                message = f"{self.where}: {self.host} redirects to {target}; give that address"
                 raise ModelError(message)
             if response.status_code not in BUSY:
                 return response
-            problem = f"the service answered with status {response.status_code} ({shown(response.text) or 'no reason'})"
+            reason = self.shown(response.text) or "no reason"
+            problem = f"the service answered with status {response.status_code} ({reason})"
             wait = _asked_wait(response.headers.get("retry-after"), wait)
         raise UnavailableError(problem)
 
@@ -138,15 +152,15 @@ class Service:
         """
         if not response.is_success:
             message = (
-                f"{self.where}: {self.host} answered with status {response.status_code} ({shown(response.text)}); correct the "
-                "request or the secret"
+                f"{self.where}: {self.host} answered with status {response.status_code} ({self.shown(response.text)}); "
+                "correct the request or the secret"
             )
             raise ModelError(message)
         try:
             return response.json()
         except ValueError as error:
             message = (
-                f"{self.where}: {self.host} answered with something other than JSON ({shown(response.text)}); correct the "
+                f"{self.where}: {self.host} answered with something other than JSON ({self.shown(response.text)}); correct the "
                 "address"
             )
             raise ModelError(message) from error
@@ -155,9 +169,10 @@ class Service:
 def _asked_wait(header: str | None, otherwise: float) -> float:
     """Seconds that a service asks to wait, at most `LONGEST_WAIT`."""
     try:
-        return min(max(float(header or ""), 0.0), LONGEST_WAIT)
+        asked = float(header or "")
     except ValueError:
         return otherwise
+    return min(asked, LONGEST_WAIT) if asked >= 0 else otherwise  # NaN is not
 
 
 def seconds(text: str, where: str, option: str = "timeout") -> float:

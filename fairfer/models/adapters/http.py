@@ -149,4 +149,11 @@ class HttpModel:
                 f'{self._service.where} must return {{"answers": […]}} with one answer per image ({len(images)}), not {count}'
             )
             raise ModelError(message)
+        for i, answer in enumerate(answers):
+            if isinstance(answer, Mapping) and str(answer.get("id", i)) != str(i):
+                message = (
+                    f"{self._service.where} returned the answer to image {shown(answer['id'])} at position {i}; return the "
+                    "answers in the order of the images"
+                )
+                raise ModelError(message)
         return [read_answer(answer, self.labels, self._service.where) for answer in answers]

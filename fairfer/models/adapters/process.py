@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import hashlib
+import itertools
 import json
 import queue
 import shlex
@@ -112,14 +113,26 @@ class _Program:
             self.errors.extend(line.strip() for line in stream if line.strip())
 
     def write(self, text: str) -> None:
-        """Send a line."""
+        """Send a line. A program that does not read it in time is ended, because a full pipe would block this one."""
         stream = self._process.stdin
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            self._process.kill()
+
+        timer = threading.Timer(self._timeout, end)
+        timer.daemon = True
+        timer.start()
         try:
             if stream is not None:
                 stream.write(text + "\n")
                 stream.flush()
         except (OSError, ValueError) as error:
-            raise _ProgramError(self._death()) from error
+            message = f"the program did not read the image within {self._timeout:g} seconds" if late.is_set() else self._death()
+            raise _ProgramError(message) from error
+        finally:
+            timer.cancel()
 
     def read(self) -> str:
         """The next line that is not empty."""
@@ -177,6 +190,7 @@ class ProcessModel:
     def __init__(self, command: Sequence[str], where: str, timeout: float) -> None:
         self._command, self._where, self._timeout = list(command), where, timeout
         self._failures = 0
+        self._identifiers = map(str, itertools.count())  # never reused: a late answer is recognized
         self._programs: list[_Program] = []
         weakref.finalize(self, _close_all, self._programs)
         try:
@@ -201,7 +215,7 @@ class ProcessModel:
         ModelError
             If the program breaks the protocol, or fails on `MAX_FAILURES` images in a row.
         """
-        return [self._answer(str(i), image) for i, image in enumerate(images)]
+        return [self._answer(next(self._identifiers), image) for image in images]
 
     def close(self) -> None:
         """End the program; the next image starts it again."""
@@ -232,10 +246,11 @@ class ProcessModel:
                 raise ModelError(message) from error
             return Prediction("error", detail=str(error))
         self._failures = 0
-        if isinstance(value, dict) and str(value.get("id", identifier)) != identifier:
+        if isinstance(value, dict) and str(value.get("id")) != identifier:
+            answered = f"answered image {shown(value['id'])}" if "id" in value else "answered without an id"
             message = (
-                f"{self._where} answered image {shown(value['id'])} when it was asked for image {identifier}; answer each "
-                "image before reading the next one"
+                f"{self._where} {answered} when it was asked for image {identifier}; write one answer for each image, with its "
+                "id, before reading the next one"
             )
             raise ModelError(message)
         return read_answer(value, self.labels, self._where)

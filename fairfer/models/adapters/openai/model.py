@@ -11,7 +11,7 @@ from fairfer.errors import ModelError
 from fairfer.models.adapters.openai.answers import read_response
 from fairfer.models.adapters.openai.prompt import Prompt, response_format
 from fairfer.models.adapters.openai.recording import Recording, request_key
-from fairfer.models.answer_objects import png, shown
+from fairfer.models.answer_objects import png
 from fairfer.models.model import Prediction
 from fairfer.models.service import Service, UnavailableError
 
@@ -106,7 +106,7 @@ class ChatModel:
         except UnavailableError as error:
             return Prediction("error", detail=str(error))
         if self._recording is not None:
-            self._recording.add(key, response)
+            response = self._recording.add(key, response)
         return read_response(response, self.labels)
 
     def _ask(self, service: Service, body: dict[str, Any]) -> Any:
@@ -126,5 +126,5 @@ class ChatModel:
             except ValueError:
                 value = None
             error = value.get("error") if isinstance(value, Mapping) else None
-            return {"error": error if isinstance(error, Mapping) else {"message": shown(response.text)}}
+            return {"error": error if isinstance(error, Mapping) else {"message": service.shown(response.text)}}
         return service.json(response)

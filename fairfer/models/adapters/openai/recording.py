@@ -86,10 +86,15 @@ class Recording:
         """The response to a request, if there is one."""
         return self._responses.get(key)
 
-    def add(self, key: str, response: Any) -> None:
-        """Store a response."""
-        line = json.dumps({"request": key, "response": response}, ensure_ascii=False, sort_keys=True)
+    def add(self, key: str, response: Any) -> Any:
+        """Store a response, and return the one that counts.
+
+        Two identical images may be asked about at the same time. The first response counts for both, as it will in a replay.
+        """
+        line = json.dumps({"request": key, "response": response}, sort_keys=True)  # in ASCII: any cut leaves valid text
         with self._lock:
+            if key in self._responses:
+                return self._responses[key]
             self._responses[key] = response
             self.path.parent.mkdir(parents=True, exist_ok=True)
             is_new = not self.path.exists()
@@ -102,3 +107,4 @@ class Recording:
                 file.write(line + "\n")
                 file.flush()
                 os.fsync(file.fileno())
+        return response

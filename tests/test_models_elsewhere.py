@@ -386,6 +386,10 @@ def test_a_secret_is_sent_and_never_stored(serve, monkeypatch):
     model.predict([face(1)])
     assert server.asked[0][2]["Authorization"] == "Bearer s3cret"
     assert "s3cret" not in repr(fairfer.models.boundary.declaration(model))
+    keyed = load_model(f"{address}/x?key=s3cret")
+    assert set(keyed.options) == {"url", "query"}
+    assert "s3cret" not in repr(fairfer.models.boundary.declaration(keyed))
+    assert keyed.options != load_model(f"{address}/x?key=other").options
     with pytest.raises(ModelError, match="the address has a password"):
         load_model("http://me:pw@127.0.0.1/")
 

@@ -7,10 +7,11 @@ per image in the same order. The images are sent to that address and nowhere els
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from fairfer.errors import ModelError
 from fairfer.models.answer_objects import Description, read_answer, read_description, request, shown
@@ -66,7 +67,7 @@ _OPTIONS = ("labels", "name", "task", "timeout", "token_env", "version")
 
 
 def _load(url: str, options: Mapping[str, str]) -> HttpModel:
-    where = f"model {url}"
+    where = f"model {_without_query(url)}"
     unknown = sorted(set(options) - set(_OPTIONS))
     if unknown:
         message = f"{where} has no option {unknown[0]!r}; available: {', '.join(_OPTIONS)}"
@@ -100,6 +101,18 @@ def _load(url: str, options: Mapping[str, str]) -> HttpModel:
     return HttpModel(service, read_description(described, where), size)
 
 
+def _without_query(url: str) -> str:
+    """An address without what may be a key: it is neither stored nor shown."""
+    return urlunsplit((*urlsplit(url)[:3], "", ""))
+
+
+def _address_options(url: str) -> dict[str, str]:
+    """The address as options of the model; a query only as its digest."""
+    query = urlsplit(url).query
+    digest = {"query": f"sha256 {hashlib.sha256(query.encode()).hexdigest()[:16]}"} if query else {}
+    return {"url": _without_query(url), **digest}
+
+
 class HttpModel:
     """A model behind an address; `load_http` makes one.
 
@@ -119,7 +132,7 @@ class HttpModel:
         self.labels: LabelSpace = described.labels
         self.task: Task = described.task
         self.batch_size = batch_size
-        self.options = {"url": service.url}
+        self.options = _address_options(service.url)
         self.sent_to = service.host if service.is_remote else ""
         self.files = [Path(__file__)]
         self._service = service

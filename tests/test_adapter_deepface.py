@@ -26,6 +26,7 @@ from fairfer.labels import DEEPFACE
 from fairfer.models.adapters import deepface as adapter
 from fairfer.models.adapters.deepface import loading
 from fairfer.models.model import Model
+from fairfer.testing import check_model
 
 onnx = pytest.importorskip("onnx", reason="the package onnx builds the network of these tests")
 
@@ -48,6 +49,7 @@ else:
         images.append(np.repeat(image, 3, axis=2) if channels == 1 else image)
 from fairfer.models.adapters import deepface as adapter
 from fairfer.models.adapters.deepface import loading
+from fairfer.testing import check_model
 os.environ["DEEPFACE_BACKEND_ENGINE"] = adapter.BACKENDS[backend].deepface
 model = adapter.load(backend=backend)
 ours = model.predict(images)
@@ -199,6 +201,11 @@ def test_scores_of_real_faces_are_those_of_analyze(backend):
     assert comparison["differing"] == 0
     assert comparison["batch"] < 1e-5
     assert all(pair == ["ok", "ok"] for pair in comparison["statuses"])
+
+
+def test_it_keeps_the_contract(model):
+    """Alone and in batches, gray, tiny and huge images."""
+    check_model(model)
 
 
 def test_it_is_a_model(model, home):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from fairfer.errors import ModelError
 from fairfer.models.adapters import onnx as adapter
 from fairfer.models.model import Model
 from fairfer.models.outputs import sigmoid
+from fairfer.testing import check_loading, check_model
 
 onnx = pytest.importorskip("onnx", reason="the package onnx builds the graphs of these tests")
 
@@ -95,6 +97,13 @@ def write(tmp_path):
         return str(path)
 
     return write
+
+
+def test_it_keeps_the_contract(write):
+    """Alone and in batches, gray, tiny and huge images; from another folder; and one line for what is no description."""
+    path = write()
+    check_model(adapter.load(path))
+    check_loading(adapter.load, Path(path))
 
 
 def random_images(count=5, shape=(6, 4, 3)):

@@ -13,7 +13,7 @@ from fairfer.datasets.loaders.cremad import LOADER
 from fairfer.datasets.loading import load_dataset
 from fairfer.errors import DataError, UsageError
 from fairfer.predictions.inference import predict
-from fairfer.testing import check_loader
+from fairfer.testing import check_layout, check_loader
 
 ACTORS = """"ActorID","Age","Sex","Race","Ethnicity"
 1001,51,"Male","Caucasian","Not Hispanic"
@@ -64,6 +64,7 @@ def test_truth_is_the_intended_emotion_and_the_answer_that_of_most_raters(crema)
     assert frame.filter(like="score:").iloc[3].isna().all()
     assert data.recorded.model == "human raters (face)"
     check_loader(data)
+    check_layout(LOADER, crema, votes="face")
 
 
 def test_attributes_are_those_of_the_actor(crema):

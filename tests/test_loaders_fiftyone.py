@@ -10,9 +10,9 @@ import zlib
 import numpy as np
 import pytest
 
-from fairfer.datasets.loading import load_dataset
+from fairfer.datasets.loading import load_dataset, loaders
 from fairfer.errors import DataError, UsageError
-from fairfer.testing import check_loader
+from fairfer.testing import check_layout, check_loader
 
 CLASSES = ["happy", "sad", "neutral"]
 
@@ -81,6 +81,7 @@ def test_labels_attributes_and_images(export):
     assert any("predictions" in s.what for s in data.steps)
     assert any("box" in s.what for s in data.steps)
     check_loader(data)
+    check_layout(loaders()["fiftyone"], export)
 
 
 def test_predictions_are_recorded_with_probabilities(export):

@@ -20,7 +20,7 @@ from fairfer.datasets import loading
 from fairfer.datasets.images import UnreadableImageError
 from fairfer.datasets.loading import load_dataset, schemes
 from fairfer.errors import DataError, UsageError
-from fairfer.testing import check_loader
+from fairfer.testing import check_layout, check_loader
 
 COMMIT = "a" * 40
 NAMES = ["happy", "sad", "neutral"]
@@ -61,6 +61,7 @@ def test_parquet_has_labels_attributes_and_images(tmp_path):
     assert any("box" in s.what for s in data.steps)
     assert data.card["layout"] == "huggingface"
     check_loader(data)
+    check_layout(loading.loaders()["huggingface"], path)
 
 
 def test_shards_are_one_split_and_splits_can_be_chosen(tmp_path):

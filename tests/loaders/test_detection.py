@@ -6,7 +6,7 @@ import pytest
 
 from fairfer.datasets.loading import load_dataset, loaders
 from fairfer.errors import FairferError
-from fairfer.testing import check_loader
+from fairfer.testing import check_layout, check_loader
 
 
 def test_each_layout_is_read_without_naming_its_loader(plant, tree, reader):
@@ -14,6 +14,11 @@ def test_each_layout_is_read_without_naming_its_loader(plant, tree, reader):
     data = load_dataset(plant(tree))
     assert data.card["layout"] == reader
     check_loader(data)
+
+
+def test_every_layout_keeps_the_contract_of_a_loader(plant, tree, reader):
+    """Detection, another folder, and what it does with a path that is none of its own."""
+    check_layout(loaders()[reader], plant(tree))
 
 
 def test_no_other_loader_matches(plant, tree, reader):

@@ -203,6 +203,7 @@ def test_scores_of_real_faces_are_those_of_analyze(backend):
     assert all(pair == ["ok", "ok"] for pair in comparison["statuses"])
 
 
+@pytest.mark.slow
 def test_it_keeps_the_contract(model):
     """Alone and in batches, gray, tiny and huge images."""
     check_model(model)

@@ -13,7 +13,9 @@ one module per figure.
 
 from __future__ import annotations
 
+import pickle
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -95,6 +97,14 @@ def draw_kinds(audit: Audit | View, kinds: Iterable[str]) -> dict[str, list[Pict
     view = audit if isinstance(audit, View) else View(audit)
     with figure_style():
         return {kind: FIGURES[kind](view) for kind in kinds}
+
+
+def draw_share() -> None:
+    """What the second process does: draw its kinds for the audit on standard input, and write them to standard output."""
+    from fairfer.audits.result import Audit
+
+    pictures = draw_kinds(Audit.from_json(sys.stdin.buffer.read().decode()), second_process.SHARE)
+    sys.stdout.buffer.write(pickle.dumps(pictures))
 
 
 def is_figure_file(name: str) -> bool:

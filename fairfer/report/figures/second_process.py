@@ -27,7 +27,7 @@ WORTHWHILE = 500
 
 CORES = 2
 
-_PROGRAM = "from fairfer.report.figures.second_process import main; main()"
+_PROGRAM = "from fairfer.report.figures import draw_share; draw_share()"
 
 Pictures = dict[str, "list[Picture]"]
 """Figures by kind."""
@@ -58,12 +58,3 @@ def _ask(audit: str) -> Pictures | None:
     except (OSError, subprocess.SubprocessError, pickle.UnpicklingError, EOFError, AttributeError, ImportError):
         return None
     return pictures if set(pictures) == set(SHARE) else None
-
-
-def main() -> None:
-    """Draw the kinds in `SHARE` for the audit on standard input; write them to standard output."""
-    from fairfer.audits.result import Audit
-    from fairfer.report.figures import draw_kinds
-
-    pictures = draw_kinds(Audit.from_json(sys.stdin.buffer.read().decode()), SHARE)
-    sys.stdout.buffer.write(pickle.dumps(pictures))

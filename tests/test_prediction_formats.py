@@ -592,3 +592,36 @@ def test_answers_by_the_names_of_images(tree, answer):
     recorded = fairfer.load_dataset("faces", predictions="a.json").recorded.frame
     assert (recorded["status"] == "ok").all()
     assert recorded["predicted"].tolist() == [canonical(SEVEN[i]) for i in SCORES[: len(recorded)].argmax(axis=1)]
+
+
+def test_answers_are_joined_with_a_table_of_true_labels(folder):
+    """No images are needed: the table has their names, the true labels and the attributes."""
+    truth = pd.DataFrame({"image": NAMES, "label": TRUTH, "sex": GENDER})
+    truth.sample(frac=1, random_state=2).to_csv("labels.csv", index=False)
+    write(folder / "d.json", [{"img_path": f"faces/{NAMES[i]}", "result": [deepface(i)]} for i in range(1, ROWS)])
+    for source in ("labels.csv", truth):
+        dataset = fairfer.load_dataset(source, predictions="d.json")
+        recorded = dataset.recorded.frame
+        assert [a.name for a in dataset.attributes] == ["sex"]
+        for i, name in enumerate(NAMES):
+            assert dataset.samples.loc[name, "label"] == canonical(TRUTH[i])
+            expected = canonical(SEVEN[SCORES[i].argmax()]) if i else None
+            assert recorded.loc[name, "predicted"] == expected or (not i and recorded.loc[name, "status"] == "error")
+    truth.assign(pred=TRUTH).to_csv("both.csv", index=False)
+    with pytest.raises(UsageError, match="the table has predictions of its own; leave --predictions out"):
+        fairfer.load_dataset("both.csv", predictions="d.json")
+    with pytest.raises(UsageError, match="--split is not an option of a table dataset"):
+        fairfer.load_dataset("labels.csv", predictions="d.json", split="test")
+
+
+@pytest.mark.parametrize(
+    "kept", [("dominant_gender", "age"), ("gender", "age"), ("race", "age"), ("region", "age", "dominant_race")]
+)
+def test_what_deepface_inferred_is_no_attribute(folder, kept):
+    """Also where only a part of DeepFace's object was kept; the report names what was left out."""
+    rows = [{**person(i), **{k: deepface(i)[k] for k in ("emotion", *kept)}} for i in range(ROWS)]
+    write(folder / "a.json", rows)
+    dataset = fairfer.load_dataset("a.json", truth="label")
+    assert [a.name for a in dataset.attributes] == ["sex"]
+    assert "age" not in dataset.samples
+    assert any("because DeepFace infers them: age" in step.what for step in dataset.steps)

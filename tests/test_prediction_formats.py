@@ -625,3 +625,25 @@ def test_what_deepface_inferred_is_no_attribute(folder, kept):
     assert [a.name for a in dataset.attributes] == ["sex"]
     assert "age" not in dataset.samples
     assert any("because DeepFace infers them: age" in step.what for step in dataset.steps)
+
+
+@pytest.mark.parametrize(
+    ("answered", "own", "refused"),
+    [
+        ("/data/affectnet/train_set/images/{}", "val_set/images/{}", True),
+        ("train\\{}", "test/happy/{}", True),
+        ("/test/affectnet/val_set/images/{}", "Validation/{}", False),
+        ("/home/me/crops/{}", "test/{}", False),
+        ("train/{}", "{}", False),
+    ],
+)
+def test_answers_for_another_split_are_refused(folder, answered, own, refused):
+    """``train_set/images/0.jpg`` and ``val_set/images/0.jpg`` are two images with one file name."""
+    truth = pd.DataFrame({"image": [own.format(n) for n in NAMES], "label": TRUTH})
+    pd.DataFrame({"image": [answered.format(n) for n in NAMES], "predicted": TRUTH}).to_csv("a.csv", index=False)
+    if not refused:
+        assert (fairfer.load_dataset(truth, predictions="a.csv").recorded.frame["status"] == "ok").all()
+        return
+    with pytest.raises(DataError, match="is of another split than") as caught:
+        fairfer.load_dataset(truth, predictions="a.csv")
+    assert "\n" not in str(caught.value)

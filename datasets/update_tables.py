@@ -26,6 +26,8 @@ from fairfer.models.registry import list_models
 
 PROJECT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "datasets/README.md")
+NEEDED = {"cremad": " --votes face --subject ActorID"}
+"""Options without which a dataset is refused."""
 _MARKED = re.compile(r"<!-- table: (?P<name>[^>]+?) -->\n(?P<content>.*?)<!-- end of table -->", re.DOTALL)
 
 
@@ -78,7 +80,7 @@ def datasets_with_source() -> str:
 
 def _command(one: KnownDataset) -> str:
     subject = " --subject subject" if one.card and "column subject" in one.card.people else ""
-    return f"fairfer audit datasets/{one.name}{subject}"
+    return f"fairfer audit datasets/{one.name}{NEEDED.get(one.name, subject)}"
 
 
 def models() -> str:

@@ -505,3 +505,145 @@ def test_the_options_work_on_the_command_line(folder):
     for option in ("--map CALM", "--map =neutral", "--map CALM="):
         result = CliRunner().invoke(app, shlex.split(f"audit bare.csv {option}"))
         assert "write LABEL=LABEL" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("values", "codes"),
+    [
+        (["LABEL_1", "LABEL_0", "LABEL_2"], "1=happy,0=sad,2=fear"),
+        (["LABEL_1", "LABEL_2", "LABEL_3"], "1=happy,2=sad,3=fear"),
+        ([3, 1, 2], "1=sad,2=fear,3=happy"),
+    ],
+)
+@pytest.mark.parametrize("side", ["predicted", "label"])
+def test_stated_codes_are_not_positions(values, codes, side):
+    """``LABEL_1`` is the label with code 1, wherever it stands in the list."""
+    frame = pd.DataFrame({"label": ["happy", "sad", "fear"], "predicted": ["happy", "sad", "fear"]}).assign(**{side: values})
+    dataset = fairfer.load_dataset(frame, **{"labels" if side == "label" else "model_labels": codes})
+    assert dataset.samples["label"].tolist() == ["happiness", "sadness", "fear"]
+    assert dataset.recorded.frame["predicted"].tolist() == ["happiness", "sadness", "fear"]
+
+
+def test_columns_of_scores_have_the_stated_codes():
+    scores = {"LABEL_0": [0.1, 0.8], "LABEL_1": [0.9, 0.2]}
+    frame = pd.DataFrame({"label": ["happy", "sad"], **scores})
+    dataset = fairfer.load_dataset(frame, scores="LABEL_*", model_labels="1=happy,0=sad")
+    assert dataset.recorded.frame["predicted"].tolist() == ["happiness", "sadness"]
+    frame = frame.rename(columns={"LABEL_0": "LABEL_2"})
+    with pytest.raises(UsageError, match="has columns of scores only for"):
+        fairfer.load_dataset(frame, scores="LABEL_*", model_labels="1=happy,0=sad")
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "complaint"),
+    [
+        (
+            {"pred": [0, 1, 2]},
+            {"model_labels": "1=happy,2=sad,3=fear"},
+            "code 0 is not one of the codes of labels in data frame",
+        ),
+        ({"pred": ["happy"] * 3, "label": [0, 1, 2]}, {}, "if the true labels are codes, name the labels in the order"),
+        ({"pred": ["happy", "CONFUSED", "sad"]}, {}, "list all labels with --model-labels"),
+    ],
+)
+def test_the_advice_is_the_option_that_helps(columns, options, complaint):
+    frame = pd.DataFrame({"label": ["happy", "sad", "fear"], **columns})
+    with pytest.raises(FairferError) as caught:
+        fairfer.load_dataset(frame, predicted="pred", **options)
+    assert complaint in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_order_of_codes_may_be_a_named_space():
+    dataset = fairfer.load_dataset(table(pred=CODES), predicted="pred", truth="label", model_labels="fer2013")
+    assert (dataset.recorded.frame["predicted"] == dataset.samples["label"]).all()
+    numbered = {f"LABEL_{i}": SCORES[:, i] for i in range(7)}
+    dataset = fairfer.load_dataset(table(**numbered), truth="label", scores="LABEL_*", model_labels="deepface")
+    assert dataset.recorded.frame["predicted"].tolist() == [canonical(SEVEN[i]) for i in SCORES.argmax(axis=1)]
+
+
+def test_an_empty_list_beside_the_answer_is_no_missing_face(folder):
+    """DeepFace's answer for an image without a face is an empty list; so are other values."""
+    rows = [{"image": NAMES[i], "label": TRUTH[i], "tags": [], "result": [deepface(i)] if i else []} for i in range(ROWS)]
+    write(folder / "a.json", rows)
+    status = fairfer.load_dataset("a.json").recorded.frame["status"]
+    assert status.tolist() == ["no_face", *["ok"] * (ROWS - 1)]
+
+
+@pytest.mark.parametrize("answer", [pipeline, lambda i: [deepface(i)], rekognition], ids=["transformers", "deepface", "aws"])
+def test_answers_of_two_models_are_refused(folder, answer):
+    write(folder / "a.json", [{"image": NAMES[i], "label": TRUTH[i], "old": answer(i), "new": answer(i)} for i in range(ROWS)])
+    with pytest.raises(DataError, match=r"answer 1: 'old' and 'new' are both answers; keep one") as caught:
+        fairfer.load_dataset("a.json")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_first_answers_may_be_empty(tree):
+    lines = [{"image": NAMES[i], "result": [deepface(i)] if i > 2 else None} for i in range(ROWS)]
+    (tree / "a.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    status = fairfer.load_dataset("faces", predictions="a.jsonl").recorded.frame["status"]
+    assert (status == "error").sum() == 3
+
+
+@pytest.mark.parametrize("answer", [pipeline, lambda i: [deepface(i)], deepface, rekognition, facepp])
+def test_answers_by_the_names_of_images(tree, answer):
+    """One object, as ``json.dump({path: DeepFace.analyze(path) for path in paths})`` writes it."""
+    write(tree / "a.json", {NAMES[i]: answer(i) for i in range(ROWS)})
+    recorded = fairfer.load_dataset("faces", predictions="a.json").recorded.frame
+    assert (recorded["status"] == "ok").all()
+    assert recorded["predicted"].tolist() == [canonical(SEVEN[i]) for i in SCORES[: len(recorded)].argmax(axis=1)]
+
+
+def test_answers_are_joined_with_a_table_of_true_labels(folder):
+    """No images are needed: the table has their names, the true labels and the attributes."""
+    truth = pd.DataFrame({"image": NAMES, "label": TRUTH, "sex": GENDER})
+    truth.sample(frac=1, random_state=2).to_csv("labels.csv", index=False)
+    write(folder / "d.json", [{"img_path": f"faces/{NAMES[i]}", "result": [deepface(i)]} for i in range(1, ROWS)])
+    for source in ("labels.csv", truth):
+        dataset = fairfer.load_dataset(source, predictions="d.json")
+        recorded = dataset.recorded.frame
+        assert [a.name for a in dataset.attributes] == ["sex"]
+        for i, name in enumerate(NAMES):
+            assert dataset.samples.loc[name, "label"] == canonical(TRUTH[i])
+            expected = canonical(SEVEN[SCORES[i].argmax()]) if i else None
+            assert recorded.loc[name, "predicted"] == expected or (not i and recorded.loc[name, "status"] == "error")
+    truth.assign(pred=TRUTH).to_csv("both.csv", index=False)
+    with pytest.raises(UsageError, match="the table has predictions of its own; leave --predictions out"):
+        fairfer.load_dataset("both.csv", predictions="d.json")
+    with pytest.raises(UsageError, match="--split is not an option of a table dataset"):
+        fairfer.load_dataset("labels.csv", predictions="d.json", split="test")
+
+
+@pytest.mark.parametrize(
+    "kept", [("dominant_gender", "age"), ("gender", "age"), ("race", "age"), ("region", "age", "dominant_race")]
+)
+def test_what_deepface_inferred_is_no_attribute(folder, kept):
+    """Also where only a part of DeepFace's object was kept; the report names what was left out."""
+    rows = [{**person(i), **{k: deepface(i)[k] for k in ("emotion", *kept)}} for i in range(ROWS)]
+    write(folder / "a.json", rows)
+    dataset = fairfer.load_dataset("a.json", truth="label")
+    assert [a.name for a in dataset.attributes] == ["sex"]
+    assert "age" not in dataset.samples
+    assert any("because DeepFace infers them: age" in step.what for step in dataset.steps)
+
+
+@pytest.mark.parametrize(
+    ("answered", "own", "refused"),
+    [
+        ("/data/affectnet/train_set/images/{}", "val_set/images/{}", True),
+        ("train\\{}", "test/happy/{}", True),
+        ("/test/affectnet/val_set/images/{}", "Validation/{}", False),
+        ("/home/me/crops/{}", "test/{}", False),
+        ("train/{}", "{}", False),
+    ],
+)
+def test_answers_for_another_split_are_refused(folder, answered, own, refused):
+    """``train_set/images/0.jpg`` and ``val_set/images/0.jpg`` are two images with one file name."""
+    truth = pd.DataFrame({"image": [own.format(n) for n in NAMES], "label": TRUTH})
+    pd.DataFrame({"image": [answered.format(n) for n in NAMES], "predicted": TRUTH}).to_csv("a.csv", index=False)
+    if not refused:
+        assert (fairfer.load_dataset(truth, predictions="a.csv").recorded.frame["status"] == "ok").all()
+        return
+    with pytest.raises(DataError, match="is of another split than") as caught:
+        fairfer.load_dataset(truth, predictions="a.csv")
+    assert "\n" not in str(caught.value)

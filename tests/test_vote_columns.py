@@ -118,3 +118,11 @@ def test_a_folder_with_votes(tmp_path, write_pictures):
     write_pictures(tmp_path / "g", ["happy/a.png", "sad/b.png"])
     with pytest.raises(UsageError, match=r"has no metadata\.csv"):
         load_dataset(tmp_path / "g", votes="votes_*")
+
+
+@pytest.mark.parametrize(("sad", "suspicious"), [(40, True), (39, False)])
+def test_votes_that_may_be_percentages_are_pointed_out(sad, suspicious):
+    """60 and 40 could be 100 raters, or percentages, which say nothing about the number of raters."""
+    frame = pd.DataFrame({"votes_happy": [60, 20], "votes_sad": [sad, 80], "predicted": ["happy", "sad"]})
+    steps = load_dataset(frame, votes="votes_*").steps
+    assert any("if these are percentages, divide them by 100" in step.what for step in steps) == suspicious

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -12,6 +13,7 @@ import pandas as pd
 from fairfer.datasets.dataset import Dataset, Step
 from fairfer.datasets.demographics import KEYS
 from fairfer.datasets.label_columns import Truth, as_text
+from fairfer.datasets.loaders.folder import SPLITS
 from fairfer.datasets.prediction_columns import (
     PredictionColumns,
     apply_map,
@@ -178,6 +180,31 @@ _MATCHES: Mapping[str, Callable[[str], str]] = {
 """What two names have in common that mean the same image, in the order in which it is tried."""
 
 
+def _stated_split(name: str) -> str | None:
+    """The split that the folders of a name state, such as ``val`` in ``val_set/images/0.jpg``; the innermost of several."""
+    folders = PurePosixPath(name.replace("\\", "/")).parts[:-1]
+    words = [re.split(r"[-_. ]", folder.casefold())[0] for folder in reversed(folders)]
+    return next((SPLITS[w] for w in words if w in SPLITS), None)
+
+
+def _check_split(table: SourceTable, names: pd.Series, key: Callable[[str], str], theirs: Mapping[str, str]) -> None:
+    """Refuse answers to images of one split for those of another, which have the same file names.
+
+    Raises
+    ------
+    DataError
+        If the folders in both names state a split, and not the same.
+    """
+    for name in names:
+        own, other = _stated_split(name), _stated_split(theirs[key(name)])
+        if own and other and own != other:
+            message = (
+                f"{table.source}: {name!r} is of another split than {theirs[key(name)]!r} of the dataset; choose the split "
+                "with --split, or give the answers to its images"
+            )
+            raise DataError(message)
+
+
 def _joined(dataset: Dataset, table: SourceTable, sample_id: str | None) -> tuple[SourceTable, Step]:
     """The rows of a table in the order of the samples, missing where there is none."""
     column = find_column(table, sample_id, KEYS, "the names of the images; name the column with --sample-id")
@@ -204,6 +231,8 @@ def _joined(dataset: Dataset, table: SourceTable, sample_id: str | None) -> tupl
                     f"its name in the dataset (such as {ids[0]!r})"
                 )
                 raise DataError(message)
+        if how != "name":
+            _check_split(table, names[matching], key, {k: str(i) for k, i in zip(theirs, ids, strict=True)})
         frame = table.frame[matching.to_numpy()].set_axis(pd.Index(own[matching]), axis=0)
         frame = frame.reindex(theirs).set_axis(ids, axis=0)
         others = int((~matching).sum())

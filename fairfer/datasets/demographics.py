@@ -98,6 +98,7 @@ def annotate(dataset: Dataset, path: Path, not_missing: Mapping[str, Sequence[st
             f"{dataset.samples.index[0]!r}; use the same names"
         )
         raise DataError(message)
+    _check_faces(dataset, names[annotated], path)
     joined = frame.reindex(names).set_index(dataset.samples.index)
     columns = read_attributes(SourceTable(joined, path), list(map(str, frame.columns)), not_missing, origins)
     missing = int((~annotated).sum())
@@ -162,6 +163,17 @@ def _names_in(names: pd.Index, sample_ids: pd.Index, path: Path) -> pd.Index:
         message = f"{path}: several images are called {ambiguous[0]!r}; give paths as in {ids[0]!r}"
         raise DataError(message)
     return short
+
+
+def _check_faces(dataset: Dataset, names: pd.Index, path: Path) -> None:
+    """Refuse one row for several faces of a picture, which may be different people."""
+    repeated = names[names.duplicated()]
+    if dataset.card.get("layout") == "expw" and len(repeated):
+        message = (
+            f"{path}: {repeated[0]!r} has several faces in {dataset.name}; give each its own row, as in '{repeated[0]}#0' "
+            f"(the dataset has {dataset.samples.index[0]!r})"
+        )
+        raise DataError(message)
 
 
 def read_attributes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -139,7 +140,7 @@ def to_binary(values: pd.Series, where: str, *, unknown: bool = True) -> pd.Seri
     return pd.Series(binary[codes], index=values.index)
 
 
-def label_space(requested: str | None, values: pd.Series, where: str) -> LabelSpace:
+def label_space(requested: str | None, values: pd.Series, where: str, option: str = "--labels") -> LabelSpace:
     """Determine the label space of a column.
 
     Parameters
@@ -151,6 +152,8 @@ def label_space(requested: str | None, values: pd.Series, where: str) -> LabelSp
         The column without missing values.
     where
         File and column, for error messages.
+    option
+        The option with which to list the labels, for error messages.
 
     Raises
     ------
@@ -174,7 +177,7 @@ def label_space(requested: str | None, values: pd.Series, where: str) -> LabelSp
     if not others:
         return LabelSpace("emotions", order_labels(str(canonical(v)) for v in spellings))
     if len(others) < len(spellings):
-        message = f"{where} mixes emotions with {list_some(others)}; correct the values, or list all labels with --labels a,b,c"
+        message = f"{where} mixes emotions with {list_some(others)}; correct the values, or list all labels with {option} a,b,c"
         raise DataError(message)
     if len(spellings) > _MOST_LABELS:
         message = (
@@ -185,19 +188,19 @@ def label_space(requested: str | None, values: pd.Series, where: str) -> LabelSp
     own = LabelSpace("own labels", tuple(spellings))
     if words := [v for v in spellings if is_missing_word(v)]:
         message = (
-            f"{where}: {words[0]!r} is not a label; leave the cell empty where there is none, or list all labels with --labels"
+            f"{where}: {words[0]!r} is not a label; leave the cell empty where there is none, or list all labels with {option}"
         )
         raise DataError(message)
     return own
 
 
 def parse_labels(text: str, option: str, name: str = "own labels") -> LabelSpace:
-    """Read a list of labels: ``neutral,happiness`` (their order gives the codes 0, 1, …) or ``1=surprise,2=fear``.
+    """Read a list of labels: ``neutral,happiness`` (their order gives the codes 0, 1, …), ``1=surprise,2=fear`` or ``fer2013``.
 
     Parameters
     ----------
     text
-        Labels separated by commas, each with its code or none with one.
+        Labels separated by commas, each with its code or none with one; or the name of a known space.
     option
         The command-line option, for the error message.
     name
@@ -208,6 +211,8 @@ def parse_labels(text: str, option: str, name: str = "own labels") -> LabelSpace
     UsageError
         If some labels have a code and others have none, a code is not a whole number, or a label or code occurs twice.
     """
+    if text in SPACES:
+        return SPACES[text]
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not any("=" in part for part in parts):
         return LabelSpace.of(name, parts)
@@ -233,7 +238,7 @@ def as_text(values: pd.Series) -> pd.Series:
 def to_labels(values: pd.Series, space: LabelSpace, where: str) -> pd.Series:
     """Convert a column to canonical names; missing values stay missing.
 
-    Numbers, and texts such as ``LABEL_3``, are codes (positions from 0) if the space is a known one, or a list that the user
+    Numbers, and texts such as ``LABEL_3``, are codes (see `code_names`) if the space is a known one, or a list that the user
     gave and that has no such label.
 
     Raises
@@ -257,12 +262,13 @@ def to_labels(values: pd.Series, space: LabelSpace, where: str) -> pd.Series:
     return values.map(names).astype("str")
 
 
+_INTEGER = re.compile(r"-?\d+")
 _NUMBERED = "LABEL_"
 """How transformers names the classes of a model that does not name them: ``LABEL_0``, ``LABEL_1``, …"""
 
 
 def holds_codes(values: pd.Series, space: LabelSpace) -> bool:
-    """Whether a column holds positions of labels instead of labels."""
+    """Whether a column holds codes of labels instead of labels."""
     texts = as_text(values).dropna().str.strip()
     known = {fold(n) for n in (*space.labels, *space.spellings)}
     if pd.api.types.is_numeric_dtype(values):
@@ -271,13 +277,23 @@ def holds_codes(values: pd.Series, space: LabelSpace) -> bool:
     return numbered and not set(texts.map(fold)) & known
 
 
+def code_names(space: LabelSpace) -> dict[int, str]:
+    """Labels by code: the codes that were stated as ``CODE=LABEL``, else the positions from 0."""
+    if space.spellings != space.labels and all(_INTEGER.fullmatch(s) for s in space.spellings):
+        return dict(zip(map(int, space.spellings), space.labels, strict=True))
+    return dict(enumerate(space.labels))
+
+
 def _code(value: float, space: LabelSpace) -> str:
-    if float(value).is_integer() and 0 <= value < len(space):
-        return space.labels[int(value)]
-    message = (
-        f"code {value:g} is not one of the codes 0 to {len(space) - 1} of {space.name}; if the codes are others, write "
-        "CODE=LABEL for every label, as in 1=surprise,2=fear"
-    )
+    names = code_names(space)
+    if float(value).is_integer() and int(value) in names:
+        return names[int(value)]
+    if list(names) == list(range(len(space))):
+        listed = f"0 to {len(space) - 1} of {space.name}; if the codes are others, write CODE=LABEL for every label, as in "
+        listed += "1=surprise,2=fear"
+    else:
+        listed = f"of {space.name} ({list_some(f'{c}={n}' for c, n in names.items())}); list all codes"
+    message = f"code {value:g} is not one of the codes {listed}"
     raise LabelError(message)
 
 

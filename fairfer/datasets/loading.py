@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,7 +156,7 @@ def load_dataset(
     ):  # Path("") would be the working directory; a variable of a CI script may be empty
         message = "the name of the dataset is empty; give a folder, a table of predictions or 'sample'"
         raise UsageError(message)
-    dataset = _read(source, loader, name, settings, real)
+    dataset = _read(source, loader, name, settings, real, answered=predictions is None)
     if name is not None:
         dataset = dataset.replace(name=name)
     if predictions is not None:
@@ -173,8 +173,12 @@ def _read(
     name: str | None,
     settings: Mapping[str, object],
     real: Mapping[str, Sequence[str]],
+    *,
+    answered: bool,
 ) -> Dataset:
-    """Read an address, a path or a data frame with its loader."""
+    """Read an address, a path or a data frame with its loader; a table need not have predictions unless it is `answered`."""
+    from fairfer.datasets.loaders.table import load_truth
+
     scheme = _scheme(source)
     if scheme is not None:
         chosen, address = scheme
@@ -185,13 +189,15 @@ def _read(
         if name is not None and "name" in chosen.options:
             settings["name"] = name
         _check_options(chosen, settings, str(path))
-        return chosen.load(path, **settings, **_accepted(chosen, real))
+        load: Callable[..., Dataset] = load_truth if chosen.name == TABLE and not answered else chosen.load
+        return load(path, **settings, **_accepted(chosen, real))
     if loader not in (None, TABLE):
         message = f"--loader {loader} reads files, not a data frame; remove it"
         raise UsageError(message)
     chosen = loaders()[TABLE]
     _check_options(chosen, settings, "data frame")
-    return chosen.load(source, **settings, **_accepted(chosen, real))
+    read: Callable[..., Dataset] = chosen.load if answered else load_truth
+    return read(source, **settings, **_accepted(chosen, real))
 
 
 def _with_attributes(

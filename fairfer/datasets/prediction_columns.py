@@ -12,7 +12,17 @@ import numpy as np
 import pandas as pd
 
 from fairfer.datasets.dataset import RecordedPredictions, digest_lines
-from fairfer.datasets.label_columns import TRUTH, Truth, as_text, holds_codes, label_space, parse_labels, to_binary, to_labels
+from fairfer.datasets.label_columns import (
+    TRUTH,
+    Truth,
+    as_text,
+    code_names,
+    holds_codes,
+    label_space,
+    parse_labels,
+    to_binary,
+    to_labels,
+)
 from fairfer.datasets.missing_values import is_missing_word
 from fairfer.datasets.tables import SourceTable, find_column, is_pattern, list_some, match_columns
 from fairfer.errors import DataError, LabelError, UsageError, did_you_mean
@@ -173,11 +183,12 @@ def _bare_scores(table: SourceTable, truth: Truth) -> dict[str, str]:
 
 
 def _numbered(columns: Mapping[str, str], labels: LabelSpace) -> dict[str, str]:
-    """Columns LABEL_0, LABEL_1, … by the label at that position; empty if they are named otherwise."""
-    positions = {s: int(s.rpartition("_")[2]) for s in columns if re.fullmatch(r"(LABEL_)?\d+", s)}
-    if len(positions) < len(columns) or sorted(positions.values()) != list(range(len(labels))):
+    """Columns LABEL_0, LABEL_1, … by the label with that code; empty if they are named otherwise."""
+    names = code_names(labels)
+    codes = {s: int(s.rpartition("_")[2]) for s in columns if re.fullmatch(r"(LABEL_)?\d+", s)}
+    if len(codes) < len(columns) or sorted(codes.values()) != sorted(names):
         return {}
-    return {labels.labels[position]: columns[s] for s, position in sorted(positions.items(), key=lambda item: item[1])}
+    return {names[code]: columns[s] for s, code in sorted(codes.items(), key=lambda item: item[1])}
 
 
 def apply_map(
@@ -269,6 +280,8 @@ def _check_common_labels(table: SourceTable, columns: PredictionColumns, truth: 
     advice = "spell them alike, or rename them with --map"
     if truth.task == "multi-label":
         advice = "name one column per label with --predicted 'pred_*'"
+    elif all(re.fullmatch(r"(LABEL_)?-?\d+", str(n)) for n in truth.labels.labels):
+        advice = "if the true labels are codes, name the labels in the order of the codes with --labels neutral,happiness,…"
     elif all(re.fullmatch(r"(LABEL_)?-?\d+", str(p)) for p in predicted):
         advice = "if they are codes, name the labels in the order of the codes with --model-labels neutral,happiness,…"
     message = (
@@ -312,9 +325,10 @@ def _single_label(
 def _label_scores(table: SourceTable, columns: PredictionColumns, model_labels: str | None) -> dict[str, str]:
     """The columns of scores of the labels that ``--model-labels`` lists; all columns without it."""
     if model_labels:
-        if numbered := _numbered(columns.scores, parse_labels(model_labels, "--model-labels")):
+        space = parse_labels(model_labels, "--model-labels")
+        if numbered := _numbered(columns.scores, space):
             return numbered
-        stated = {canonical(n) or fold(n) for n in model_labels.split(",") if n.strip()}
+        stated = {canonical(n) or fold(n) for n in space.labels}
         chosen = {s: c for s, c in columns.scores.items() if (canonical(s) or fold(s)) in stated}
         if len(chosen) < len(stated):
             message = (
@@ -456,7 +470,7 @@ def _predicted_labels(table: SourceTable, values: pd.Series, true: Truth, model_
     more: tuple[str, ...] = ()
     if any(is_new(v) for v in as_text(values).dropna().unique()):
         _check_words(table, values, truth)
-        own = label_space(None, values.dropna(), table.column(str(values.name)))
+        own = label_space(None, values.dropna(), table.column(str(values.name)), "--model-labels")
         more = tuple(n for n in own.labels if is_new(n))
     return LabelSpace(name, (*truth.labels, *more), (*truth.spellings, *more))
 

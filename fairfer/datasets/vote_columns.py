@@ -28,6 +28,7 @@ PLURALITY = "plurality of votes"
 
 VOTE_ENTROPY = "vote_entropy"
 _ROUNDED = 0.01
+_PERCENT = 100
 
 
 @dataclass(frozen=True)
@@ -213,6 +214,8 @@ def with_votes(dataset: Dataset, votes: Votes, truth: str) -> Dataset:
             name = rows.index[rows.isna().any(axis=1)][0]
             message = f"{dataset.name}, sample {name!r} has a true label but no votes; remove it, or give shares for all"
             raise DataError(message)
+        if bool((rows.sum(axis=1) == _PERCENT).all()):
+            steps.append(Step("every face has 100 votes, read as 100 raters; if these are percentages, divide them by 100"))
         return dataset.replace(votes=rows.astype(np.int64), steps=tuple(steps), card=card)
     if VOTE_ENTROPY in dataset.samples:
         message = f"{dataset.name} has a column {VOTE_ENTROPY!r} beside --votes; rename it"

@@ -111,3 +111,15 @@ def test_absent_list_images_and_option(root, labels):
     labels.unlink()
     with pytest.raises(DataError, match=r"has no label/label.lst; see `fairfer datasets expw`"):
         load_dataset(root, loader="expw")
+
+
+def test_attributes_of_a_picture_are_not_given_to_all_of_its_faces(root, labels, tmp_path):
+    """The faces of one picture may be different people."""
+    name, _, *rest = labels.read_text(encoding="utf-8").splitlines()[0].split()
+    labels.write_text("".join(" ".join([name, str(face), *rest]) + "\n" for face in (0, 1)), encoding="utf-8")
+    table = tmp_path / "people.csv"
+    table.write_text(f"image,gender\n{name},female\n", encoding="utf-8")
+    with pytest.raises(DataError, match=rf"'{name}' has several faces in ExpW; give each its own row, as in '{name}#0'"):
+        load_dataset(root, demographics=table)
+    table.write_text(f"image,gender\n{name}#0,female\n{name}#1,male\n", encoding="utf-8")
+    assert load_dataset(root, demographics=table).samples["gender"].tolist() == ["female", "male"]

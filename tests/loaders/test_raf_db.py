@@ -249,3 +249,12 @@ def test_split_that_the_copy_lacks_and_a_foreign_folder(kaggle, write_picture):
     (kaggle / "DATASET" / "test").rename(kaggle / "old")
     with pytest.raises(DataError, match="has no images of split test"):
         load_dataset(kaggle)
+
+
+@pytest.mark.parametrize(("folder", "labels"), [("basic", "compound"), ("compound", "basic")])
+def test_the_labels_of_a_folder_are_not_read_as_the_other_kind(plant, folder, labels):
+    """Codes 1 to 7 exist in both; read as the other kind, every label would be wrong."""
+    root = plant("raf-db compound" if folder == "compound" else "raf-db")
+    with pytest.raises(UsageError, match=rf"--labels {labels}: .* has the {folder} labels; give the folder {labels}"):
+        load_dataset(root / folder, labels=labels)
+    assert len(load_dataset(root / folder, labels=folder))

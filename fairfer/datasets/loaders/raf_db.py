@@ -187,8 +187,12 @@ def load(path: Path, *, split: str = "test", images: str = "aligned", labels: st
 def _home(path: Path, labels: str | None) -> tuple[str, Path]:
     """The labels that are read, and the folder that has them."""
     if _list(path) is not None:
-        own = "compound" if path.resolve().name.casefold() == "compound" else "basic"
-        return (labels or own), path
+        name = path.resolve().name.casefold()
+        own = name if name in SPACES else None
+        if labels and own and labels != own:
+            message = f"--labels {labels}: {path} has the {own} labels; give the folder {labels}, or remove the option"
+            raise UsageError(message)
+        return (labels or own or "basic"), path
     for kind in [labels] if labels else SPACES:
         if _list(path / kind) is not None:
             return kind, path / kind

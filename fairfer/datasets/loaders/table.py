@@ -30,7 +30,7 @@ from fairfer.datasets.dataset import Dataset, Step
 from fairfer.datasets.demographics import KEYS, read_attributes
 from fairfer.datasets.label_columns import TRUTH, Truth, as_text, multi_label_truth, single_label_truth
 from fairfer.datasets.loaders import Loader
-from fairfer.datasets.prediction_columns import PredictionColumns, apply_map, find_predictions, read_predictions
+from fairfer.datasets.prediction_columns import PREDICTED, PredictionColumns, apply_map, find_predictions, read_predictions
 from fairfer.datasets.prediction_formats.content import JSON
 from fairfer.datasets.tables import (
     SUFFIXES,
@@ -139,8 +139,7 @@ def load(
         attributes=groups.attributes,
         refused=groups.refused,
         steps=(
-            Step(f"rows in {table.name}: {len(table.frame):,}"),
-            *([Step("rows without a true label", unlabeled, unlabeled=True)] if unlabeled else []),
+            *_row_steps(table, unlabeled),
             *(Step(note) for note in (answers.notes if answers else ())),
         ),
         card={
@@ -151,6 +150,60 @@ def load(
         task=target.task,
     )
     return dataset if rated is None else with_votes(dataset, rated, str(truth))
+
+
+def load_truth(
+    source: Path | IntoDataFrame,
+    *,
+    truth: str | None = None,
+    labels: str | None = None,
+    votes: str | None = None,
+    not_missing: Mapping[str, Sequence[str]] | None = None,
+) -> Dataset:
+    """Read a table with true labels whose predictions are in another file.
+
+    Parameters
+    ----------
+    source
+        A table file or a data frame, with the names of the images.
+    truth, labels, votes, not_missing
+        As of `load`.
+
+    Raises
+    ------
+    DataError, UsageError
+        See `load`; also if the table has a column of predictions.
+    """
+    table, id_column = _index_by_id(read_table(source, text=KEYS) if isinstance(source, Path) else from_frame(source), None)
+    if own := find_column(table, None, PREDICTED, ""):
+        message = f"{table.column(own)}: the table has predictions of its own; leave --predictions out, or remove the column"
+        raise UsageError(message)
+    rated = None if votes is None else read_votes(table, votes, labels)
+    if rated is not None:
+        table, truth = add_plurality(table, rated, truth)
+    columns = _truth_columns(table, truth)
+    target = _read_truth(table, columns, truth, labels)
+    labeled = table.frame.loc[target.columns.index]
+    used = {*columns.values(), id_column, "label", *(rated.used if rated else ())}
+    others = [c for c in table.columns if c not in used]
+    groups = read_attributes(SourceTable(labeled[others], table.path), others, not_missing)
+    unlabeled = len(table.frame) - len(labeled)
+    dataset = Dataset(
+        name=table.name if table.path is None else table.path.stem,
+        labels=target.labels,
+        samples=target.columns.join(groups.frame),
+        attributes=groups.attributes,
+        refused=groups.refused,
+        steps=_row_steps(table, unlabeled),
+        card={"layout": "table", "source": table.name, "truth": truth or next(iter(columns.values()))},
+        task=target.task,
+    )
+    return dataset if rated is None else with_votes(dataset, rated, str(truth))
+
+
+def _row_steps(table: SourceTable, unlabeled: int) -> tuple[Step, ...]:
+    rows = Step(f"rows in {table.name}: {len(table.frame):,}")
+    return (rows, Step("rows without a true label", unlabeled, unlabeled=True)) if unlabeled else (rows,)
 
 
 def _answers(source: Path | IntoDataFrame, name: str | None, *, stated: bool) -> Answers | None:

@@ -6,11 +6,13 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import islice
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal, overload
 
 import pandas as pd
 
+from fairfer.datasets.layout_files import PICTURES
 from fairfer.datasets.tables import read_table
 from fairfer.errors import DataError
 from fairfer.files import read_text
@@ -37,6 +39,9 @@ IMAGE_KEYS = (
 
 _TOOL_COLUMNS = re.compile(r"FaceRectX|AU\d\d_c")
 """Columns that only face-analysis tools write."""
+
+_LOOKED_AT = 20
+"""Lines by which a file is recognized; the first answers may be empty."""
 
 PERCENT = 100.0
 SUM_TOLERANCE = 0.02
@@ -101,19 +106,19 @@ def read_content(path: Path, *, quiet: bool = False) -> Content | None:
 
 
 def may_be_answers(path: Path) -> bool:
-    """Whether a file is worth reading as one of a tool's: its first line has nested values, or the columns of such a tool."""
+    """Whether a file is worth reading as one of a tool's: its first lines have nested values, or the columns of such a tool."""
     suffix = path.suffix.lower()
     if suffix == JSON:
         return True
     try:
         with path.open(encoding="utf-8-sig") as file:
-            first = next((line for line in file if line.strip()), "")
+            lines = list(islice((line for line in file if line.strip()), _LOOKED_AT))
         if suffix in JSON_LINES:
-            value = json.loads(first)
-            return not isinstance(value, dict) or any(isinstance(v, dict | list) for v in value.values())
+            values = [json.loads(line) for line in lines]
+            return any(not isinstance(v, dict) or any(isinstance(x, dict | list) for x in v.values()) for v in values)
     except (OSError, ValueError, RecursionError):
         return False
-    return suffix in TABLES[:2] and _TOOL_COLUMNS.search(first) is not None
+    return suffix in TABLES[:2] and bool(lines) and _TOOL_COLUMNS.search(lines[0]) is not None
 
 
 def _rows(path: Path, suffix: str) -> list[Any]:
@@ -130,7 +135,7 @@ def _rows(path: Path, suffix: str) -> list[Any]:
     try:
         if suffix == JSON:
             value = json.loads(text)
-            rows = value if isinstance(value, list) else [value]
+            rows = value if isinstance(value, list) else _by_image(value)
         else:
             rows = []
             for number, line in enumerate(text.splitlines(), 1):
@@ -149,6 +154,13 @@ def _rows(path: Path, suffix: str) -> list[Any]:
     return rows
 
 
+def _by_image(value: Any) -> list[Any]:
+    """Rows of a JSON file that is one object: answers by the names of images, or the answer for one image."""
+    if isinstance(value, dict) and value and all(PurePosixPath(name).suffix.lower() in PICTURES for name in value):
+        return [{"image": name, "answer": answer} for name, answer in value.items()]
+    return [value]
+
+
 def image_name(row: Mapping[str, Any]) -> str | None:
     """The name of the image of a row, if it has one."""
     folded = {str(key).casefold(): value for key, value in row.items()}
@@ -165,15 +177,38 @@ def find_answer(row: Any, is_answer: Callable[[Any], bool]) -> tuple[Any, dict[s
     """The part of a row that is the tool's answer, and the other values of the row.
 
     A row is the answer itself, or an object that has it under any key, such as ``{"image": …, "label": …, "result": […]}``.
+    An empty list is an answer (no face) only if no other value is one.
     """
     if is_answer(row):
         return row, {}
     if isinstance(row, Mapping):
-        for key, value in row.items():
-            if is_answer(value):
-                return value, {k: v for k, v in row.items() if k != key}
+        keys = answer_keys(row, is_answer) or [k for k, v in row.items() if is_answer(v)]
+        if keys:
+            return row[keys[0]], {k: v for k, v in row.items() if k != keys[0]}
         return None, dict(row)
     return None, {}
+
+
+def answer_keys(row: Any, is_answer: Callable[[Any], bool]) -> list[str]:
+    """The keys of a row under which an answer that is not empty stands; more than one is ambiguous."""
+    if is_answer(row) or not isinstance(row, Mapping):
+        return []
+    return [k for k, v in row.items() if v and is_answer(v)]
+
+
+def take_answer(content: Content, number: int, is_answer: Callable[[Any], bool]) -> tuple[Any, dict[str, Any]]:
+    """As `find_answer`, for a row by its number.
+
+    Raises
+    ------
+    DataError
+        If the row has several answers, such as those of two models.
+    """
+    row = content.rows[number]
+    if len(keys := answer_keys(row, is_answer)) > 1:
+        advice = f"keep one, as in {{'image': 'a.jpg', {keys[0]!r}: …}}, and write one such object per image"
+        raise content.error(number, f"{keys[0]!r} and {keys[1]!r} are both answers; {advice}")
+    return find_answer(row, is_answer)
 
 
 def single_values(values: Mapping[str, Any], without: Sequence[str] = ()) -> dict[str, Any]:

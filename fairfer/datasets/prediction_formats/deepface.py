@@ -11,6 +11,7 @@ are left out: ``fairfer annotate`` writes them with their provenance.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from fairfer.datasets.prediction_formats.content import PERCENT, Content, find_a
 from fairfer.datasets.prediction_formats.faces import FaceFormat, read_faces
 
 _INFERRED = ("age", "gender", "race", "dominant_gender", "dominant_race")
+_ONLY_DEEPFACE = frozenset({"region", "face_confidence", "dominant_gender", "dominant_race"})
+"""Keys by which DeepFace's own object is told from emotions that a user wrote beside attributes."""
 _OWN = ("dominant_emotion", "face_confidence", "is_real", "antispoof_score")
 
 
@@ -40,8 +43,8 @@ def _area(face: Mapping[str, Any]) -> float:
 
 
 def _others(face: Mapping[str, Any]) -> dict[str, Any]:
-    """Single values beside the emotions; in DeepFace's own objects (with a region) age, gender and race are inferred."""
-    raw = "region" in face or "face_confidence" in face
+    """Single values beside the emotions; in DeepFace's own objects age, gender and race are inferred."""
+    raw = not _ONLY_DEEPFACE.isdisjoint(face) or any(isinstance(face.get(n), Mapping) for n in _INFERRED)
     return single_values(face, (*_OWN, *(_INFERRED if raw else ())))
 
 
@@ -64,7 +67,14 @@ def _matches(content: Content) -> bool:
 
 
 def _read(content: Content) -> AnswerTable:
-    return read_faces(content, _FACES)
+    table = read_faces(content, _FACES)
+    answers = [find_answer(row, _is_answer)[0] for row in content.rows]
+    faces = [face for answer in answers if answer is not None for face in _faces(answer)]
+    left_out = [n for n in _INFERRED if any(n in face and n not in _others(face) for face in faces)]
+    if not left_out:
+        return table
+    note = f"beside DeepFace's emotions and not read, because DeepFace infers them: {', '.join(left_out)}"
+    return dataclasses.replace(table, notes=(*table.notes, note))
 
 
 FORMAT = PredictionFormat("deepface", "answers of DeepFace.analyze (JSON or JSON Lines)", _matches, _read)

@@ -9,11 +9,11 @@ from typing import Any
 from fairfer.datasets.prediction_formats import AnswerTable
 from fairfer.datasets.prediction_formats.content import (
     Content,
-    find_answer,
     image_name,
     same_labels,
     shares,
     single_values,
+    take_answer,
     to_frame,
 )
 
@@ -67,8 +67,8 @@ def read_faces(content: Content, how: FaceFormat) -> AnswerTable:
     rows: list[dict[str, Any]] = []
     found: list[tuple[int, Mapping[str, Any]]] = []
     several = 0
-    for number, row in enumerate(content.rows):
-        answer, rest = find_answer(row, how.is_answer)
+    for number in range(len(content.rows)):
+        answer, rest = take_answer(content, number, how.is_answer)
         faces = [] if answer is None else list(how.faces(answer))
         line: dict[str, Any] = single_values(rest)
         line["image"] = image_name(rest)

@@ -22,6 +22,7 @@ from fairfer.datasets.prediction_formats.content import (
     same_labels,
     shares,
     single_values,
+    take_answer,
     to_frame,
 )
 from fairfer.datasets.prediction_formats.faces import SCORE
@@ -51,8 +52,8 @@ def _read(content: Content) -> AnswerTable:
     content = _rows(content)
     rows: list[dict[str, Any]] = []
     found = []
-    for number, row in enumerate(content.rows):
-        answer, rest = find_answer(row, _is_answer)
+    for number in range(len(content.rows)):
+        answer, rest = take_answer(content, number, _is_answer)
         line = {**single_values(rest), "image": image_name(rest)}
         if answer is None:
             rows.append({**line, "status": "error", "detail": "no answer of the pipeline"})

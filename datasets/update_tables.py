@@ -77,8 +77,8 @@ def datasets_with_source() -> str:
 
 
 def _command(one: KnownDataset) -> str:
-    subject = " --subject subject" if one.card and "column subject" in one.card.people else ""
-    return f"fairfer audit datasets/{one.name}{subject}"
+    options = one.card.audit_options if one.card else ""
+    return f"fairfer audit datasets/{one.name} {options}".rstrip()
 
 
 def models() -> str:

@@ -108,7 +108,7 @@ class HttpModel:
     service
         The address.
     described
-        What the service says of itself.
+        How the service describes itself.
     batch_size
         Images per request.
     """

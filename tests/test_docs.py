@@ -400,7 +400,7 @@ def workplace(tmp_path, monkeypatch, write_pictures) -> Path:
     ]
     (tmp_path / "deepface.json").write_text(json.dumps(answers), encoding="utf-8")
     (tmp_path / "package").mkdir()
-    network = "import torch\n\nnet = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 64 * 64, 3))\n"
+    network = "import torch\n\nnet = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 64 * 64, 2))\n"
     (tmp_path / "package" / "module.py").write_text(network, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path

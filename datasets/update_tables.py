@@ -26,8 +26,6 @@ from fairfer.models.registry import list_models
 
 PROJECT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "datasets/README.md")
-NEEDED = {"cremad": " --votes face --subject ActorID"}
-"""Options without which a dataset is refused."""
 _MARKED = re.compile(r"<!-- table: (?P<name>[^>]+?) -->\n(?P<content>.*?)<!-- end of table -->", re.DOTALL)
 
 
@@ -79,8 +77,8 @@ def datasets_with_source() -> str:
 
 
 def _command(one: KnownDataset) -> str:
-    subject = " --subject subject" if one.card and "column subject" in one.card.people else ""
-    return f"fairfer audit datasets/{one.name}{NEEDED.get(one.name, subject)}"
+    options = one.card.audit_options if one.card else ""
+    return f"fairfer audit datasets/{one.name} {options}".rstrip()
 
 
 def models() -> str:

@@ -45,7 +45,7 @@ Progress = Callable[[int, int | None], object]
 
 @dataclass(frozen=True)
 class _Goal:
-    """What is downloaded, and what is known of it."""
+    """What is downloaded, and what is known about it."""
 
     url: str
     path: Path
@@ -74,7 +74,7 @@ class _BrokenOffError(Exception):
 
 
 class _ChangedError(Exception):
-    """What is stored does not continue in what the server has."""
+    """The stored part does not belong to the file that the server has."""
 
 
 def fetch(
@@ -103,7 +103,7 @@ def fetch(
     progress
         Called after each block with the bytes so far, and those of the whole file or ``None``.
     timeout
-        Seconds without an answer after which a connection is given up.
+        Seconds without data after which a connection is closed.
 
     Returns
     -------
@@ -113,9 +113,9 @@ def fetch(
     Raises
     ------
     UsageError
-        When the address is not one of the web.
+        If the address does not begin with ``https://`` or ``http://``.
     DataError
-        When the file cannot be had, is not the expected one, or cannot be stored.
+        If the file cannot be downloaded, is not the expected one, or cannot be stored.
     """
     if not re.match(r"https?://[^/]", url, re.IGNORECASE):
         message = f"{url!r} is not a web address; give one that begins with https://"

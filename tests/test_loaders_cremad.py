@@ -141,4 +141,4 @@ def test_a_clip_without_ratings_is_kept(crema):
 
 
 def test_the_card_states_the_license():
-    assert "Open Database License" in LOADER.card.license
+    assert "ODbL" in LOADER.card.license

@@ -1,4 +1,4 @@
-"""``fairfer datasets`` and ``fairfer download``: what is known, what is here, how to get the rest."""
+"""``fairfer datasets`` and ``fairfer download``: the datasets that fairfer reads, and how to get them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def datasets(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the datasets as JSON.")] = False,
 ) -> None:
-    """List the datasets that fairfer reads, those that are here, and how to get the others."""
+    """List the datasets that fairfer reads and how to get them."""
     from fairfer.datasets.catalog import find_known, known_datasets, present_datasets
     from fairfer.files import dump_json
 
@@ -87,11 +87,12 @@ def download(
 def _print_known(known: list[KnownDataset]) -> None:
     with_card = [one for one in known if one.card]
     names = max(len(one.name) for one in known) + 2
+    licenses = max((len(one.card.license) for one in with_card if one.card), default=0)
     typer.echo("Datasets (fairfer datasets NAME: content, license, how to get it, citation, options)")
     for one in with_card:
         if one.card:
             how = f"fairfer download {one.name}" if one.downloadable else one.card.url
-            typer.echo(f"  {one.name:<{names}}{one.card.title:<12}{one.card.license:<20}  {how}")
+            typer.echo(f"  {one.name:<{names}}{one.card.title:<12}{one.card.license:<{licenses}}  {how}")
     typer.echo("\nLayouts of your own data")
     for one in known:
         if one.card is None:
@@ -101,7 +102,7 @@ def _print_known(known: list[KnownDataset]) -> None:
 def _print_present(present: list[PresentDataset], folders: list[Path]) -> None:
     from fairfer.datasets.loading import SAMPLE, sample_path
 
-    typer.echo("\nHere")
+    typer.echo("\nOn this machine")
     typer.echo(f"  {SAMPLE}: the bundled, de-identified sample ({sample_path()})")
     for one in present:
         sizes = ", ".join(f"{split} {number:,}" for split, number in one.sizes.items())
@@ -116,6 +117,7 @@ def _print_card(one: KnownDataset) -> None:
     rows = {"layout": one.layout, "options": ", ".join(one.options) or "none"}
     if one.card:
         rows = {**dataclasses.asdict(one.card), **rows}
+        rows["command"] = " ".join(("fairfer audit FOLDER", *rows.pop("audit_options").split()))
         if one.downloadable:
             rows["download"] = f"fairfer download {one.name}"
     typer.echo(f"{one.name}: {rows.pop('title', one.layout)}")

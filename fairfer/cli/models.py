@@ -19,7 +19,7 @@ def models(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the models as JSON.")] = False,
 ) -> None:
-    """List the models and whether they are ready, need an extra, or need weights."""
+    """List the models and what each needs before it can run."""
     import json
 
     from fairfer.models.registry import list_models

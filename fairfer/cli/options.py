@@ -26,9 +26,14 @@ class LoadOptions:
     """Options of loaders that predict and audit share."""
 
     dataset: Annotated[
-        str, typer.Argument(metavar="DATASET", help="A folder, a table of predictions, or 'sample' (the bundled one).")
+        str,
+        typer.Argument(
+            metavar="DATASET", help="A folder, a table of predictions, hf-dataset:ORG/NAME@SPLIT, or 'sample' (bundled)."
+        ),
     ] = "sample"
-    loader: Annotated[str | None, typer.Option("--loader", help="Layout of the dataset; detected when not given.")] = None
+    loader: Annotated[
+        str | None, typer.Option("--loader", help="Layout of the dataset, see 'fairfer datasets'; detected when not given.")
+    ] = None
     name: Annotated[str | None, typer.Option("--name", help="Name of the dataset in reports and folders.")] = None
     split: Annotated[
         str | None, typer.Option("--split", help="train, valid, test or all (test when not given; AffectNet: valid).")
@@ -52,7 +57,7 @@ class LoadOptions:
     ] = False
     images: Annotated[
         str | None,
-        typer.Option("--images", help="RAF-DB: aligned or original. AffectNet, ExpW: face (cut out by its box) or picture."),
+        typer.Option("--images", help="RAF-DB: aligned or original. AffectNet, ExpW: face (cropped to its box) or picture."),
     ] = None
     min_confidence: Annotated[
         float | None,
@@ -145,15 +150,13 @@ class TableOptions:
     ] = None
     predictions: Annotated[
         str | None,
-        typer.Option(
-            "--predictions", metavar="FILE", help="Answers of a model to the images, joined by their names; no model runs."
-        ),
+        typer.Option("--predictions", metavar="FILE", help="Predictions for the images, joined by image name; no model runs."),
     ] = None
     format: Annotated[
         str | None,
         typer.Option(
             "--format",
-            help="Tool that wrote the answers: deepface, transformers, py-feat, openface, rekognition, facepp; detected when "
+            help="Tool that wrote the file: deepface, transformers, py-feat, openface, rekognition, facepp; detected when "
             "not given.",
         ),
     ] = None
@@ -176,7 +179,11 @@ class ModelOptions:
 
     model: Annotated[
         str | None,
-        typer.Option("--model", metavar="MODEL", help="baseline, deepface, onnx:FILE.toml or package.module:attribute."),
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="A name that 'fairfer models' lists, such as deepface or hf:ORG/NAME, or package.module:attribute.",
+        ),
     ] = None
     option: Annotated[
         list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="An option of the model, such as backend=onnx.")

@@ -1,4 +1,4 @@
-"""Answers that a model gave elsewhere, read from a file and joined with a dataset by the names of its images."""
+"""Predictions in the file of another tool, called answers here: read them and join them with a dataset by image name."""
 
 from __future__ import annotations
 
@@ -129,8 +129,8 @@ class AnswerOptions:
 def join_answers(dataset: Dataset, path: Path, options: AnswerOptions) -> Dataset:
     """Add the answers in a file to a dataset, so that no model runs.
 
-    Answers and images are matched by their whole names; if none is equal, by the names of the files; else by these without
-    suffix.
+    Answers and images are matched by their full names; if no full names are equal, by file name; and otherwise by file name
+    without suffix.
 
     Parameters
     ----------

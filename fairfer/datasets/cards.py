@@ -26,7 +26,9 @@ class DatasetCard:
     citation
         Publication to cite: authors, title, venue, year.
     people
-        What is known of the people: attributes and their source, number of subjects.
+        What is known about the people: attributes and their source, number of subjects.
+    audit_options
+        Options that ``fairfer audit`` needs for this dataset, such as ``--subject subject``; empty for none.
     """
 
     title: str
@@ -37,3 +39,4 @@ class DatasetCard:
     url: str
     citation: str
     people: str
+    audit_options: str = ""

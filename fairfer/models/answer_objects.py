@@ -1,4 +1,4 @@
-"""Models outside of this process: what an image and an answer look like as JSON.
+"""JSON objects for images and answers that are exchanged with models in other processes.
 
 A program or service describes itself once::
 
@@ -34,7 +34,7 @@ MAX_TEXT = 80
 
 @dataclass(frozen=True)
 class Description:
-    """What a program or service says of itself.
+    """How a program or service describes itself.
 
     Attributes
     ----------

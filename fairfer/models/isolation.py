@@ -1,4 +1,4 @@
-"""Run the code of a model library without its side effects, and without the network unless it was asked for."""
+"""Run the code of a model library without its side effects, and without network access unless it is allowed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def isolated(library: str, *, network: bool = False) -> Iterator[list[str]]:
 
     What it prints to stdout, where results go, and its warnings are dropped. Environment variables and handlers of the root
     logger, which libraries set when they are imported, are restored. Unless `network` is true, nothing can be downloaded: each
-    library has its own way of downloading, so host names are not resolved meanwhile.
+    library has its own way of downloading, so host names are not resolved while its code runs.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def hidden(*packages: str) -> Iterator[None]:
 
 
 def check_torchvision(what: str) -> None:
-    """Check that torchvision can be imported without danger.
+    """Check that importing torchvision does not crash the process.
 
     Some builds of it crash a process in which TensorFlow was loaded before; the other order works.
 

@@ -1,4 +1,4 @@
-"""`LibraryModel`: a face-analysis library that takes images and has its own preprocessing, as a model.
+"""`LibraryModel`: a model made of a face-analysis library that takes images and has its own preprocessing.
 
 Adapters of such libraries differ only in how they load them and read their answers.
 """
@@ -39,8 +39,8 @@ class LibraryModel:
     library
         Its name in messages.
     answer
-        Asks the library. It may raise any exception: the images are then asked about one by one, and those that still fail have
-        the status ``error``. It runs without network.
+        Calls the library. If it raises an exception, it is called for each image separately; images for which it still
+        fails have the status ``error``. It runs without network.
     files
         Files on which the answers depend, such as weights and the module of the adapter.
     """

@@ -1,4 +1,4 @@
-"""`NetworkModel`: a function from a batch of arrays to a matrix of numbers, with its preprocessing, as a model.
+"""`NetworkModel`: a model made of preprocessing and a function that takes a batch of arrays and returns a matrix of scores.
 
 Adapters of libraries whose networks take arrays differ only in how they load that function.
 """
@@ -46,9 +46,9 @@ class NetworkModel:
     name, version, labels, task, options, batch_size
         As of `fairfer.Model`.
     network
-        The function. It may raise any exception: the image then has the status ``error``, and its neighbors are answered.
+        The function. If it raises an exception for an image, that image has the status ``error``; the others have predictions.
     preprocessing
-        What happens to an image first. Its choices become options of the model. ``None``: the function takes a list of
+        Preprocessing of an image. Its settings become options of the model. ``None``: the function takes a list of
         (height, width, 3) RGB images, and `options` should say what it does with them.
     output
         Whether the function returns logits or probabilities.
@@ -138,7 +138,7 @@ class NetworkModel:
         return outputs
 
     def check(self) -> None:
-        """Make trial runs on a plain gray image, so that faults are reported before any predictions are made.
+        """Run the network on a plain gray image, so that faults are reported before any predictions are made.
 
         Raises
         ------
@@ -172,7 +172,7 @@ class NetworkModel:
 
 
 def fixed_batch(network: Network, size: int) -> Network:
-    """A function for any number of images from one that takes exactly `size`: the last image fills up the last batch."""
+    """Make a function for any number of images from one for exactly `size`: the last batch is padded with the last image."""
 
     def answer(batch: NDArray[Any]) -> NDArray[Any]:
         parts = []

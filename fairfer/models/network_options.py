@@ -1,4 +1,4 @@
-"""Options that every network in a file takes: its labels, task and output, and the preprocessing of images."""
+"""Options of a network that is stored in a file: labels, task, output and preprocessing of images."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class NetworkOptions:
     output
         Whether the network returns logits or probabilities.
     preprocessing
-        What happens to an image first.
+        Preprocessing of an image.
     """
 
     name: str
@@ -88,7 +88,7 @@ def read_options(
     task: str = "single-label",
     **defaults: Any,
 ) -> NetworkOptions:
-    """Read the options of a network. Size and scaling have no default: with other ones a network gives other answers.
+    """Read the options of a network. Size and scaling have no default, because they change the predictions.
 
     Parameters
     ----------

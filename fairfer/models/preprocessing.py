@@ -55,9 +55,9 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What happens to an image before a network receives it.
+    """Preprocessing of an image for a network.
 
-    In this order: cut or fill to the aspect ratio of `size`; resample to `size`, in 8 bits; convert the color; compute
+    In this order: crop or pad to the aspect ratio of `size`; resample to `size`, in 8 bits; convert the color; compute
     ``(x * scale - mean) / std`` in single precision, from x of 0 to 255.
 
     Attributes
@@ -73,11 +73,11 @@ class Preprocessing:
     resample
         Kernel with which an image of another size is resampled.
     antialias
-        Whether an image that is made smaller is smoothed, as Pillow does and OpenCV does not.
+        Whether to use an antialiasing filter when an image is made smaller, as Pillow does and OpenCV does not.
     crop
-        ``center``: cut to the aspect ratio of `size` before resampling.
+        ``center``: crop to the aspect ratio of `size` before resampling.
     pad
-        Gray level with which an image is filled up to the aspect ratio of `size` before resampling; ``None``: it is not.
+        Gray level with which an image is padded to the aspect ratio of `size` before resampling; ``None``: no padding.
 
     Raises
     ------
@@ -278,7 +278,7 @@ def _level(name: str, text: str) -> int | None:
 
 
 def _folded(name: str, text: str) -> str:
-    """A choice in the case in which it is defined."""
+    """The value of a choice, in the spelling in which it is defined."""
     return next((c for c in _CHOICES[name] if c.casefold() == text.strip().casefold()), text)
 
 

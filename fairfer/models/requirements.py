@@ -21,10 +21,10 @@ class Readiness:
     ----------
     state
         ``ready``; ``needs an extra`` (a package is not installed), ``needs weights`` (a file is missing) or ``needs a service``
-        (such as the address of a server); ``broken`` (its plug-in cannot be imported) or ``unknown`` (its plug-in does not
-        say).
+        (such as the address of a server); ``broken`` (its plug-in cannot be imported) or ``unknown`` (its plug-in
+        does not report a state).
     detail
-        What to do, as one command or sentence; what is ready, for ``ready``.
+        How to make it ready, as one command or sentence; for ``ready``, what is available.
     """
 
     state: State

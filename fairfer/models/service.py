@@ -1,4 +1,4 @@
-"""Requests to a service over HTTP: time limits, repetition when it is busy, a secret from the environment."""
+"""Requests to a service over HTTP, with timeouts, retries, and a secret from the environment."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class UnavailableError(Exception):
-    """A service that failed on one request, after every attempt."""
+    """A request failed in every attempt."""
 
 
 @dataclass(eq=False)
 class Service:
-    """A service.
+    """A service over HTTP.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Service:
     token_env
         Environment variable with the secret for the header Authorization; empty for none. The secret is never stored.
     pause
-        Waits, for tests.
+        Function that waits; tests replace it.
     """
 
     where: str
@@ -167,7 +167,7 @@ class Service:
 
 
 def _asked_wait(header: str | None, otherwise: float) -> float:
-    """Seconds that a service asks to wait, at most `LONGEST_WAIT`."""
+    """Seconds to wait according to the header ``Retry-After``, at most `LONGEST_WAIT`."""
     try:
         asked = float(header or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""`wrap`: any function from images to scores, as a model."""
+"""`wrap`: make a model of any function that takes images and returns scores."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def wrap(
     ----------
     function
         Takes a batch and returns one row of numbers per image: an array, nested lists, or a tensor of PyTorch or TensorFlow. If
-        it raises an exception, it is asked again for each image, and the images for which it fails have the status ``error``.
+        it raises an exception, it is called again for each image, and the images for which it fails have the status ``error``.
     labels
         Output classes in the order of the columns: their names, a `fairfer.LabelSpace`, or the name of one (``ferplus``,
         ``fer2013``, ``deepface``, ``affectnet``).
     preprocess
-        What happens to an image first: a `fairfer.Preprocessing` or its attributes or options, such as
+        Preprocessing of an image: a `fairfer.Preprocessing`, or its attributes or options, such as
         ``{"size": "64", "color": "gray", "scaling": "0..1"}``. The function then takes one array, float32, of shape
         (images, channels, height, width), or (images, height, width, channels) with ``"layout": "NHWC"``. ``None``: the
         function takes a list of (height, width, 3) RGB uint8 images of any size; state in `options` what it does with them.
@@ -59,10 +59,10 @@ def wrap(
     name
         Name in reports; that of the function by default.
     version
-        A text that changes whenever the answers may change. By default a digest of the function's source file and of your own
-        modules that it imports. It does not cover weights: name them here.
+        A string that changes whenever the predictions may change. By default a digest of the function's source file and of your
+        own modules that it imports. It does not cover weights: name them here.
     options
-        Whatever else may change an answer.
+        Any other settings that may change a prediction.
     batch_size
         Images per call.
 

@@ -1,4 +1,4 @@
-"""For authors of adapters and loaders: a model without dependencies, and checks of the contracts of models and datasets.
+"""For authors of adapters and loaders: a fake model without dependencies, and checks of the contracts of models and datasets.
 
 ::
 

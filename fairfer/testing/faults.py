@@ -1,4 +1,4 @@
-"""How a check reports what it finds."""
+"""Report the faults that a check finds."""
 
 from __future__ import annotations
 

@@ -54,9 +54,9 @@ def check_model(
     images
         (height, width, 3) RGB uint8 images; by default noise, gray noise, black and white images of several sizes.
     reference
-        The scores of an image by other means, such as the library's own function for files. It receives the path of a PNG file
-        whose folder has a name with spaces and characters outside of ASCII, and returns one score per label, in the order of
-        the model's labels. Scores must agree to within `TOLERANCE`. This is the only check that can find a wrong order of
+        A function that computes scores independently, such as the library's own function for files. It takes the path of a PNG
+        file whose folder has a name with spaces and characters outside of ASCII, and returns one score per label, in the order
+        of the model's labels. Scores must agree to within `TOLERANCE`. This is the only check that can find a wrong order of
         colors, resampling or scaling.
     extreme
         Whether to ask for the very small and the very large image.
@@ -156,7 +156,7 @@ def _shape_faults(model: Model, answers: object, count: int) -> Iterator[str]:
 
 
 def _score_faults(model: Model, answers: Sequence[Prediction]) -> Iterator[str]:
-    """Scores that are no probabilities."""
+    """Faults of scores that are not probabilities."""
     exclusive = model_task(model) == "single-label"
     for i, answer in enumerate(answers):
         if answer.scores is None:
@@ -180,7 +180,7 @@ def _extreme_faults(model: Model) -> Iterator[str]:
 
 
 def _reference_faults(model: Model, images: Sequence[Picture], reference: Reference) -> Iterator[str]:
-    """Differences from scores by other means."""
+    """Differences from independently computed scores."""
     exchanged = list(model.predict([np.ascontiguousarray(image[..., ::-1]) for image in images]))
     with tempfile.TemporaryDirectory() as folder:
         other = Path(folder) / OTHER_FOLDER

@@ -43,6 +43,7 @@ CARD = DatasetCard(
         "action unit and emotion-specified expression. CVPR Workshops 2010."
     ),
     people="subjects (column subject); no gender, race or age",
+    audit_options="--subject subject",
 )
 
 

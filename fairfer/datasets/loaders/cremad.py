@@ -43,8 +43,8 @@ _BY = "the actors' own statements (VideoDemographics.csv)"
 CARD = DatasetCard(
     title="CREMA-D",
     content="7,442 clips of 91 actors who speak twelve sentences with six emotions; people rated voice, face and both.",
-    license="Open Database License 1.0 (database), Database Contents License 1.0 (contents)",
-    permitted_use="Any use with attribution; a database derived from it stays under the same license.",
+    license="ODbL 1.0 (database), DbCL 1.0 (contents)",
+    permitted_use="Any use with attribution (Open Database License); a database derived from it stays under the same license.",
     obtain="Clone the repository. The tables are enough; they need none of the recordings.",
     url="https://github.com/CheyneyComputerScience/CREMA-D",
     citation=(
@@ -52,6 +52,7 @@ CARD = DatasetCard(
         "IEEE Transactions on Affective Computing 5(4), 377-390, 2014"
     ),
     people="91 actors, 48 male and 43 female, 20 to 74 years old; sex, age, race and ethnicity are self-reported.",
+    audit_options="--votes face --subject ActorID",
 )
 
 

@@ -30,6 +30,7 @@ CARD = DatasetCard(
     url="https://zenodo.org/records/3451524",
     citation="Lyons, Akamatsu, Kamachi, Gyoba: Coding Facial Expressions with Gabor Wavelets. FG 1998.",
     people="ten subjects (column subject), all of them Japanese women: no groups to compare",
+    audit_options="--subject subject",
 )
 
 

@@ -42,6 +42,7 @@ CARD = DatasetCard(
         "Psychology section, Karolinska Institutet, 1998."
     ),
     people="70 subjects (column subject), 35 women and 35 men of 20 to 30 years; gender from the file names",
+    audit_options="--subject subject",
 )
 
 

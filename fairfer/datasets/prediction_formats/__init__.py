@@ -1,4 +1,4 @@
-"""Predictions as other tools write them: one module per tool, and how a file's format is found.
+"""Formats in which other tools write predictions: one module per tool, and detection of a file's format.
 
 A format turns a file into an `AnswerTable`: one row per image, with the scores or decisions of each label in columns, a status
 where there is no answer, and whatever else the file says about the image (its name, true label, attributes). Formats are
@@ -60,7 +60,7 @@ class PredictionFormat:
     description
         What the file is, in a few words.
     matches
-        Whether a file has unmistakably this format.
+        Whether a file certainly has this format.
     read
         The answers. It raises a `DataError` of one line that names the row and the key.
     """
@@ -83,7 +83,7 @@ def formats() -> dict[str, PredictionFormat]:
 
 
 def detect(path: Path) -> PredictionFormat | None:
-    """The format of a file, if it is unmistakable.
+    """The format of a file, if it is certain.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What the formats of face-analysis services have in common: several faces per image, of which the largest counts."""
+"""Common code for face-analysis services, which may return several faces per image: the largest face is used."""
 
 from __future__ import annotations
 

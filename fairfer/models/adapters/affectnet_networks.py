@@ -1,4 +1,4 @@
-"""What EmotiEffLib and hsemotion share: networks of the same authors, trained on AffectNet, behind similar interfaces."""
+"""Common code for EmotiEffLib and hsemotion: networks of the same authors, trained on AffectNet, with similar interfaces."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Library(NamedTuple):
     suffix
         Of the files of weights.
     hint
-        End of the message about weights that do not work.
+        End of the error message about weights that cannot be used.
     """
 
     name: str

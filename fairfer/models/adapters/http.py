@@ -1,4 +1,4 @@
-"""A model behind an address: ``http://HOST/PATH`` or ``https://HOST/PATH``.
+"""A model served over HTTP: ``http://HOST/PATH`` or ``https://HOST/PATH``.
 
 GET returns the description of the model (see `fairfer.models.answer_objects`; ``batch_size`` may be added). POST takes
 ``{"images": [{"id": …, "width": …, "height": …, "image": "<PNG in base64>"}, …]}`` and returns ``{"answers": […]}``, one answer
@@ -31,7 +31,7 @@ BATCH_SIZE = 16
 
 
 def load_http(target: str, **options: str) -> HttpModel:
-    """A model behind an address without encryption: http://HOST:PORT/PATH.
+    """A model served over HTTP: http://HOST:PORT/PATH.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def load_http(target: str, **options: str) -> HttpModel:
 
 
 def load_https(target: str, **options: str) -> HttpModel:
-    """A model behind an address: https://HOST/PATH.
+    """A model served over HTTPS: https://HOST/PATH.
 
     Parameters
     ----------
@@ -114,14 +114,14 @@ def _address_options(url: str) -> dict[str, str]:
 
 
 class HttpModel:
-    """A model behind an address; `load_http` makes one.
+    """A model served over HTTP; `load_http` makes one.
 
     Parameters
     ----------
     service
         The address.
     described
-        What the service says of itself.
+        How the service describes itself.
     batch_size
         Images per request.
     """

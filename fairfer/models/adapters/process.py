@@ -1,7 +1,7 @@
 """A program in any language: ``process:COMMAND``. It reads one JSON object per line and writes one per line.
 
 Its first line describes the model; then it answers each image before it reads the next one. The objects are those of
-`fairfer.models.answer_objects`. Whatever else it has to say belongs on its standard error. If it dies or does not answer in
+`fairfer.models.answer_objects`. It must write all other output to standard error. If it dies or does not answer in
 time, that image has the status ``error`` and the program is started again.
 """
 

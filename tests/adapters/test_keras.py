@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -166,3 +167,27 @@ def test_readiness(monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(Path("nowhere")))
     with pytest.raises(ModelError, match="Keras has no back end here"), adapter._default_backend("model"):
         pass
+
+
+def test_a_configured_back_end_that_is_missing_is_named(tmp_path):
+    """Keras writes ``keras.json`` when it is first used; the back end in it may be gone, and the extra would not install it."""
+    installed = [name for name in adapter.BACKENDS if find_spec(name)]
+    absent = [name for name in adapter.BACKENDS if not find_spec(name)]
+    if not installed or not absent:
+        pytest.skip("needs one back end that is installed and one that is not")
+    (tmp_path / "keras.json").write_text(json.dumps({"backend": absent[0]}))
+    (tmp_path / "net.keras").touch()
+    environment = {k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"} | {"KERAS_HOME": str(tmp_path)}
+    code = "import sys; from fairfer.models.registry import load_model; load_model(sys.argv[1])"
+    command = [sys.executable, "-c", code, f"keras:{tmp_path / 'net.keras'}"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    last = done.stderr.strip().splitlines()[-1]
+    assert f"Keras is configured for {absent[0]}, which is not installed" in last
+    assert f"set KERAS_BACKEND={installed[0]}" in last
+
+
+def test_a_missing_file_is_reported_before_keras_is_imported(monkeypatch, tmp_path):
+    """A wrong path is not answered with a command that installs something."""
+    monkeypatch.setattr(adapter, "_import_keras", lambda where: pytest.fail(f"Keras was imported for {where}"))
+    with pytest.raises(ModelError, match="does not exist"):
+        adapter.load(str(tmp_path / "nothing.keras"), **OPTIONS)

@@ -53,6 +53,9 @@ def load(target: str, **options: str) -> NetworkModel:
     """
     path = Path(target)
     where = f"model keras:{target}"
+    if not path.is_file():
+        message = f"{path} does not exist; give a .keras, .h5 or .hdf5 file"
+        raise ModelError(message)
     keras = _import_keras(where)
     with foreign_code(where), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -114,16 +117,27 @@ def _import_keras(where: str) -> Any:
             os.environ.setdefault(key, value)
         try:
             return require("keras", what=where, extra=EXTRA)
+        except ModelError as error:
+            raise _explained(error, where) from error.__cause__
         finally:
             for key, old in before.items():
                 if old is None:
                     os.environ.pop(key, None)
 
 
+def _explained(error: ModelError, where: str) -> ModelError:
+    """The error, or the choice of another back end when Keras is configured for one that is not installed."""
+    cause = error.__cause__
+    missing = ((cause.name or "") if isinstance(cause, ModuleNotFoundError) else "").partition(".")[0]
+    installed = [name for name in BACKENDS if find_spec(name) is not None]
+    if missing not in BACKENDS or not installed:
+        return error
+    return ModelError(
+        f"{where}: Keras is configured for {missing}, which is not installed; install it, or set KERAS_BACKEND={installed[0]}"
+    )
+
+
 def _read(keras: Any, path: Path) -> Any:
-    if not path.is_file():
-        message = f"{path} does not exist; give a .keras, .h5 or .hdf5 file"
-        raise ModelError(message)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:

@@ -161,8 +161,10 @@ class _Source:
         try:
             return factory(self.target, revision=self.revision, local_files_only=self.only_local, trust_remote_code=False)
         except Exception as error:
-            state = "is not in the local cache" if self.only_local and not is_folder else "cannot be loaded"
-            message = f"{self.where}: its {what} {state} ({first_line(error)}); {advice}"
+            state = f"cannot be loaded ({first_line(error)})"
+            if self.only_local and not is_folder:  # the library's own text speaks of a connection, which was not tried
+                state = "is not in the local cache"
+            message = f"{self.where}: its {what} {state}; {advice}"
             raise ModelError(message) from error
 
 

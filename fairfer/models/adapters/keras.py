@@ -1,13 +1,14 @@
 """Keras models in files: ``keras:model.keras`` or ``keras:model.h5``.
 
 Keras computes on TensorFlow, PyTorch or JAX. The environment variable ``KERAS_BACKEND`` decides, or Keras' own configuration
-file; without either, the first of these that is installed.
+file if its back end is installed; otherwise the first of these that is installed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import warnings
 from collections.abc import Iterator
@@ -90,9 +91,12 @@ def readiness() -> Readiness:
 
 @contextlib.contextmanager
 def _default_backend(where: str) -> Iterator[None]:
-    """Let Keras choose an installed back end; it reads the environment variable when it is imported."""
-    configured = Path(os.environ.get("KERAS_HOME", str(Path.home() / ".keras"))) / "keras.json"
-    if "KERAS_BACKEND" in os.environ or configured.is_file():
+    """Let Keras choose an installed back end; it reads the environment variable when it is imported.
+
+    A configuration file decides only if its back end is installed: Keras writes one that names TensorFlow when it is first
+    imported.
+    """
+    if "KERAS_BACKEND" in os.environ or find_spec(_configured() or "no such package") is not None:
         yield
         return
     installed = [name for name in BACKENDS if find_spec(name) is not None]
@@ -104,6 +108,16 @@ def _default_backend(where: str) -> Iterator[None]:
         yield
     finally:
         os.environ.pop("KERAS_BACKEND", None)
+
+
+def _configured() -> str:
+    """The back end in the configuration file; empty without one."""
+    path = Path(os.environ.get("KERAS_HOME", str(Path.home() / ".keras"))) / "keras.json"
+    try:
+        name = json.loads(path.read_text(encoding="utf-8")).get("backend", "")
+    except (OSError, ValueError, AttributeError):
+        return ""
+    return name if name in BACKENDS else ""
 
 
 def _import_keras(where: str) -> Any:

@@ -103,6 +103,7 @@ def home(tmp_path, monkeypatch):
         (folder / f"{name}.onnx").write_bytes(network(classes))
     monkeypatch.setenv("DEEPFACE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("DEEPFACE_BACKEND_ENGINE", "onnx")
+    monkeypatch.setattr("deepface.commons.backend_utils._backend_engine", None)  # DeepFace keeps its first choice
     return folder
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -393,13 +392,12 @@ def test_the_same_command_gives_the_same_bytes_and_asks_once(home, faces, tmp_pa
     annotate(dataset, out)
     before = [out.read_bytes(), out.with_suffix(".toml").read_bytes()]
     reused = []
-    monkeypatch.setattr(networks.AttributeModel, "predict", lambda *_: pytest.fail("asked again"))
-    annotate(dataset, out, on_reuse=lambda *numbers: reused.append(numbers))
+    with monkeypatch.context() as patch:
+        patch.setattr(networks.AttributeModel, "predict", lambda *_: pytest.fail("asked again"))
+        annotate(dataset, out, on_reuse=lambda *numbers: reused.append(numbers))
     assert reused == [(FACES + 1, FACES + 1)]
     assert [out.read_bytes(), out.with_suffix(".toml").read_bytes()] == before
     shutil.rmtree(tmp_path / "demo.answers")
-    monkeypatch.undo()
-    os.environ["DEEPFACE_HOME"], os.environ["DEEPFACE_BACKEND_ENGINE"] = str(home.parent.parent), "onnx"
     annotate(dataset, out, overwrite=True)
     assert [out.read_bytes(), out.with_suffix(".toml").read_bytes()] == before
 

@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -46,6 +47,21 @@ def table(labels, *, start=0, names=NAMES, paths=True, column="image", more=None
 
 def levels(data) -> list[int]:
     return [int(data.image(i)[0, 0, 0]) for i in data.samples.index]
+
+
+def library():
+    """The library; the test is skipped without it. A folder ``datasets``, such as this project's, is not the library."""
+    datasets = pytest.importorskip("datasets", reason="needs the extra hf-datasets")
+    if datasets.__file__ is None:
+        pytest.skip("needs the extra hf-datasets")
+    return datasets
+
+
+def test_a_folder_of_the_librarys_name_is_not_the_library(monkeypatch):
+    """Many people keep their data in ./datasets."""
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(__file__=None))
+    with pytest.raises(DataError, match="needs the package 'datasets', which is not installed"):
+        load_dataset("hf-dataset:org/name")
 
 
 def test_parquet_has_labels_attributes_and_images(tmp_path):
@@ -264,7 +280,7 @@ def test_an_audit_by_one_command(tmp_path, monkeypatch):
 
 def test_the_library_writes_what_is_read(tmp_path):
     """Parquet, save_to_disk and the scheme give the same dataset."""
-    datasets = pytest.importorskip("datasets", reason="needs the extra hf-datasets")
+    datasets = library()
     features = datasets.Features(
         {"image": datasets.Image(), "label": datasets.ClassLabel(names=NAMES), "gender": datasets.ClassLabel(names=["f", "m"])}
     )
@@ -283,7 +299,7 @@ def test_the_library_writes_what_is_read(tmp_path):
 
 def test_the_scheme_reads_a_folder_through_the_library(tmp_path, monkeypatch):
     """With split and provenance of the read; the network is off while the library reads."""
-    datasets = pytest.importorskip("datasets", reason="needs the extra hf-datasets")
+    datasets = library()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     datasets.disable_progress_bars()
@@ -306,7 +322,7 @@ def test_the_scheme_reads_a_folder_through_the_library(tmp_path, monkeypatch):
 
 def test_without_download_only_the_cache_is_read(tmp_path, monkeypatch):
     """No request is made, and the message names the option."""
-    datasets = pytest.importorskip("datasets", reason="needs the extra hf-datasets")
+    datasets = library()
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: pytest.fail("the network was asked"))
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
@@ -318,7 +334,7 @@ def test_without_download_only_the_cache_is_read(tmp_path, monkeypatch):
 @pytest.fixture
 def cached(tmp_path, monkeypatch):
     """A dataset of the Hub in the cache of the library, as a download leaves it."""
-    datasets = pytest.importorskip("datasets", reason="needs the extra hf-datasets")
+    datasets = library()
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     datasets.disable_progress_bars()
     (tmp_path / "faces" / "data").mkdir(parents=True)

@@ -112,11 +112,16 @@ def _library(address: str) -> Any:
     try:
         import datasets
     except ModuleNotFoundError as error:
-        message = (
-            f"hf-dataset:{address} needs the package 'datasets', which is not installed; run: pip install 'fairfer[{EXTRA}]'"
-        )
-        raise DataError(message) from error
+        raise _missing(address) from error
+    if datasets.__file__ is None:  # a folder of this name, such as fairfer's own, stands in for a package that is missing
+        raise _missing(address)
     return datasets
+
+
+def _missing(address: str) -> DataError:
+    return DataError(
+        f"hf-dataset:{address} needs the package 'datasets', which is not installed; run: pip install 'fairfer[{EXTRA}]'"
+    )
 
 
 @contextlib.contextmanager

@@ -14,14 +14,10 @@ from fairfer.datasets.dataset import Dataset, Step
 from fairfer.datasets.demographics import KEYS
 from fairfer.datasets.label_columns import Truth, as_text
 from fairfer.datasets.loaders.folder import SPLITS
-from fairfer.datasets.prediction_columns import (
-    PredictionColumns,
-    apply_map,
-    find_predictions,
-    read_predictions,
-)
+from fairfer.datasets.prediction_columns import read_predictions
 from fairfer.datasets.prediction_formats import AnswerTable, detect, read_answers
 from fairfer.datasets.prediction_formats.content import JSON
+from fairfer.datasets.prediction_search import PredictionColumns, apply_map, find_predictions
 from fairfer.datasets.tables import SourceTable, find_column, from_frame, list_some, read_table
 from fairfer.errors import DataError, UsageError
 from fairfer.labels import SPACES

@@ -25,7 +25,8 @@ from fairfer.datasets.demographics import read_attributes
 from fairfer.datasets.images import FileImages
 from fairfer.datasets.label_columns import TRUTH, Truth, single_label_truth
 from fairfer.datasets.loaders import Loader
-from fairfer.datasets.prediction_columns import PredictionColumns, read_predictions
+from fairfer.datasets.prediction_columns import read_predictions
+from fairfer.datasets.prediction_search import PredictionColumns
 from fairfer.datasets.tables import SourceTable, from_frame, list_some
 from fairfer.errors import DataError, UsageError, did_you_mean
 from fairfer.files import read_text

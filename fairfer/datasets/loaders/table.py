@@ -30,8 +30,9 @@ from fairfer.datasets.dataset import Dataset, Step
 from fairfer.datasets.demographics import KEYS, read_attributes
 from fairfer.datasets.label_columns import TRUTH, Truth, as_text, multi_label_truth, single_label_truth
 from fairfer.datasets.loaders import Loader
-from fairfer.datasets.prediction_columns import PREDICTED, PredictionColumns, apply_map, find_predictions, read_predictions
+from fairfer.datasets.prediction_columns import read_predictions
 from fairfer.datasets.prediction_formats.content import JSON
+from fairfer.datasets.prediction_search import PREDICTED, PredictionColumns, apply_map, find_predictions
 from fairfer.datasets.tables import (
     SUFFIXES,
     SourceTable,

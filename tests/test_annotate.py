@@ -291,7 +291,11 @@ def test_a_detector_reads_the_largest_face_and_no_face_is_a_status(home, monkeyp
 
 
 def test_a_detector_that_lacks_a_file_downloads_nothing(home):
-    """DeepFace reads the cascade of its detector opencv from its own folder, which has none here."""
+    """DeepFace reads the cascade of its detector opencv from OpenCV, whose usual wheel has none, or from its own folder."""
+    import cv2
+
+    if list(Path(cv2.__file__).parent.glob("data/*.xml")):
+        pytest.skip("this build of OpenCV has the cascades")
     text = refused(lambda: load_attributes(["gender"], detector="opencv"), ModelError)
     assert "detector opencv lacks a file" in text
     assert "download=yes" in text

@@ -38,14 +38,14 @@ def test_peak_frames_have_the_labels(ck):
 
 
 def test_first_frames_are_neutral_only_by_option(ck):
-    """The report says that nobody labeled them."""
+    """The report says that they have no label of their own."""
     data = load_dataset(ck, neutral_frames=True)
     assert data.labels.labels[0] == "neutral"
     neutral = data.samples[data.samples["label"] == "neutral"]
     assert len(neutral) == 7
     assert all(i.endswith("_00000001.png") for i in neutral.index)
     assert "7" in data.steps[-1].what
-    assert "nobody labeled" in data.steps[-1].what
+    assert "no label of their own" in data.steps[-1].what
 
 
 def test_labeled_frame_that_is_missing_is_a_row(ck):

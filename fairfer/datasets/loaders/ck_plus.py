@@ -114,7 +114,7 @@ def _dataset(path: Path, rows: list[_Row], sequences: int, unlabeled: int, *, ne
     if unlabeled:
         steps.append(Step("sequences without an emotion label", unlabeled, unlabeled=True))
     if neutral_frames:
-        steps.append(Step(f"first frames taken as neutral (--neutral-frames), which nobody labeled: {frames:,}"))
+        steps.append(Step(f"first frames taken as neutral (--neutral-frames), which have no label of their own: {frames:,}"))
     return Dataset(
         name="CK+",
         labels=space,

@@ -135,3 +135,8 @@ def test_limits_of_the_median_are_those_of_the_sign_test(values, confidence):
     assert (low is None) == np.isnan(expected.low)
     if low is not None:
         assert (low, high) == (expected.low, expected.high)
+
+
+def test_a_rank_whose_error_is_exactly_allowed_is_used():
+    """P(B < 1) is 0.25 for two values, half of the error at a confidence of 0.5."""
+    assert median_limits(np.array([2.0, 1.0]), 0.5) == (1.0, 2.0)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from importlib.metadata import EntryPoint
 
+import numpy as np
 import pytest
 
 from fairfer import plugins
 from fairfer.errors import FairferError, ModelError, UsageError
-from fairfer.models.model import Model, model_task
+from fairfer.models.boundary import CheckedModel
+from fairfer.models.model import Model, PredictionBatch, model_task
 from fairfer.models.registry import MODELS, SCHEMES, list_models, load_model
 from fairfer.plugins import PluginError
 from fairfer.testing import FakeModel
@@ -239,3 +241,40 @@ def readiness():
     assert found[0] == state
     assert found[1].startswith(detail)
     assert found[2] == "Make one."
+
+
+class Batches(FakeModel):
+    """A model that returns one batch."""
+
+    def __init__(self, **batch) -> None:
+        super().__init__(("happy", "sad"))
+        self.batch = batch
+
+    def predict(self, images):
+        """The same batch for any images."""
+        return PredictionBatch(**{"scores": np.array([[0.9, 0.1], [0.2, 0.8], [np.nan, 0.5]]), **self.batch})
+
+
+def test_a_batch_is_checked_like_a_list():
+    """Statuses and details of a batch count, whatever its scores; a row that is not finite is an error."""
+    model = CheckedModel(Batches(statuses={0: "no_face"}, details={0: "nobody\nthere", 1: "two faces"}))
+    answers = model.predict([np.zeros((2, 2, 3), np.uint8)] * 3, ["a", "b", "c"])
+    assert [a.status for a in answers] == ["no_face", "ok", "error"]
+    assert [a.detail for a in answers] == ["nobody there", "two faces", "the model's scores are not finite numbers"]
+    assert answers[0].scores is None
+    assert answers.scores.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("batch", "complaint"),
+    [
+        ({"statuses": {1: "fine"}}, r"returned the status 'fine'; use one of .* \(image b\)"),
+        ({"details": {1: 3}}, r"returned a detail that is not text: 3; .* \(image b\)"),
+        ({"scores": np.ones((3, 4))}, r"returned scores of shape \(4,\), but it has 2 labels"),
+        ({"scores": np.ones((2, 2))}, "returned 2 answers for 3 images"),
+        ({"scores": np.array([["a", "b"]] * 3)}, "returned scores that are not numbers"),
+    ],
+)
+def test_a_batch_that_breaks_the_contract_is_one_line(batch, complaint):
+    with pytest.raises(ModelError, match=complaint):
+        CheckedModel(Batches(**batch)).predict([np.zeros((2, 2, 3), np.uint8)] * 3, ["a", "b", "c"])

@@ -31,7 +31,7 @@ HOMES = {
     "fairlearn": {"metrics/rates"},
     "sklearn": {"metrics/rates"},
     "deepface": {"models/adapters/deepface"},
-    "cv2": {"models/adapters/deepface"},
+    "cv2": {"models/adapters/deepface", "datasets/images"},
     "tensorflow": {"models/adapters/deepface"},
     "onnxruntime": {"models/adapters/onnx", "models/adapters/deepface", "models/baseline"},
     "torch": {"models/adapters/deepface", "models/adapters/pyfeat", "models/baseline"},

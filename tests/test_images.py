@@ -7,12 +7,14 @@ import hashlib
 import io
 import os
 import struct
+import sys
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from fairfer.datasets.images import FileImages, PixelImages, UnreadableImageError, decode_picture, digest_bytes
 
@@ -288,3 +290,56 @@ def test_white_of_a_deep_jpeg_2000_does_not_become_black():
         assert image.mode == "RGB"
     with pytest.raises(UnreadableImageError, match="more than 8 bits per channel is not read; store it as PNG"):
         decode_picture(DEEP_JPEG_2000, "face.jp2")
+
+
+@given(
+    st.sampled_from(["L", "RGB"]),
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([{}, {"optimize": True}, {"compress_level": 0}, {"dpi": (72, 72)}, {"transparency": 3}, {"exif": b""}]),
+)
+def test_png_files_decoded_by_opencv_have_the_pixels_of_pillow(mode, width, height, seed, options):
+    channels = (3,) if mode == "RGB" else ()
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, *channels), dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    if "exif" in options:
+        options = {"exif": image.getexif()}
+        options["exif"][0x0112] = 1 + seed % 8
+    if mode == "RGB" and "transparency" in options:
+        options = {"transparency": (1, 2, 3)}
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", **options)
+    with Image.open(io.BytesIO(buffer.getvalue())) as stored:
+        expected = np.asarray(ImageOps.exif_transpose(stored).convert("RGB"))
+    decoded = decode_picture(buffer.getvalue(), "a.png")
+    assert np.array_equal(decoded, expected)
+    assert decoded.dtype == np.uint8
+
+
+def test_a_png_file_with_a_wrong_checksum_is_left_to_pillow(monkeypatch):
+    buffer = io.BytesIO()
+    Image.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8)).save(buffer, "PNG")
+    raw = bytearray(buffer.getvalue())
+    calls = []
+    monkeypatch.setattr(cv2, "imdecode", lambda *a: calls.append(a))
+    raw[18] ^= 1  # the width, without a new checksum
+    with pytest.raises(UnreadableImageError, match="cannot be decoded"):
+        decode_picture(bytes(raw), "a.png")
+    assert not calls
+
+
+def test_png_files_are_decoded_where_opencv_cannot_be_imported(monkeypatch):
+    buffer = io.BytesIO()
+    pixels = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    Image.fromarray(pixels).save(buffer, "PNG")
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    assert np.array_equal(decode_picture(buffer.getvalue(), "a.png"), np.repeat(pixels[:, :, None], 3, axis=2))
+
+
+def test_png_files_that_opencv_refuses_are_left_to_pillow(monkeypatch):
+    buffer = io.BytesIO()
+    pixels = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    Image.fromarray(pixels).save(buffer, "PNG")
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: None)
+    assert np.array_equal(decode_picture(buffer.getvalue(), "a.png"), np.repeat(pixels[:, :, None], 3, axis=2))

@@ -219,6 +219,22 @@ def test_only_missing_damaged_and_foreign_parts_are_made_again(toy, tmp_path):
     assert files(run) == whole
 
 
+@pytest.mark.usefixtures("small_parts")
+def test_images_read_ahead_for_a_stored_part_are_not_used_for_another(toy, tmp_path):
+    """While one part is answered, the images of the next are read; that part may turn out to be stored."""
+    labels = [LABELS[i % len(LABELS)] for i in range(20)]
+    run = tmp_path / "run"
+    predict(toy(labels), FakeModel(), run)
+    whole = files(run)
+    parts = sorted((run / "predictions").iterdir())
+    for index in (0, 2, 4):
+        parts[index].unlink()
+    model = FakeModel()
+    predict(toy(labels), model, run)
+    assert model.calls == [4, 4, 4]
+    assert files(run) == whole
+
+
 def test_a_flipped_bit_never_changes_an_answer(toy, tmp_path):
     """Either the part reads as it was written, or it is refused."""
     data = toy(list(LABELS) * 4)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
@@ -100,16 +100,18 @@ def predict(
     stored = _Stored(folder, info)
     tables, times = [], []
     ids = [str(i) for i in dataset.samples.index]
-    size = run_folder.PART_SIZE
-    for index in progress(range(run_folder.part_count(len(dataset)))):
-        part_ids = ids[index * size : (index + 1) * size]
-        table = stored.read(index, part_ids, with_times=answer_times)
-        if table is None:
-            stored.mark()
-            table, part_times = _predict_part(dataset, checked, part_ids, 1 if answer_times else checked.declared.batch_size)
-            stored.write(index, table, part_times if answer_times else None)
-            times.append(part_times)
-        tables.append(table)
+    size = 1 if answer_times else checked.declared.batch_size
+    parts = run_folder.part_count(len(dataset))
+    with _Reader(dataset) as reader:
+        for index in progress(range(parts)):
+            part_ids, following = (ids[i * run_folder.PART_SIZE : (i + 1) * run_folder.PART_SIZE] for i in (index, index + 1))
+            table = stored.read(index, part_ids, with_times=answer_times)
+            if table is None:
+                stored.mark()
+                table, part_times = _predict_part(reader, checked, part_ids, size, following[:size])
+                stored.write(index, table, part_times if answer_times else None)
+                times.append(part_times)
+            tables.append(table)
     stored.close()
     if folder is not None and on_reuse is not None:
         on_reuse(stored.reused, len(dataset))
@@ -231,22 +233,50 @@ class _Images:
     reasons: dict[int, str]
 
 
-def _predict_part(dataset: Dataset, model: CheckedModel, ids: Sequence[str], size: int) -> tuple[pa.Table, pd.DataFrame]:
-    starts = range(0, len(ids), size)
+class _Reader:
+    """Reads the images that are needed next while the model answers others; a context manager.
+
+    Parameters
+    ----------
+    dataset
+        Where the images are.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._executor = ThreadPoolExecutor(1)
+        self._ahead: tuple[Sequence[str], Future[_Images]] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._executor.shutdown(cancel_futures=True)
+
+    def read(self, ids: Sequence[str], following: Sequence[str]) -> _Images:
+        """Return the images of some samples, and begin to read those that follow."""
+        ahead = self._ahead
+        future = ahead[1] if ahead and ahead[0] == ids else self._executor.submit(_read_images, self._dataset, ids)
+        images = future.result()
+        self._ahead = (following, self._executor.submit(_read_images, self._dataset, following)) if following else None
+        return images
+
+
+def _predict_part(
+    reader: _Reader, model: CheckedModel, ids: Sequence[str], size: int, following: Sequence[str]
+) -> tuple[pa.Table, pd.DataFrame]:
+    """The answers of a part, and their times; `following` are the first samples of the next part."""
     answers = _Answers(np.full((len(ids), len(model.declared.labels)), np.nan, np.float32), [])
-    with ThreadPoolExecutor(1) as executor:  # reads the next batch while the model answers this one
-        future = executor.submit(_read_images, dataset, ids[:size])
-        for start in starts:
-            images = future.result()
-            if start + size < len(ids):
-                future = executor.submit(_read_images, dataset, ids[start + size : start + 2 * size])
-            answers.digests += images.digests
-            for i, reason in images.reasons.items():
-                answers.statuses[start + i], answers.details[start + i] = "unreadable", reason
-            if images.pixels:
-                before = time.perf_counter()
-                batch = model.predict(list(images.pixels.values()), [ids[start + i] for i in images.pixels])
-                answers.add([start + i for i in images.pixels], batch, time.perf_counter() - before)
+    for start in range(0, len(ids), size):
+        end = start + size
+        images = reader.read(ids[start:end], ids[end : end + size] or following)
+        answers.digests += images.digests
+        for i, reason in images.reasons.items():
+            answers.statuses[start + i], answers.details[start + i] = "unreadable", reason
+        if images.pixels:
+            before = time.perf_counter()
+            batch = model.predict(list(images.pixels.values()), [ids[start + i] for i in images.pixels])
+            answers.add([start + i for i in images.pixels], batch, time.perf_counter() - before)
     return _part_table(ids, answers, model.declared), answers.times(ids)
 
 

@@ -236,8 +236,8 @@ def _plain_png(raw: bytes) -> Picture | None:
 def _is_plain_png(raw: bytes) -> bool:
     """Whether this is an undamaged PNG file of 8-bit gray levels or RGB, with nothing else in it.
 
-    Face datasets consist of such files. One with any entry that may change the pixels (palette, transparency, orientation, color
-    profile), or with a wrong checksum, is left to Pillow.
+    Face datasets consist of such files. One with any entry that may change the pixels (palette, transparency, orientation,
+    color profile), or with a wrong checksum, is left to Pillow.
     """
     from PIL import Image
 

@@ -59,13 +59,13 @@ class _TermLinker:
         return Markup('<a href="{}">{}</a>').format(part.target, part.text) if isinstance(part, Link) else self(part)
 
 
-def page(audit: Audit, pictures: Sequence[Picture], verdict: Verdict | None = None) -> str:
+def page(audit: Audit | View, pictures: Sequence[Picture], verdict: Verdict | None = None) -> str:
     """The page of a report.
 
     Parameters
     ----------
     audit
-        The audit.
+        The audit, or a view of it with attachments.
     pictures
         Its figures, as drawn by `fairfer.report.figures.draw`.
     verdict
@@ -76,7 +76,8 @@ def page(audit: Audit, pictures: Sequence[Picture], verdict: Verdict | None = No
     str
         HTML.
     """
-    view = View(audit)
+    view = audit if isinstance(audit, View) else View(audit)
+    audit = view.audit
     lead = _lead(view, pictures)
     parts = [
         (section, section.blocks(view, [p for p in pictures if p.kind in section.figure_kinds and p is not lead]))

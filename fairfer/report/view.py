@@ -15,6 +15,7 @@ from fairfer.metrics.results import (
     StandardizedGap,
     WeightedRate,
 )
+from fairfer.report.attachments import Attachments
 from fairfer.report.text.groups import EVERYONE, Group, Grouping
 from fairfer.report.text.numbers import listed, many
 from fairfer.vocabulary import ALL, Status
@@ -83,11 +84,13 @@ class View:
     ----------
     audit
         The audit.
+    attachments
+        Results of other commands on the same run; none by default.
 
     Attributes
     ----------
-    audit
-        The audit.
+    audit, attachments
+        As given.
     labels
         Audited labels, in display order.
     groupings
@@ -96,8 +99,9 @@ class View:
         Agreement with human raters; ``None`` without votes.
     """
 
-    def __init__(self, audit: Audit) -> None:
+    def __init__(self, audit: Audit, attachments: Attachments | None = None) -> None:
         self.audit = audit
+        self.attachments = attachments or Attachments()
         self.labels = list(audit.labels.audited)
         self.groupings: list[Grouping] = list(audit.groupings)
         self.human_agreement = audit.human_agreement

@@ -11,6 +11,7 @@ from fairfer.errors import RunError
 from fairfer.files import mark_finished, write_bytes, write_text
 from fairfer.gate.verdict import VERDICT, Verdict
 from fairfer.report import sections
+from fairfer.report.attachments import Attachments
 from fairfer.report.markdown import comparison_markdown
 from fairfer.report.verdict_files import remove_verdict
 from fairfer.report.view import View
@@ -55,11 +56,12 @@ def write_report(audit: Audit, folder: str | os.PathLike[str]) -> Path:
     from fairfer.report.html import page  # imports jinja2
 
     folder = Path(folder)
-    pictures = draw(audit)
+    view = View(audit, Attachments.read(folder, audit))
+    pictures = draw(view)
     figures = _figure_files(pictures)
-    tables = sections.csv_files(View(audit))
+    tables = sections.csv_files(view)
     verdict = _verdict(audit, folder)
-    html = page(audit, pictures, verdict)
+    html = page(view, pictures, verdict)
     if verdict is None:
         remove_verdict(folder)
     write_text(folder / "audit.json", audit.to_json())

@@ -40,6 +40,9 @@ class Differentiable:
         Lowest and highest value of the input, where they are known; the rule for the first layer may need them.
     version
         What the network depends on, for the identity of a run.
+    mirrored
+        Whether the model answers with the mean of the scores of an image and of its mirror image. `module` and `scores` are
+        then those of one of the two, and a method explains both: its map is the mean of the two maps, the second mirrored back.
     """
 
     module: Any
@@ -48,6 +51,7 @@ class Differentiable:
     scores: Callable[[NDArray[np.float32]], NDArray[np.float32]]
     limits: tuple[float, float] | None
     version: str
+    mirrored: bool = False
 
 
 @runtime_checkable

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fairfer.labels import LabelSpace
+    from fairfer.models.differentiable import Differentiable
     from fairfer.models.preprocessing import Preprocessing
     from fairfer.vocabulary import Status, Task
 
@@ -58,6 +59,11 @@ class NetworkModel:
         Files on which the answers depend, such as weights.
     where
         Start of error messages about the network: its file or specification.
+
+    Attributes
+    ----------
+    gradients
+        Makes the network for `differentiable`; ``None`` where there is none in PyTorch. An adapter sets it.
     """
 
     def __init__(
@@ -84,6 +90,7 @@ class NetworkModel:
         self.options = {**(preprocessing.options if preprocessing else {}), "output": output, **(options or {})}
         self.batch_size = batch_size
         self.files = [*sorted(Path(__file__).parent.glob("*.py")), *files]
+        self.gradients: Callable[[], Differentiable] | None = None
         self._network = network
         self._output: Output = output
         self._dtype = dtype
@@ -102,6 +109,22 @@ class NetworkModel:
             details.setdefault(int(position), "the network's output is not finite")
         statuses: dict[int, Status] = dict.fromkeys(details, "error")
         return PredictionBatch(scores, statuses, details)
+
+    def differentiable(self) -> Differentiable:
+        """Return the network for attribution methods that compute gradients.
+
+        Raises
+        ------
+        ModelError
+            When the network cannot be had in PyTorch.
+        """
+        if self.gradients is None:
+            message = (
+                f"{self._where} has no network in PyTorch, so its gradients cannot be computed; use the method occlusion or "
+                "rise, or load the network as torch:package.module:attribute"
+            )
+            raise ModelError(message)
+        return self.gradients()
 
     def _batches(self, images: Sequence[NDArray[np.uint8]]) -> list[list[int]]:
         """Positions of images that fit into one call: all of them, or those of one size."""

@@ -40,11 +40,37 @@ def resized(image: NDArray[np.uint8], height: int, width: int, how: Preprocessin
     return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize((width, height), method))
 
 
+def frame(shape: tuple[int, ...], height: int, width: int, how: Preprocessing) -> tuple[float, float, float, float]:
+    """Left, top, width and height of the area of a (h, w, ...) image that `resized` brings to (height, width).
+
+    The area is the center that `crop` keeps, or extends beyond the image where it is padded.
+    """
+    h, w = shape[:2]
+    outer_h, outer_w = h, w
+    if (h, w) != (height, width) and how.crop == "center":
+        outer_h, outer_w = _inner(h, w, height, width)
+    elif (h, w) != (height, width) and how.pad is not None:
+        outer_h, outer_w = _outer(h, w, height, width)
+    # The same whole pixels as in `_cropped` and `_padded`.
+    left = (w - outer_w) // 2 if outer_w <= w else -((outer_w - w) // 2)
+    top = (h - outer_h) // 2 if outer_h <= h else -((outer_h - h) // 2)
+    return float(left), float(top), float(outer_w), float(outer_h)
+
+
+def _inner(h: int, w: int, height: int, width: int) -> tuple[int, int]:
+    scale = min(h / height, w / width)
+    return max(1, round(scale * height)), max(1, round(scale * width))
+
+
+def _outer(h: int, w: int, height: int, width: int) -> tuple[int, int]:
+    scale = max(h / height, w / width)
+    return max(h, round(scale * height)), max(w, round(scale * width))
+
+
 def _cropped(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     """The largest part in the center with the aspect ratio of (height, width)."""
     h, w = image.shape[:2]
-    scale = min(h / height, w / width)
-    inner_h, inner_w = max(1, round(scale * height)), max(1, round(scale * width))
+    inner_h, inner_w = _inner(h, w, height, width)
     top, left = (h - inner_h) // 2, (w - inner_w) // 2
     return image[top : top + inner_h, left : left + inner_w]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,12 @@ def load(*, providers: str = "cpu", threads: str = "0") -> NetworkModel:
         As of `fairfer.models.adapters.onnx.load`.
     """
     from fairfer.models.adapters import onnx
+    from fairfer.models.baseline.gradients import differentiable
 
     with as_file(files(__name__)) as folder:
-        return onnx.load(str(folder / "baseline.toml"), providers=providers, threads=threads)
+        model = onnx.load(str(folder / "baseline.toml"), providers=providers, threads=threads)
+    model.gradients = functools.partial(differentiable, model)
+    return model
 
 
 def readiness() -> Readiness:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fairfer.errors import ModelError
 from fairfer.labels import DEEPFACE, LabelSpace
+from fairfer.models.adapters.deepface import gradients
 from fairfer.models.adapters.deepface.isolation import first_line, isolated
 from fairfer.models.adapters.deepface.resizing import ENLARGED, gray, operators
 from fairfer.models.model import PredictionBatch
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fairfer.models.adapters.deepface.engines import Client, Network
+    from fairfer.models.differentiable import Differentiable
     from fairfer.vocabulary import Status
 
 BATCH_SIZE = 128
@@ -97,6 +100,37 @@ class DeepFaceModel:
             if i not in batch.statuses:
                 batch.fail(i, "error", "the network's output is not finite")
         return PredictionBatch(scores, batch.statuses, batch.details)
+
+    def differentiable(self) -> Differentiable:
+        """DeepFace's PyTorch network up to its logits, as a sequence of its own layers.
+
+        Raises
+        ------
+        ModelError
+            When the model was loaded on another back end, or with a detector.
+        """
+        if self.options["backend"] != "torch":
+            message = (
+                f"model deepface on {self.options['backend']} has no gradients; load it with --option backend=torch, or use "
+                "the method occlusion or rise"
+            )
+            raise ModelError(message)
+        if self.options["detector"] != "skip":
+            message = (
+                f"model deepface with the detector {self.options['detector']} has no gradients, because the detector turns "
+                "faces; give face crops and --option detector=skip, or use the method occlusion or rise"
+            )
+            raise ModelError(message)
+        return gradients.differentiable(self._client, self._inputs, self.version)
+
+    def _inputs(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """(n, 48, 48) gray 0..1: the network's input of face crops."""
+        batch = _Batch()
+        self._shrink(images, batch)
+        for i, detail in batch.details.items():
+            message = f"model deepface: image {i} of the batch has no input ({detail}); explain only images that have an answer"
+            raise ModelError(message)
+        return np.stack([batch.planes[i] for i in range(len(images))])
 
     def _shrink(self, images: Sequence[NDArray[np.uint8]], batch: _Batch) -> None:
         """Make the network's input of each face crop."""

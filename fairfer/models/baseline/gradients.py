@@ -1,0 +1,55 @@
+"""The bundled model's network for attribution methods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import as_file, files
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fairfer.errors import ModelError
+from fairfer.models.differentiable import Differentiable, Frames
+from fairfer.models.outputs import to_scores
+from fairfer.models.requirements import require
+from fairfer.models.resizing import frame
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from fairfer.models.network import NetworkModel
+
+
+def differentiable(model: NetworkModel) -> Differentiable:
+    """The network of one view of a face, after standardization; the model averages over the face and its mirror image.
+
+    Parameters
+    ----------
+    model
+        The model that `fairfer.models.baseline.load` returns.
+
+    Raises
+    ------
+    ModelError
+        When PyTorch or the package ``onnx``, which reads the weights, is missing.
+    """
+    for package in ("torch", "onnx"):
+        require(package, what="gradients of the model baseline", extra="explain")
+    from fairfer.models.baseline.pytorch.folded import read_network, standardized
+
+    preprocessing = model.preprocessing
+    if preprocessing is None or preprocessing.size is None:  # its description states a size
+        message = "the model baseline has no input size; install fairfer again"
+        raise ModelError(message)
+    height, width = preprocessing.size
+
+    def inputs(images: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], Frames]:
+        frames = [frame(image.shape, height, width, preprocessing) for image in images]
+        return standardized(preprocessing.batch(images)), np.array(frames)
+
+    def scores(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(to_scores(logits.astype(np.float64), "logits", "single-label"), np.float32)
+
+    with as_file(files("fairfer.models.baseline")) as folder:
+        network = read_network(folder / "baseline.onnx")
+    return Differentiable(network, model.labels, inputs, scores, None, model.version, mirrored=True)

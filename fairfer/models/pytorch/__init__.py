@@ -1,0 +1,1 @@
+"""Parts of PyTorch networks that attribution methods explain. Importing the modules needs PyTorch."""

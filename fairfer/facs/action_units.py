@@ -19,7 +19,7 @@ Region = Literal["forehead", "brows", "eyes", "nose", "cheeks", "mouth", "chin"]
 REGIONS: tuple[Region, ...] = get_args(Region)
 """Regions of the face, from top to bottom."""
 
-_CODE = re.compile(r"(?:au)?[ _-]?0*([1-9]\d?)(?:_[rc])?")
+_CODE = re.compile(r"(?:au[ _-]?)?0*([1-9]\d?)(?:_[rc])?")
 
 
 @dataclass(frozen=True)

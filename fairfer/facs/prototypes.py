@@ -115,8 +115,8 @@ SOURCES: Mapping[str, Source] = MappingProxyType({
     for source in (
         _source(
             "EMFACS",
-            "EMFACS (Friesen & Ekman 1983) as the article on FACS in Wikipedia and openDBM print it; some copies have 17 instead "
-            "of 16 for disgust",
+            "EMFACS (Friesen & Ekman 1983) as the article on FACS in Wikipedia and openDBM print it; some copies have 17 "
+            "instead of 16 for disgust",
             neutral="",
             happiness="6+12",
             surprise="1+2+5B+26",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import doctest
 import itertools
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from fairfer.errors import LabelError, UsageError
 from fairfer.facs import ACTION_UNITS, REGIONS, SOURCES, describe, jaccard, parse, prescriptions, prototype
 from fairfer.facs.action_units import in_order
+from fairfer.facs.geometry import CHANGES, ESTIMATED, THRESHOLDS
 from fairfer.facs.prototypes import _parse
 from fairfer.facs.words import IMPORTANCE
 from fairfer.labels import FERPLUS_ORDER, action_unit
@@ -281,3 +284,40 @@ def test_importance_ranks_every_unit_once() -> None:
 def test_a_negative_limit_is_refused() -> None:
     with pytest.raises(UsageError, match="limit of corrections is -1; give 0 or more"):
         prescriptions([], ["AU1"], limit=-1)
+
+
+# ---- action-units.md
+
+
+PAGE = Path(__file__).parent.parent / ".github" / "docs" / "action-units.md"
+
+
+def rows_under(heading: str) -> dict[str, list[str]]:
+    """Cells of the first table below a heading, by their first cell."""
+    section = PAGE.read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    table = section.split("\n\n| ", 1)[1].split("\n\n")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+    return {row[0]: row[1:] for row in rows}
+
+
+def test_the_page_has_the_table_of_units() -> None:
+    units = {u.code: [u.name, u.description, u.muscle, ", ".join(u.regions), u.reliability] for u in ACTION_UNITS.values()}
+    assert rows_under("Units") == units
+
+
+def test_the_page_has_the_prototypes_and_their_sources() -> None:
+    emotions = [e for e in FERPLUS_ORDER if e != "neutral"]
+    expected = {e: [" or ".join(p.notation for p in s.prototypes[e]) for s in SOURCES.values()] for e in emotions}
+    assert rows_under("Prototypes") == expected
+    assert all(f"* **{s.name}**: {s.citation}." in PAGE.read_text(encoding="utf-8") for s in SOURCES.values())
+
+
+def test_the_page_has_the_estimates() -> None:
+    expected = {code: [what, f"{THRESHOLDS[code]:.3f}", f"{CHANGES[code]:.3f}"] for code, what in ESTIMATED.items()}
+    assert rows_under("Estimates from landmarks") == expected
+
+
+def test_the_example_of_the_page_is_right() -> None:
+    """It prints what the page shows."""
+    failed, attempted = doctest.testfile(str(PAGE), module_relative=False)
+    assert (failed, attempted) == (0, 4)

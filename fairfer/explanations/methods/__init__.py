@@ -1,8 +1,12 @@
 """Attribution methods by name; one module per library.
 
-=====================  ====================================================================================================
-``lrp``                layer-wise relevance propagation, by zennit
-=====================  ====================================================================================================
+========================  ============================================================  ==========================
+``lrp``                   layer-wise relevance propagation, by zennit                   needs the model's network
+``integrated-gradients``  integrated gradients, by captum                               needs the model's network
+``grad-cam``              Grad-CAM, by captum                                           needs the model's network
+``occlusion``             fall of the score when a patch or a region is covered         any model
+``rise``                  score of randomly masked images                               any model
+========================  ============================================================  ==========================
 """
 
 from __future__ import annotations
@@ -13,13 +17,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fairfer.errors import UsageError, did_you_mean
+from fairfer.explanations.methods.gradients import GradCAM, IntegratedGradients
 from fairfer.explanations.methods.lrp import LRP
+from fairfer.explanations.methods.occlusion import Occlusion
+from fairfer.explanations.methods.rise import RISE
 
 if TYPE_CHECKING:
     from fairfer.explanations.attribution import Method
     from fairfer.models.model import Model
 
-FACTORIES: Mapping[str, Callable[..., Method]] = {"lrp": LRP}
+FACTORIES: Mapping[str, Callable[..., Method]] = {c.name: c for c in (LRP, IntegratedGradients, GradCAM, Occlusion, RISE)}
 """Methods by name."""
 
 

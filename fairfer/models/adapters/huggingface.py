@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairfer.errors import LabelError, ModelError, did_you_mean
 from fairfer.labels import LabelSpace
+from fairfer.models.adapters.huggingface_gradients import differentiable
 from fairfer.models.foreign_code import foreign_code
 from fairfer.models.network import Network, NetworkModel, first_line
 from fairfer.models.network_options import parse_labels
@@ -105,6 +106,7 @@ def load(
         batch_size=BATCH_SIZE,
         where=where,
     )
+    model.gradients = functools.partial(differentiable, model, network, processor, where)
     model.check()
     return model
 

@@ -7,11 +7,12 @@ code.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +23,10 @@ from fairfer.models.imports import import_object
 from fairfer.models.network import Network, NetworkModel, first_line, fixed_batch
 from fairfer.models.network_options import read_options
 from fairfer.models.requirements import Readiness, packages_readiness, require
+
+if TYPE_CHECKING:
+    from fairfer.models.differentiable import Differentiable
+    from fairfer.models.preprocessing import Preprocessing
 
 EXTRA = "torch"
 
@@ -79,8 +84,17 @@ def load(target: str, *, weights: str = "", device: str = "cpu", **options: str)
         files=[Path(__file__), *files],
         where=where,
     )
+    model.gradients = functools.partial(_differentiable, model, module, stated.preprocessing, where, batch)
     model.check()
     return model
+
+
+def _differentiable(
+    model: NetworkModel, module: Any, preprocessing: Preprocessing, where: str, batch: int | None
+) -> Differentiable:
+    from fairfer.models.pytorch.offered import offered
+
+    return offered(model, module, preprocessing, where, batch=batch)
 
 
 def readiness() -> Readiness:

@@ -94,10 +94,10 @@ class PlacedNetwork:
             outputs, goal = (outputs[:n] + outputs[n:]) / 2, (goal[:n] + goal[n:]) / 2
         array = np.asarray(values.cpu().numpy(), np.float32)
         array[~np.isfinite(array).all(axis=(1, 2))] = np.nan
-        expected = np.array(goal.detach().cpu(), np.float64)
+        expected = np.array(goal.detach().cpu().numpy(), np.float64)
         expected[np.abs(expected) < NEGLIGIBLE] = np.nan
         conserved = array.sum(axis=(1, 2), dtype=np.float64) / expected
-        return Maps(array, frames, np.array(outputs.detach().cpu(), np.float64), conserved)
+        return Maps(array, frames, np.array(outputs.detach().cpu().numpy(), np.float64), conserved)
 
 
 def answers(network: Differentiable, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ leaving it out halves the time. Biases take part in no rule (``zero_params="bias
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from zennit.layer import Sum as ZennitSum
 from zennit.rules import AlphaBeta, ClampMod, Epsilon, Gamma, Norm, Pass, ZBox, ZPlus
 from zennit.types import Activation, AvgPool, BatchNorm, Convolution
 
+from fairfer.errors import ModelError
 from fairfer.models.pytorch.layers import Sum
 
 BIAS = "bias"
@@ -133,6 +135,34 @@ def without_rule(module: nn.Module) -> list[str]:
     ]
 
 
+def check_used_once(module: nn.Module, x: Tensor) -> None:
+    """Check that no layer with a rule of its own is used twice: zennit keeps the activations of the last use only.
+
+    Raises
+    ------
+    ModelError
+        When one is.
+    """
+    uses: Counter[str] = Counter()
+    handles = [
+        layer.register_forward_hook(lambda *_, name=name: uses.update([name]))
+        for name, layer in module.named_modules()
+        if isinstance(layer, (*PARAMETERS, AvgPool, Sum, ZennitSum))
+    ]
+    try:
+        with torch.inference_mode():
+            module(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    if repeated := [name for name, times in uses.items() if times > 1]:
+        message = (
+            f"method lrp: the layer {repeated[0]} is used more than once; make a layer for each use, or use "
+            "integrated-gradients"
+        )
+        raise ModelError(message)
+
+
 class Propagation:
     """Relevance propagation through one network.
 
@@ -147,9 +177,13 @@ class Propagation:
     def __init__(self, module: nn.Module, rules: LayerMapComposite) -> None:
         self.module = module
         self.rules = rules
+        self._checked = False
 
     def __call__(self, x: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Relevance of the inputs, and the logit of each target twice: as the output, and as what relevance sums to."""
+        if not self._checked:
+            check_used_once(self.module, x[:1])
+            self._checked = True
         with self.rules.context(self.module) as hooked:
             leaf = x.requires_grad_()
             logits = hooked(leaf)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from fairfer.errors import DataError
-from fairfer.explanations.geometry import Floats, fit_similarity
+from fairfer.explanations.geometry import Floats, Similarity, fit_similarity
 
 if TYPE_CHECKING:
     from fairfer.datasets.landmarks import Scheme
@@ -89,6 +89,8 @@ class FaceShape:
         Distance between the centers of the eyes, as it would be if the face were not turned.
     basis
         Whether the points were measured.
+    pose
+        The similarity transform that takes the template to the face's landmarks; None for the template, which may be stretched.
     """
 
     points: Floats
@@ -96,6 +98,7 @@ class FaceShape:
     up: Floats
     unit: float
     basis: Basis
+    pose: Similarity | None
 
 
 def face_shape(points: Floats, scheme: Scheme) -> FaceShape:
@@ -124,7 +127,9 @@ def face_shape(points: Floats, scheme: Scheme) -> FaceShape:
         message = "landmarks are not those of a face (coordinates are not finite, or all in one point); remove this row"
         raise DataError(message)
     full = measured if scheme != POINTS else np.concatenate([measured, pose(TEMPLATE[POINTS:])])
-    return FaceShape(full, pose.direction((1, 0)), pose.direction((0, -1)), pose.scale * _eye_distance(TEMPLATE), "landmarks")
+    return FaceShape(
+        full, pose.direction((1, 0)), pose.direction((0, -1)), pose.scale * _eye_distance(TEMPLATE), "landmarks", pose
+    )
 
 
 def template_shape(left: float, top: float, width: float, height: float) -> FaceShape:
@@ -136,7 +141,7 @@ def template_shape(left: float, top: float, width: float, height: float) -> Face
         The picture, in pixels.
     """
     points = TEMPLATE * (width, height) + (left, top)
-    return FaceShape(points, np.array([1.0, 0]), np.array([0, -1.0]), _eye_distance(points), "template")
+    return FaceShape(points, np.array([1.0, 0]), np.array([0, -1.0]), _eye_distance(points), "template", None)
 
 
 def _eye_distance(points: Floats) -> float:

@@ -83,7 +83,7 @@ def region_masks(points: Floats | None, scheme: Scheme | None, frame: Sequence[f
     `fairfer.explanations.face_parts.REGIONS`. Parts are clipped to the face, whose border is the jaw line and, with a face
     mesh, the mesh's upper border; 68 points have no upper border, and that of the average face is used.
     """
-    face = _shape_of(points, scheme, frame)
+    face = shape_in(points, scheme, frame)
     fine = _fine(shape)
     inside = covered(_in_cells(oval(face), frame, fine), fine)
     number = np.where(inside, REGION_NAMES.index(REST_OF_FACE), REGION_NAMES.index(BACKGROUND))
@@ -147,14 +147,26 @@ def own_region(
             f"no region of the face is known for {', '.join(unknown)}; action units with a region: {', '.join(ACTION_UNITS)}"
         )
         raise DataError(message)
-    face = _shape_of(points, scheme, frame)
+    face = shape_in(points, scheme, frame)
     fine = _fine(shape)
     inside = covered(_in_cells(oval(face), frame, fine), fine)
     outlines = [outline for part in {ACTION_UNITS[u] for u in units} for outline in part(face)]
     return _coverage(covered(_in_cells(outlines, frame, fine), fine) & inside, shape)
 
 
-def _shape_of(points: Floats | None, scheme: Scheme | None, frame: Sequence[float]) -> FaceShape:
+def shape_in(points: Floats | None, scheme: Scheme | None, frame: Sequence[float]) -> FaceShape:
+    """The shape of a face from its landmarks, or, without landmarks, that of the template in a frame.
+
+    Parameters
+    ----------
+    points, scheme, frame
+        As for `region_masks`.
+
+    Raises
+    ------
+    DataError
+        As `region_masks`.
+    """
     left, top, width, height = map(float, frame)
     if not (width > 0 and height > 0 and np.isfinite([left, top, width, height]).all()):
         message = f"a map's frame is {tuple(frame)}; it needs a width and a height above 0"

@@ -80,9 +80,7 @@ class MeanDifferences:
 
     @property
     def p_of_any(self) -> float:
-        """p-value of the hypothesis that no measure differs between any groups: the smallest adjusted one, 1 if there is
-        none.
-        """
+        """p-value of the hypothesis that no measure differs between groups: the smallest adjusted one, 1 if there is none."""
         defined = self.p[np.isfinite(self.p)]
         return float(defined.min()) if len(defined) else 1.0
 

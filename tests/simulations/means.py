@@ -13,6 +13,7 @@ from fairfer.stats.pixel_differences import pixel_differences
 
 NULL = "many means: equal groups have any significant difference in at most 5 %"
 OTHERS = "many means: where one differs, any other is called significant in at most 5 %"
+OTHERS_GROUPS = "many means: where one group differs, any pair of the others is called different in at most 5 %"
 POWER = "many means: a difference of 0.8 standard deviations is significant in at least 80 %"
 COVERS = "many means: the simultaneous 95 % intervals all cover"
 PIXELS = "many means: equal groups have any significant pixel in at most 5 %"
@@ -61,7 +62,7 @@ CLUSTERED = (
 
 def rows(seed: int, *, short: bool) -> Iterator[Row]:
     """Equal groups, groups with other variances, strata and subjects; a planted difference; pixels."""
-    repetitions = 100 if short else 2000
+    repetitions = 60 if short else 1000
     for sizes in SIZES:
         for name, draw in SHAPES.items():
             measures = 9 if name.startswith("shares") else 40
@@ -82,6 +83,7 @@ def rows(seed: int, *, short: bool) -> Iterator[Row]:
         drawn = (design.draw(generator, 20) for _ in range(repetitions))
         yield _null(f"{design}, 20 measures", [_test(v, g, generator, subject=s) for v, g, s in drawn])
     yield from _strata(seed, repetitions)
+    yield from _another_group(seed, repetitions)
     yield from _planted(seed, repetitions)
     yield from _pixels(seed, repetitions // 5)
 
@@ -102,6 +104,29 @@ def _strata(seed: int, repetitions: int) -> Iterator[Row]:
     group = np.concatenate([np.arange(200) < 150, np.arange(200) < 50]).astype(int)
     drawn = (2.0 * stratum[:, None] + generator.normal(size=(400, 20)) for _ in range(repetitions))
     yield _null(setting, [_test(v, group, generator, stratum=stratum) for v in drawn])
+    design = Subjects((15, 15), (12, 12), 0.3)
+    setting = f"{design}, 20 measures, strata with other means"
+    generator = stream(seed, "means", setting)
+    tests = []
+    for _ in range(repetitions):
+        values, group, subject = design.draw(generator, 20)
+        stratum = (generator.random(len(group)) < np.where(group == 0, 0.75, 0.25)).astype(int)
+        tests.append(_test(values + 2.0 * stratum[:, None], group, generator, subject=subject, stratum=stratum))
+    yield _null(setting, tests)
+
+
+def _another_group(seed: int, repetitions: int) -> Iterator[Row]:
+    """Three equal groups beside one that differs in all measures: the pairs of the equal ones."""
+    for sizes in ((50, 50, 50, 500), (25, 100, 400, 30)):
+        setting = f"{sizes_name(sizes)}, 20 measures, the last group differs by 2"
+        generator = stream(seed, "means", setting)
+        group = np.repeat(np.arange(4), sizes)
+        hits = []
+        for _ in range(repetitions):
+            test = _test(generator.normal(size=(len(group), 20)) + 2.0 * (group == 3)[:, None], group, generator)
+            pairs = (test.comparisons.one < 3) & (test.comparisons.other < 3)
+            hits.append((test.p[pairs] < 0.05).any())
+        yield at_most(OTHERS_GROUPS, "other groups", setting, *share(np.array(hits)))
 
 
 def _planted(seed: int, repetitions: int) -> Iterator[Row]:

@@ -103,15 +103,16 @@ def covered(polygons: Iterable[Floats], shape: tuple[int, int]) -> Mask:
     of a turned face may, has no holes. Each edge adds ±1 to all cells to the right of where it crosses a row's center line.
     """
     inside = np.zeros(shape, bool)
-    rows = np.arange(shape[0]) + 0.5
     for polygon in polygons:
+        left, top = np.clip(np.floor(polygon.min(axis=0)), 0, shape[::-1]).astype(int)
+        right, bottom = np.clip(np.ceil(polygon.max(axis=0)), 0, shape[::-1]).astype(int)
+        rows = np.arange(top, bottom) + 0.5
         (x0, y0), (x1, y1) = polygon.T[:, :, None], np.roll(polygon, -1, axis=0).T[:, :, None]
-        direction = np.sign(y1 - y0)
         edge, row = np.nonzero((np.minimum(y0, y1) <= rows) & (rows < np.maximum(y0, y1)))
-        part = (rows[row] - y0[edge, 0]) / (y1 - y0)[edge, 0]
-        crossing = x0[edge, 0] + part * (x1 - x0)[edge, 0]
-        winding = np.zeros((shape[0], shape[1] + 1))
-        column = np.clip(np.ceil(crossing - 0.5), 0, shape[1]).astype(int)
-        np.add.at(winding, (row, column), direction[edge, 0])
-        inside |= winding[:, :-1].cumsum(axis=1).round() != 0
+        start, height = (a[edge, 0] for a in (y0, y1 - y0))
+        crossing = x0[edge, 0] + (rows[row] - start) / height * (x1 - x0)[edge, 0]
+        column = np.clip(np.ceil(crossing - 0.5) - left, 0, right - left).astype(int)
+        winding = np.zeros((len(rows), right - left + 1), np.int16)
+        np.add.at(winding, (row, column), np.sign(height).astype(np.int16))
+        inside[top:bottom, left:right] |= winding[:, :-1].cumsum(axis=1, dtype=np.int16) != 0
     return inside

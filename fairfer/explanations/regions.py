@@ -89,8 +89,7 @@ def region_masks(points: Floats | None, scheme: Scheme | None, frame: Sequence[f
     number = np.where(inside, REGION_NAMES.index(REST_OF_FACE), REGION_NAMES.index(BACKGROUND))
     for name, part in reversed(list(REGIONS.items())):
         number[covered(_in_cells(part(face), frame, fine), fine) & inside] = REGION_NAMES.index(name)
-    masks = [_coverage(number == i, shape) for i in range(len(REGION_NAMES))]
-    return RegionMasks(REGION_NAMES, np.stack(masks), face.basis)
+    return RegionMasks(REGION_NAMES, _shares(number, shape), face.basis)
 
 
 def action_unit_mask(
@@ -189,7 +188,17 @@ def _in_cells(outlines: Outlines, frame: Sequence[float], cells: tuple[int, int]
     return [(outline - (left, top)) * (cells[1] / width, cells[0] / height) for outline in outlines]
 
 
+def _shares(number: NDArray[np.intp], shape: tuple[int, int]) -> Coverage:
+    """(regions, height, width) coverage from the number of the region at each point."""
+    height, width = shape
+    pixel = np.arange(height * width).reshape(shape).repeat(_SUBPIXELS, axis=0).repeat(_SUBPIXELS, axis=1)
+    regions = len(REGION_NAMES)
+    counts = np.bincount((pixel * regions + number).ravel(), minlength=height * width * regions)
+    shares: Coverage = (counts.reshape(height, width, regions) / _SUBPIXELS**2).astype(np.float32)
+    return np.ascontiguousarray(np.moveaxis(shares, -1, 0))
+
+
 def _coverage(fine: Mask, shape: tuple[int, int]) -> Coverage:
-    blocks = fine.reshape(shape[0], _SUBPIXELS, shape[1], _SUBPIXELS)
-    coverage: Coverage = blocks.mean(axis=(1, 3), dtype=np.float32)
+    rows = fine.reshape(shape[0], _SUBPIXELS, -1).sum(axis=1, dtype=np.uint8)
+    coverage: Coverage = (rows.reshape(*shape, _SUBPIXELS).sum(axis=2) / _SUBPIXELS**2).astype(np.float32)
     return coverage

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fairfer.stats.comparisons import Comparisons
-from fairfer.stats.permutation import TIE, chunks
+from fairfer.stats.comparisons import Comparisons, with_rests
+from fairfer.stats.permutation import TIE, Counts, chunks
 from fairfer.stats.permuted_units import Units, means_of, permuted_groups, totals, units_of
 from fairfer.stats.unit_sums import NO_SPREAD, Sums, as_student, statistic
 
@@ -30,7 +30,7 @@ _PAIR = 2
 class MeanDifferences:
     """Differences between groups for many measures.
 
-    A value that is not defined is NaN: one side has fewer than two units, or the measure does not vary.
+    A value that is not defined is NaN: one side has too few samples or units, or the measure does not vary.
 
     Attributes
     ----------
@@ -64,8 +64,8 @@ class MeanDifferences:
     """
 
     comparisons: Comparisons
-    samples: NDArray[np.int64]
-    units: NDArray[np.int64]
+    samples: Counts
+    units: Counts
     mean: Floats
     raw: Floats
     expected: Floats
@@ -94,6 +94,8 @@ def mean_differences(
     stratum: ArrayLike | None = None,
     permutations: int = PERMUTATIONS,
     confidence: float = 0.95,
+    minimum: int = 2,
+    minimum_units: int = 2,
 ) -> MeanDifferences:
     """Compare the means of groups for many measures, with p-values and intervals adjusted for all of them.
 
@@ -114,6 +116,9 @@ def mean_differences(
         Number of permutations.
     confidence
         Of the simultaneous limits.
+    minimum, minimum_units
+        Samples and units (subjects) with a value of a measure that each side of a comparison needs to be tested. Samples of
+        smaller groups count in the rest of other groups and in the means of strata.
 
     Returns
     -------
@@ -149,9 +154,10 @@ def mean_differences(
     entropy = int(generator.integers(2**63))
     largest = np.zeros(permutations)
     blocks = []
+    least = minimum, max(minimum_units, 2)
     for columns, rows in _column_blocks(table):
         values_of = np.asarray(table[np.ix_(rows, columns)], float)
-        block = _Block.of(values_of, rows, units, comparisons)
+        block = _Block.of(values_of, rows, units, comparisons, least)
         for part, labels in permuted_groups(units, permutations, entropy):
             np.maximum(largest[part], block.largest(labels), out=largest[part])
         blocks.append((columns, _describe(block, values_of, units, rows)))
@@ -162,8 +168,8 @@ def mean_differences(
 class _Described:
     """The results of one block of measures that do not depend on the others; as the fields of `MeanDifferences`."""
 
-    samples: NDArray[np.int64]
-    units: NDArray[np.int64]
+    samples: Counts
+    units: Counts
     mean: Floats
     raw: Floats
     expected: Floats
@@ -191,6 +197,8 @@ class _Block:
         (samples, measures): values without the mean of their stratum, divided by the scale.
     scale
         (measures,): standard deviation of the values; NaN for a measure that does not vary.
+    tested
+        (comparisons,) whether both sides have enough samples and units.
     """
 
     present: Indices
@@ -200,9 +208,10 @@ class _Block:
     centered: Floats
     scale: Floats
     comparisons: Comparisons
+    tested: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, values: Floats, rows: Indices, units: Units, comparisons: Comparisons) -> _Block:
+    def of(cls, values: Floats, rows: Indices, units: Units, comparisons: Comparisons, least: tuple[int, int]) -> _Block:
         """Prepare a block: values (samples, measures) of the samples `rows`."""
         spread = values.std(axis=0)
         scale = np.where(spread > NO_SPREAD * np.abs(values).max(axis=0), spread, np.nan)
@@ -213,7 +222,11 @@ class _Block:
         n = np.bincount(unit).astype(float)
         numbers = np.stack([np.ones(len(n)), n, n * n], axis=1)
         features = np.concatenate([total, total * total] if single else [total, total * total, total * n[:, None]], axis=1)
-        return cls(present, numbers, features, single, centered, scale, comparisons)
+        group = units.group[present]
+        sides = with_rests([np.bincount(group, w, comparisons.groups) for w in (n, np.ones(len(n)))])
+        enough: NDArray[np.bool_] = np.logical_and.reduce(sides >= np.array(least)[:, None], axis=0)
+        tested = enough[comparisons.one] & enough[comparisons.other]
+        return cls(present, numbers, features, single, centered, scale, comparisons, tested)
 
     def sums(self, labels: Labels) -> Sums:
         """Sums by group for (permutations, units) groups of the units."""
@@ -230,7 +243,7 @@ class _Block:
         for part in chunks(len(labels), width):
             difference, error, freedom = self.sums(labels[part]).compare(self.comparisons)
             observed = np.nan_to_num(statistic(difference, error, freedom), nan=0, posinf=np.inf)
-            largest[part] = observed.max(axis=(1, 2), initial=0)
+            largest[part] = observed[:, self.tested].max(axis=(1, 2), initial=0)
         return largest
 
 
@@ -238,6 +251,8 @@ def _describe(block: _Block, values: Floats, units: Units, rows: Indices) -> _De
     """Describe a block with these values of the samples `rows`."""
     comparisons, scale = block.comparisons, block.scale
     difference, error, freedom = (a[0] for a in block.sums(units.group[None, :].astype(np.int16)).compare(comparisons))
+    difference = np.where(block.tested[:, None], difference, np.nan)
+    error = np.where(np.isfinite(difference), error, np.nan)
     group = units.group[units.of[rows]]
     measures = values.shape[1]
     number = np.bincount(group, minlength=comparisons.groups)

@@ -18,9 +18,6 @@ _LEAST_VARIANCE = 0.25
 """Least variance of a difference, as a share of that with a pooled variance. In simulations in which a small group varied more
 than a large one, the test rejected true hypotheses in up to 20 % of cases with a share of 1, and in 5 % with a quarter."""
 
-_LEAST_UNITS = 2
-"""Units that a group needs for a standard error."""
-
 _PAIR = 2
 
 
@@ -77,8 +74,10 @@ class Sums:
         error = np.sqrt(np.maximum(welch, _LEAST_VARIANCE * pooled))
         shares = sum(p**2 / np.maximum(full.units[:, side] - 1, 1) for p, side in zip(parts, (one, other), strict=True))
         freedom = np.divide(welch**2, shares, out=np.broadcast_to(freedom, welch.shape).copy(), where=shares > NO_SPREAD**4)
-        enough = np.minimum(full.units[:, one], full.units[:, other]) >= _LEAST_UNITS
-        return np.where(enough, mean[:, one] - mean[:, other], np.nan), np.where(enough, error, np.nan), freedom
+        difference = np.where(
+            np.minimum(full.units[:, one], full.units[:, other]) >= _PAIR, mean[:, one] - mean[:, other], np.nan
+        )
+        return difference, np.where(np.isnan(difference), np.nan, error), freedom
 
 
 def statistic(difference: Floats, error: Floats, freedom: Floats) -> Floats:

@@ -25,6 +25,7 @@ import gate_subjects
 import indices
 import interaction
 import looks
+import means
 import pooling
 import power
 import random_attribute
@@ -59,6 +60,7 @@ SECTIONS = {
     "Model with covariates": regression,
     "Two models": two_models,
     "Score-based metrics": scores,
+    "Differences of means": means,
 }
 
 

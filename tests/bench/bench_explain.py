@@ -2,8 +2,8 @@
 
 ``FAIRFER_SHARED=FOLDER python tests/bench/bench_explain.py [--faces N] [--threads N] [--models deepface] [--methods lrp]``
 
-Faces of FER+ Test are in memory; the label is the own answer of the model. Beside the faces per second of the clock are those per
-second of processor time, which other load on the machine changes less. The project promises 40 faces per second for ``lrp`` of
+Faces of FER+ Test are in memory; the label is the own answer of the model. Beside the faces per second of the clock are those
+per CPU second, which other load on the machine changes less. The project promises 40 faces per second for ``lrp`` of
 DeepFace on two cores. Where torchvision does not load, the classes that zennit imports from it are replaced by empty ones.
 """
 

@@ -93,7 +93,7 @@ class Blocker:
 sys.meta_path.insert(0, Blocker)
 import fairfer
 for module in pkgutil.walk_packages(fairfer.__path__, "fairfer."):
-    if module.name.startswith("fairfer.models.baseline.pytorch."):
+    if ".pytorch." in module.name:
         continue
     __import__(module.name)
 """

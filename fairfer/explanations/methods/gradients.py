@@ -53,7 +53,7 @@ class IntegratedGradients:
     warning = ""
 
     def __init__(
-        self, model: Model, *, baseline: str = "mean", steps: str = "32", batch_size: str = "256", device: str = ""
+        self, model: Model, *, baseline: str = "mean", steps: str = "32", batch_size: str = "64", device: str = ""
     ) -> None:
         choice(self.name, "baseline", baseline, BASELINES)
         points = whole_number(self.name, "steps", steps, least=2)
@@ -109,7 +109,7 @@ class GradCAM:
     trusted = True
     warning = ""
 
-    def __init__(self, model: Model, *, layer: str = "", batch_size: str = "64", device: str = "") -> None:
+    def __init__(self, model: Model, *, layer: str = "", batch_size: str = "32", device: str = "") -> None:
         self._batch_size = whole_number(self.name, "batch_size", batch_size)
         _require_captum(self.name)
         from fairfer.explanations.methods.pytorch.gradients import Activations, find_layer

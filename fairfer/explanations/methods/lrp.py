@@ -67,7 +67,7 @@ class LRP:
     explains = "logit"
 
     def __init__(
-        self, model: Model, *, rule: str = "epsilon-plus", epsilon: str = "0.05", batch_size: str = "64", device: str = ""
+        self, model: Model, *, rule: str = "epsilon-plus", epsilon: str = "0.05", batch_size: str = "16", device: str = ""
     ) -> None:
         choice(NAME, "rule", rule, list(RULES))
         stabilizer = number(NAME, "epsilon", epsilon, above=0, most=1e3)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.resources import as_file, files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from fairfer.errors import ModelError
+from fairfer.models.baseline.votes import SIDE
 from fairfer.models.differentiable import Differentiable, Frames
 from fairfer.models.outputs import to_scores
 from fairfer.models.requirements import require
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fairfer.models.network import NetworkModel
+    from fairfer.models.preprocessing import Preprocessing
 
 
 def differentiable(model: NetworkModel) -> Differentiable:
@@ -37,14 +38,10 @@ def differentiable(model: NetworkModel) -> Differentiable:
         require(package, what="gradients of the model baseline", extra="explain")
     from fairfer.models.baseline.pytorch.folded import read_network, standardized
 
-    preprocessing = model.preprocessing
-    if preprocessing is None or preprocessing.size is None:  # its description states a size
-        message = "the model baseline has no input size; install fairfer again"
-        raise ModelError(message)
-    height, width = preprocessing.size
+    preprocessing = cast("Preprocessing", model.preprocessing)  # its description states one
 
     def inputs(images: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], Frames]:
-        frames = [frame(image.shape, height, width, preprocessing) for image in images]
+        frames = [frame(image.shape, SIDE, SIDE, preprocessing) for image in images]
         return standardized(preprocessing.batch(images)), np.array(frames)
 
     def scores(logits: NDArray[np.float32]) -> NDArray[np.float32]:

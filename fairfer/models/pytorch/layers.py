@@ -46,6 +46,7 @@ class ChannelsLast(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
+        self.training = False  # `eval` would call that of the network, which an exported program refuses
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs of the network."""
@@ -65,6 +66,7 @@ class Logits(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
+        self.training = False  # `eval` would call that of the network, which an exported program refuses
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, labels) float32."""

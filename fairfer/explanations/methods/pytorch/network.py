@@ -63,7 +63,7 @@ class PlacedNetwork:
             )
             raise ModelError(message)
         self.source: Differentiable = model.differentiable()
-        module = copy.deepcopy(self.source.module).eval().requires_grad_(requires_grad=False)
+        module = copy.deepcopy(self.source.module).requires_grad_(requires_grad=False)
         first = next(module.parameters(), None)
         place = device or str("cpu" if first is None else first.device)
         try:

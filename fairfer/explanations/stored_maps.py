@@ -153,7 +153,7 @@ def _summing(length: int, shorter: int) -> NDArray[np.float64]:
     edges = np.arange(shorter + 1) * (length / shorter)
     pixel = np.arange(length)
     overlap = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
-    return np.clip(overlap, 0, None)
+    return np.asarray(np.clip(overlap, 0, None))
 
 
 def _to_table(part: MapPart, ids: Sequence[str], labels: Sequence[str]) -> pa.Table:

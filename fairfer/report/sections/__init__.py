@@ -9,6 +9,7 @@ from fairfer.report.sections.annotation_error import AnnotationError
 from fairfer.report.sections.composition import Composition
 from fairfer.report.sections.confusion_gaps import ConfusionGapsSection
 from fairfer.report.sections.counts import ConfusionsSection, CountsSection
+from fairfer.report.sections.explanations import ExplanationsSection
 from fairfer.report.sections.gaps import Gaps
 from fairfer.report.sections.human_agreement import HumanAgreementSection
 from fairfer.report.sections.indices import IndicesSection
@@ -41,6 +42,7 @@ SECTIONS: tuple[Section, ...] = (
     ConfusionGapsSection(),
     IndicesSection(),
     ScoresSection(),
+    ExplanationsSection(),
     CountsSection(),
     AnswerTimesSection(),
     Composition(),

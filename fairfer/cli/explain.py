@@ -1,0 +1,103 @@
+"""``fairfer explain``: where the model of a run looked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fairfer.cli.command import app, grouped
+from fairfer.cli.options import ModelOptions
+from fairfer.errors import UsageError
+
+
+@dataclass(frozen=True)
+class ExplainOptions:
+    """How a run is explained."""
+
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that fairfer audit wrote.")]
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--method",
+            metavar="METHOD",
+            help="lrp, integrated-gradients, grad-cam, occlusion or rise; lrp and grad-cam when not given, or occlusion for a "
+            "model without a PyTorch network.",
+        ),
+    ] = None
+    method_option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--method-option", metavar="METHOD.NAME=VALUE", help="An option of a method, such as lrp.rule=epsilon-alpha2-beta1."
+        ),
+    ] = None
+    landmarks: Annotated[
+        Path | None,
+        typer.Option(
+            "--landmarks",
+            metavar="TABLE",
+            help="Table of 68, 468 or 478 facial landmarks per image; a template for tightly cropped faces when not given.",
+        ),
+    ] = None
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", metavar="DATASET", help="Where the images are now; as in the run when not given.")
+    ] = None
+    map_permutations: Annotated[
+        int, typer.Option("--map-permutations", help="Number of permutations of each comparison between groups.")
+    ] = 2_000
+    checked_faces: Annotated[
+        int, typer.Option("--checked-faces", help="Faces with which each method is checked; 0 for no check.")
+    ] = 64
+
+
+@app.command()
+@grouped
+def explain(options: ExplainOptions, model: ModelOptions) -> None:
+    """Show where a model looked: relevance maps and regions of the face per group, added to the report of a run."""
+    from fairfer.audits.explain import ExplainSettings, explain_run
+    from fairfer.audits.result import Audit
+    from fairfer.cli.console import results_only
+    from fairfer.cli.stored_invocation import load_again
+    from fairfer.datasets.landmarks import read_landmarks
+    from fairfer.files import check_finished
+    from fairfer.report.text.explanations import explanation_summary
+    from fairfer.report.view import View
+    from fairfer.report.write import write_report
+
+    if not (options.run / "audit.json").is_file():
+        message = f"{options.run} has no audit.json; give a folder that fairfer audit wrote"
+        raise UsageError(message)
+    check_finished(options.run)
+    audit = Audit.read(options.run)
+    chosen = _method_options(options.method_option or ())
+    data, asked = load_again(options.run, audit.config, options.dataset, model, audit.data.images_digest)
+    landmarks = None if options.landmarks is None else read_landmarks(options.landmarks, map(str, data.samples.index))
+    settings = ExplainSettings(tuple(options.method or ()), chosen, landmarks, options.map_permutations, options.checked_faces)
+
+    def progress(name: str, parts: Iterable[int]) -> Iterable[int]:
+        from tqdm import tqdm
+
+        bar: Iterable[int] = tqdm(parts, desc=name, unit="part", disable=None)  # None: only on a terminal
+        return bar
+
+    with results_only():
+        explanations = explain_run(options.run, data, asked, settings, progress)
+    page = write_report(audit, options.run)
+    typer.echo(explanation_summary(View(audit), explanations).rstrip("\n"))
+    typer.echo(f"Report: {page}")
+
+
+def _method_options(texts: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The values of ``--method-option`` by method and name."""
+    options: dict[str, dict[str, str]] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        method, point, option = name.partition(".")
+        if not (equals and point and method and option):
+            message = f"--method-option {text!r}: write METHOD.NAME=VALUE, as in lrp.rule=epsilon-alpha2-beta1"
+            raise UsageError(message)
+        options.setdefault(method, {})[option] = value
+    return options

@@ -1,0 +1,167 @@
+"""The results of explaining a run: rows, to and from ``explanations.json``."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+
+from fairfer.explanations.results import RegionComparison, RegionRelevance
+from fairfer.schema import Stored, Strict
+from fairfer.vocabulary import Group, Grouping
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SCHEMA_VERSION: Literal[1] = 1
+EXPLANATIONS = "explanations.json"
+"""File of a run folder."""
+
+GRID = 48
+"""Height and width of stored mean maps, in pixels: the canonical face."""
+
+
+class PackedMap(Strict):
+    """A map of `GRID` x `GRID` pixels as text: little-endian 16-bit floats relative to `scale`, in base64."""
+
+    scale: float
+    values: str
+
+    @classmethod
+    def of(cls, values: NDArray[np.floating]) -> PackedMap:
+        """Pack (GRID, GRID) numbers."""
+        scale = float(np.abs(values).max(initial=0))
+        relative = (values / scale if scale else values).astype("<f2")
+        return cls(scale=scale, values=base64.b64encode(relative.tobytes()).decode())
+
+    def unpack(self) -> NDArray[np.float64]:
+        """(GRID, GRID) numbers."""
+        relative = np.frombuffer(base64.b64decode(self.values), "<f2").reshape(GRID, GRID)
+        return relative.astype(np.float64) * self.scale
+
+
+class MeanMap(Strict):
+    """Mean relevance over the faces of a group that have a label and were seen with it (true positives).
+
+    Each face's map is divided by the sum of its magnitudes first, and laid on the canonical face. ``status`` is ``small`` and
+    there is no map where there are fewer faces than the minimum.
+    """
+
+    label: str
+    attribute: Grouping
+    group: Group
+    faces: int
+    subjects: int | None
+    status: Literal["ok", "small"]
+    map: PackedMap | None
+
+
+class MapDifference(Strict):
+    """Difference of the mean maps of a group and of all other faces, and the pixels at which it is significant.
+
+    ``p`` is the smallest adjusted p-value of any pixel: pixels are compared by permutations of the maximum (max-T), and
+    p-values multiplied by the number of comparisons of this attribute. ``significant`` is the share of pixels below 0.05;
+    ``map`` is 0 at all other pixels.
+    """
+
+    label: str
+    attribute: Grouping
+    group: Group
+    faces: int
+    others: int
+    comparisons: int
+    p: float | None
+    significant: float | None
+    status: Literal["ok", "small", "few_subjects"]
+    map: PackedMap | None
+
+
+class MeanValue(Strict):
+    """A mean over faces with its 95 % confidence interval; ``None`` where there are too few faces."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    faces: int
+
+
+class Checks(Strict):
+    """Whether the maps can be believed; each check on a sample of recognized faces.
+
+    Attributes
+    ----------
+    faces
+        Number of faces.
+    randomization
+        Rank correlation of the maps with those of the same network with random weights (Adebayo et al. 2018): near 0 where the
+        maps depend on what the network has learned. ``None`` without access to the weights.
+    deletion_gain, insertion_gain
+        How much faster the score falls while the most relevant pixels are covered first than in a random order, and how much
+        faster it rises while they are uncovered first: differences of areas under curves (Petsiuk et al. 2018). Positive: the
+        pixels matter.
+    """
+
+    faces: int
+    randomization: MeanValue | None
+    deletion_gain: MeanValue
+    insertion_gain: MeanValue
+
+
+class Agreement(Strict):
+    """Mean rank correlation of two methods' positive relevance, face by face."""
+
+    method: str
+    other: str
+    correlation: MeanValue
+
+
+class MethodResult(Strict):
+    """Everything that one method says.
+
+    Attributes
+    ----------
+    trusted, warning
+        Whether a finding may rest on this method, and why not.
+    conserved
+        Mean sum of a map's relevance as a share of the explained output; ``None`` where the method promises no such sum.
+    """
+
+    name: str
+    options: dict[str, str]
+    trusted: bool
+    warning: str
+    explained: int
+    unreadable: int
+    conserved: float | None
+    regions: list[RegionRelevance]
+    comparisons: list[RegionComparison]
+    mean_maps: list[MeanMap]
+    map_differences: list[MapDifference]
+    checks: Checks | None
+
+
+class Explanations(Stored):
+    """Where a model looked, by method, region, group and outcome."""
+
+    remedy: ClassVar[str] = "run fairfer explain again"
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    predictions_digest: str
+    data_digest: str
+    model: str
+    model_version: str
+    pairs: int
+    faces: int
+    unanswered: int
+    landmarks: str
+    on_landmarks: int
+    minimum: int
+    permutations: int
+    seed: int
+    methods: list[MethodResult]
+    agreement: list[Agreement]
+
+    def belongs_to(self, predictions_digest: str, data_digest: str) -> bool:
+        """Whether these are explanations of an audit's predictions and samples."""
+        return (self.predictions_digest, self.data_digest) == (predictions_digest, data_digest)

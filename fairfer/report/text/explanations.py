@@ -1,0 +1,204 @@
+"""Sentences about where a model looked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fairfer.report.tables.explanations import method_title
+from fairfer.report.text.findings import KeyFinding
+from fairfer.report.text.groups import adjective, capital, faces, grouping_words, people, with_source
+from fairfer.report.text.numbers import interval, listed, many, probability, ratio, share, signed
+from fairfer.vocabulary import EVERYONE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fairfer.explanations.explanation_results import Agreement, Explanations, MeanValue, MethodResult
+    from fairfer.explanations.results import RegionComparison, RegionDifference, RegionRelevance
+    from fairfer.report.view import View
+
+MOST_DIFFERENCES = 5
+"""Significant differences that are written out; the table has all."""
+
+PLACES = {
+    "forehead": "the forehead", "brows": "the brows", "eyes": "the eyes", "nose": "the nose", "cheeks": "the cheeks",
+    "mouth": "the mouth", "chin": "the chin", "face": "the rest of the face",
+    "background": "what is outside of the face (hair, ears, background)",
+}  # fmt: skip
+"""Regions in sentences."""
+
+MEASURES = {
+    "mass": "share of the relevance",
+    "density": "relevance relative to the area",
+    "rank_accuracy": "share of the most relevant pixels",
+}
+"""Measures in sentences."""
+
+
+def place(region: str, label: str) -> str:
+    """A region in a sentence."""
+    return PLACES.get(region, f"the region in which {adjective(label)} shows" if region == "own" else region)
+
+
+def attention(method: MethodResult, labels: Sequence[str]) -> list[str]:
+    """For each label: the region with the most relevance of recognized faces, and what is outside of the face."""
+    sentences = []
+    for label in labels:
+        rows = [
+            r
+            for r in method.regions
+            if (r.label, r.outcome, r.attribute, r.status) == (label, "TP", EVERYONE, "ok") and r.mass is not None
+        ]
+        regions = [r for r in rows if r.region not in ("own", "background", "face")]
+        if not regions:
+            continue
+        top = max(regions, key=_mass)
+        background = next((r for r in rows if r.region == "background"), None)
+        text = (
+            f"{capital(faces(label))}: {share(top.mass)} of the relevance is on {place(top.region, label)} "
+            f"({interval(top.low, top.high)}), {ratio(top.density)} times its share of the area"
+        )
+        if background is not None:
+            text += f"; {share(background.mass)} is outside of the face ({ratio(background.density)} times its area)"
+        sentences.append(f"{text}. {many(top.faces, 'face')}.")
+    return sentences
+
+
+def _mass(row: RegionRelevance) -> float:
+    return row.mass or 0.0
+
+
+def comparison_sentence(view: View, tested: RegionComparison) -> str:
+    """Whether the relevance differs between the groups of a grouping."""
+    by = with_source(view.audit, tested.attribute)
+    if tested.p is None:
+        return f"By {by}: too few faces in all groups but one; nothing was compared."
+    number = many(tested.tests, "comparison")
+    if not tested.significant:
+        return (
+            f"By {by}: no significant difference among {number} of labels, outcomes, regions and groups (smallest adjusted "
+            f"{probability('p', tested.p)})."
+        )
+    significant = [d for d in tested.differences if d.significant]
+    return f"By {by}: {len(significant)} of {number} are significant (smallest adjusted {probability('p', tested.p)})."
+
+
+def difference_sentence(difference: RegionDifference) -> str:
+    """One difference between groups, in words."""
+    group = people(difference.attribute, difference.group)
+    reference = (
+        "for all others" if difference.reference is None else f"for {people(difference.attribute, difference.reference).short}"
+    )
+    more = "higher" if difference.difference > 0 else "lower"
+    which = {
+        "TP": f"recognized {faces(difference.label)}",
+        "FN": f"missed {faces(difference.label)}",
+        "FP": f"faces misclassified as {adjective(difference.label)}",
+    }[difference.outcome]
+    return (
+        f"In {which}, the {MEASURES[difference.measure]} on {place(difference.region, difference.label)} is {more} for "
+        f"{group.plural} than {reference}: difference {signed(difference.difference)} "
+        f"({interval(difference.low, difference.high)}), adjusted {probability('p', difference.p)}"
+    )
+
+
+def largest_differences(tested: RegionComparison) -> list[RegionDifference]:
+    """Significant differences of shares of relevance, by size in standard deviations, one for each label and region."""
+    kept: dict[tuple[str, str, str], RegionDifference] = {}
+    for row in sorted(tested.differences, key=lambda d: -abs(d.standardized or 0.0)):
+        if row.significant and row.measure == "mass":
+            kept.setdefault((row.label, row.outcome, row.region), row)
+    return list(kept.values())[:MOST_DIFFERENCES]
+
+
+def explanation_findings(explanations: Explanations) -> list[KeyFinding]:
+    """The largest significant difference between groups, from a method that can be trusted and whose maps passed the checks."""
+    believable = [m for m in explanations.methods if is_believable(m)]
+    return [
+        KeyFinding(
+            statement=difference_sentence(row).partition(": difference")[0],
+            rates=f"{method_title(method)}, {grouping_words(tested.attribute)}",
+            certainty=(
+                f"statistically significant (adjusted {probability('p', row.p)}); difference {signed(row.difference)} "
+                f"({interval(row.low, row.high)})"
+            ),
+            caveat="It says where the model looks, not why, and not that its answers are worse",
+        )
+        for method in believable
+        for tested in method.comparisons
+        for row in largest_differences(tested)[:1]
+    ]
+
+
+def is_believable(method: MethodResult) -> bool:
+    """Whether a finding may rest on a method: not known to ignore the weights, and its most relevant pixels matter here."""
+    if not method.trusted or method.checks is None:
+        return False
+    gain = method.checks.deletion_gain
+    return gain.low is not None and gain.low > 0
+
+
+def check_sentences(method: MethodResult) -> list[str]:
+    """What the checks say, each in one sentence."""
+    checks = method.checks
+    if checks is None:
+        return ["The maps were not checked (--checked-faces 0); no finding rests on them."]
+    pixels = (
+        f"Pixels matter: covering the most relevant pixels first lowers the score {_gain(checks.deletion_gain)} more than "
+        f"covering them in a random order; uncovering them first raises it {_gain(checks.insertion_gain)} more (differences of "
+        f"areas under curves, {many(checks.faces, 'face')}; positive is better than random)."
+    )
+    sentences = [pixels]
+    if checks.randomization is not None:
+        sentences.append(
+            f"Weights matter: with random weights, the maps have a rank correlation of {_number(checks.randomization)} with "
+            "those of the trained network (0: the maps depend on what was learned; 1: they do not)."
+        )
+    return sentences
+
+
+def _gain(mean: MeanValue) -> str:
+    return "by an unknown amount" if mean.value is None else f"by {_number(mean)}"
+
+
+def _number(mean: MeanValue) -> str:
+    if mean.value is None:
+        return "unknown"
+    return signed(mean.value) + (f" ({interval(mean.low, mean.high)})" if mean.low is not None else "")
+
+
+def agreement_sentence(rows: Sequence[Agreement]) -> str:
+    """How much the methods agree, in one sentence."""
+    texts = [f"{row.method} and {row.other} {_number(row.correlation)}" for row in rows]
+    return f"Agreement of methods (mean rank correlation of positive relevance, face by face): {listed(texts)}."
+
+
+def basis_sentence(explanations: Explanations) -> str:
+    """On what the regions are based."""
+    template = explanations.faces - explanations.on_landmarks
+    if not explanations.landmarks:
+        return (
+            "Regions are those of a template for tightly cropped faces, the same for every face; --landmarks gives each face "
+            "its own regions."
+        )
+    text = f"Regions follow the landmarks of {explanations.landmarks} for {many(explanations.on_landmarks, 'face')}"
+    if template:
+        text += f"; for {many(template, 'face')} without landmarks, they are those of a template for tightly cropped faces"
+    return f"{text}."
+
+
+def explanation_summary(view: View, explanations: Explanations) -> str:
+    """The summary on a terminal."""
+    lines = [
+        f"{many(explanations.faces, 'face')}, {many(explanations.pairs, 'answer')} explained. {basis_sentence(explanations)}"
+    ]
+    for method in explanations.methods:
+        lines += ["", f"{capital(method_title(method))}{'' if method.trusted else ' (no finding rests on it)'}"]
+        lines += attention(method, view.labels)
+        for tested in method.comparisons:
+            lines.append(comparison_sentence(view, tested))
+            lines += [f"  {difference_sentence(d)}." for d in largest_differences(tested)]
+        lines += check_sentences(method)
+    if explanations.agreement:
+        lines += ["", agreement_sentence(explanations.agreement)]
+    return "\n".join(lines)

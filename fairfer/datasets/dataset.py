@@ -17,6 +17,7 @@ from fairfer.errors import DataError, did_you_mean
 from fairfer.vocabulary import TRUTH_PREFIX, Task
 
 if TYPE_CHECKING:
+    from fairfer.datasets.action_unit_tables import ActionUnitTable
     from fairfer.datasets.attributes import Attribute
     from fairfer.labels import LabelSpace, Reconciliation
 
@@ -116,6 +117,8 @@ class Dataset:
         Raters' votes, (n, labels), columns by name; ``None`` if the data have no votes.
     unselected
         Rated faces without a label; ``None`` if they are unknown.
+    action_units
+        Action units of the same faces, beside their labels; ``None`` without a table of them.
     steps
         How the samples were selected, in order.
     card
@@ -150,6 +153,7 @@ class Dataset:
     identity: Mapping[str, str] = field(default_factory=dict)
     task: Task = "single-label"
     unselected: UnselectedFaces | None = None
+    action_units: ActionUnitTable | None = None
 
     def __post_init__(self) -> None:
         self._check_index()
@@ -341,7 +345,7 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of everything an audit reads: ids, images, true labels, votes, attributes and their provenance."""
+        """Digest of everything an audit reads: ids, images, true labels, votes, attributes, action units, and provenance."""
         if "digest" in self.identity:
             return self.identity["digest"]
         table = self.samples if self.votes is None else self.samples.join(self.votes.add_prefix("votes:"))
@@ -352,7 +356,11 @@ class Dataset:
             "attributes": [dataclasses.asdict(a) for a in self.attributes],
             "columns": [str(c) for c in table.columns],
         }
-        return digest_lines([json.dumps(header, sort_keys=True), _digest_of(table), self.images_digest, *unselected])
+        parts = [json.dumps(header, sort_keys=True), _digest_of(table), self.images_digest, *unselected]
+        if (units := self.action_units) is not None:
+            kind = {"kind": units.kind, "notes": units.notes, "units": list(units.units.columns)}
+            parts += [json.dumps(kind, sort_keys=True), _digest_of(units.units.fillna(-1).astype("int8"))]
+        return digest_lines(parts)
 
 
 def _digest_of(table: pd.DataFrame) -> str:

@@ -137,7 +137,8 @@ class Dataset:
     Raises
     ------
     DataError
-        If there are no samples, ids are not unique text, or a label or level is not one of those declared.
+        If there are no samples, ids are not unique text, a label or level is not one of those declared, or action units are
+        not those of the samples.
     """
 
     name: str
@@ -165,6 +166,8 @@ class Dataset:
             self._check_values("label", self.labels.labels, f"label space {self.labels.name}")
         for attribute in self.attributes:
             self._check_values(attribute.name, attribute.levels, "list of levels")
+        if self.action_units is not None:
+            object.__setattr__(self, "action_units", self._with_units_of_samples(self.action_units))
 
     def _check_index(self) -> None:
         index = self.samples.index
@@ -207,6 +210,26 @@ class Dataset:
                 raise DataError(message)
             samples[column] = values.astype("Int8")
         return samples
+
+    def _with_units_of_samples(self, table: ActionUnitTable) -> ActionUnitTable:
+        """The table with one row per sample, unknown where it has none; checked."""
+        units = table.units
+        where = f"{self.name}, action units of {table.source}"
+        if units.index.has_duplicates or units.columns.has_duplicates:
+            message = f"{where}: a sample or a unit occurs more than once; keep one row per sample and one column per unit"
+            raise DataError(message)
+        wrong = units.notna() & ~units.isin([0, 1])
+        if bool(wrong.any(axis=None)):
+            unit = wrong.columns[wrong.any()][0]
+            sample_id = wrong.index[wrong[unit]][0]
+            message = (
+                f"{where}, sample {sample_id!r}: {unit} is {units.at[sample_id, unit]!r}; use 1, 0, or missing for unknown"
+            )
+            raise DataError(message)
+        if not units.index.isin(self.samples.index).any():
+            message = f"{where}: no row is one of the samples (the first is {self.samples.index[0]!r}); index it by sample id"
+            raise DataError(message)
+        return dataclasses.replace(table, units=units.reindex(self.samples.index).astype("Int8"))
 
     def _check_values(self, column: str, choices: Sequence[str], what: str) -> None:
         """Refuse undeclared and missing values: such a sample would be in no group and in no count."""

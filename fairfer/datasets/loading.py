@@ -241,11 +241,6 @@ def _with_action_units(
         return dataset
     if isinstance(units, ActionUnitTable):
         table = units
-        if not units.units.index.equals(dataset.samples.index):
-            message = (
-                f"action_units: {units.source} is not indexed by the sample ids of {dataset.name}, in their order; reindex it"
-            )
-            raise DataError(message)
     else:
         folder = Path(source).expanduser() if isinstance(source, str | os.PathLike) else Path()
         path = _beside(Path(units).expanduser(), folder)

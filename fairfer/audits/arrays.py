@@ -147,7 +147,7 @@ def audit(
     return audit_predictions(dataset, predictions, plan, run=run, date=date)
 
 
-def _with_action_units(dataset: Dataset, action_units: ActionUnitTable, samples: int) -> Dataset:
+def _with_action_units(dataset: Dataset, action_units: object, samples: int) -> Dataset:
     if not isinstance(action_units, ActionUnitTable):
         kind = type(action_units).__name__
         message = f"action_units must be an ActionUnitTable, which says where the units come from, not {kind}"
@@ -156,7 +156,7 @@ def _with_action_units(dataset: Dataset, action_units: ActionUnitTable, samples:
     if len(units) != samples:
         message = f"action_units has {len(units):,} rows, y_true has {samples:,}; they must have the same length"
         raise UsageError(message)
-    rows = pd.Index(map(str, range(1, samples + 1)), dtype="str")  # as a data frame's rows are numbered
+    rows = pd.Index([str(i + 1) for i in range(samples)], dtype="str")  # as a data frame's rows are numbered
     table = replace(action_units, units=units.set_axis(rows, axis=0))
     return dataset.replace(action_units=table, card={**dataset.card, "action_units": f"{table.source} ({table.kind})"})
 

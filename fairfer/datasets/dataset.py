@@ -222,9 +222,8 @@ class Dataset:
         if bool(wrong.any(axis=None)):
             unit = wrong.columns[wrong.any()][0]
             sample_id = wrong.index[wrong[unit]][0]
-            message = (
-                f"{where}, sample {sample_id!r}: {unit} is {units.at[sample_id, unit]!r}; use 1, 0, or missing for unknown"
-            )
+            value = units.loc[sample_id, unit]
+            message = f"{where}, sample {sample_id!r}: {unit} is {value!r}; use 1, 0, or missing for unknown"
             raise DataError(message)
         if not units.index.isin(self.samples.index).any():
             message = f"{where}: no row is one of the samples (the first is {self.samples.index[0]!r}); index it by sample id"

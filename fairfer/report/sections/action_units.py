@@ -79,10 +79,10 @@ class ActionUnitsSection(Section):
 
 def _gaps(view: View, pictures: Sequence[Picture]) -> list[Block]:
     text = (
-        f"Faces of two groups that show the same action units should be given the same {view.noun} equally often. A difference in "
-        "the labels points to biased annotation, or to something that these units do not describe. The same difference in the "
-        "predictions is what the model has learned. What the model adds is the difference of both, from the same faces. The "
-        "gaps are standardized to the patterns of units of both groups; q is adjusted over all of them."
+        f"Faces of two groups that show the same action units should be given the same {view.noun} equally often. A difference "
+        "in the labels points to biased annotation, or to something that these units do not describe. The same difference in "
+        "the predictions is what the model has learned. What the model adds is the difference of both, from the same faces. "
+        "The gaps are standardized to the patterns of units of both groups; q is adjusted over all of them."
     )
     found = significant_triples(view)
     sentences = [f"{gap_statement(view, t)}: {gap_reading(t)} ({gap_numbers(t)})." for t in found[:_MOST_SENTENCES]]
@@ -104,8 +104,8 @@ def _gaps(view: View, pictures: Sequence[Picture]) -> list[Block]:
 def _shares(view: View) -> list[Block]:
     text = (
         f"How often faces of one true {view.noun} that were misclassified show an action unit, in each group, vs. faces of the "
-        f"same group and {view.noun} that were classified correctly. In parentheses: interval and faces. q is adjusted over all "
-        "of these comparisons."
+        f"same group and {view.noun} that were classified correctly. In parentheses: interval and faces. q is adjusted over "
+        "all of these comparisons."
     )
     found = significant_shares(view)
     sentences = [f"{share_sentence(view, s)}." for s in found[:_MOST_SENTENCES]]
@@ -119,6 +119,4 @@ def _shares(view: View) -> list[Block]:
 
 
 def _more(number: int, what: str) -> Paragraph:
-    return Paragraph(
-        f"{number - _MOST_SENTENCES:,} more significant {what}{'s' * (number - _MOST_SENTENCES > 1)}: see the tables."
-    )
+    return Paragraph(f"{many(number - _MOST_SENTENCES, f'more significant {what}')}: see the tables.")

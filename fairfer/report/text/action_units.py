@@ -93,8 +93,8 @@ def estimate_caveat(view: View) -> str:
         return ""
     text = {
         "labels": "",
-        "detected": "Action units were detected by a model. If it errs more for one group, a difference at equal units is partly "
-        "its error.",
+        "detected": "Action units were detected by a model. If it errs more for one group, a difference at equal units is "
+        "partly its error.",
         "estimated": "Action units were estimated from landmarks. They are uncalibrated on stills, and the shape of a face "
         "differs between groups, so a difference at equal units can be an error of the estimates.",
     }[info.kind]
@@ -209,7 +209,8 @@ def gap_numbers(triple: GapTriple) -> str:
 
 def _number(row: ConditionedGap) -> str:
     bounds = f"{signed(row.low)} to {signed(row.high)}"
-    return f"{signed(row.value)} ({bounds}{'' if row.q is None else f'; {probability("q", row.q)}'})"
+    q = "" if row.q is None else f"; {probability('q', row.q)}"
+    return f"{signed(row.value)} ({bounds}{q})"
 
 
 def no_gap(view: View) -> str:
@@ -230,8 +231,8 @@ def not_conditioned(view: View) -> str:
         return ""
     verb = "is" if len(names) == 1 else "are"
     return (
-        f"{capital(listed(names))} {verb} not compared: no unit of a prototype is in the table. --condition-on chooses units for "
-        f"a {view.noun}."
+        f"{capital(listed(names))} {verb} not compared: no unit of a prototype is in the table. --condition-on chooses units "
+        f"for a {view.noun}."
     )
 
 

@@ -15,11 +15,13 @@ from fairfer.report.tables.action_units import (
     unit_shares_table,
 )
 from fairfer.report.text.action_units import (
-    estimate_caveat,
+    KINDS,
+    error_caveat,
     gap_findings,
     gap_numbers,
     gap_reading,
     gap_statement,
+    lacking_caveat,
     no_gap,
     no_share,
     not_conditioned,
@@ -56,8 +58,13 @@ class ActionUnitsSection(Section):
         return gap_findings(view, _MOST_FINDINGS)
 
     def caveats(self, view: View) -> list[str]:
-        """Errors of the units."""
-        return [estimate_caveat(view)]
+        """Errors of the units, and units that the table lacks."""
+        return [error_caveat(view), lacking_caveat(view)]
+
+    def short_caveats(self, view: View) -> list[str]:
+        """Where the units come from."""
+        info = view.audit.action_units
+        return [f"action units are {KINDS[info.kind]}"] if info and info.kind != "labels" else []
 
     def csv_files(self, view: View) -> dict[str, str]:
         """Shares, gaps, and gaps of each pattern."""

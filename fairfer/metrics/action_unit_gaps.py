@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from fairfer.vocabulary import Group, Grouping
 
 OUTCOMES: tuple[GapOutcome, ...] = ("labels", "predictions", "difference")
+ALPHA = 0.05
+"""Significance level of the FDR-adjusted p-value."""
+
 _PAIR = 2
 
 
@@ -93,22 +96,37 @@ def gaps_of_tables(tables: Sequence[PatternTable], settings: MetricSettings) -> 
     """The same, from counts: the cost does not depend on the number of faces.
 
     With two groups, the first is compared with the second; with more, each with all others together. The p-values of the gaps
-    are one family, and those of the patterns another (Benjamini and Hochberg 1995).
+    are one family, and those of the patterns another (Benjamini and Hochberg 1995). The intervals of significant gaps allow for
+    their selection (Benjamini and Yekutieli 2005, J. Am. Stat. Assoc. 100).
     """
-    gaps: list[ConditionedGap] = []
+    gaps: list[tuple[ConditionedGap, StratifiedOutcomes | None]] = []
     patterns: list[PatternGap] = []
     for table in tables:
         compared = _comparisons(table, settings)
         if table.counts is None or not compared:
             status: GapStatus = "no_units" if table.counts is None else "too_few_groups"
-            gaps += [_empty(table, outcome, status) for outcome in OUTCOMES]
+            gaps += [(_empty(table, outcome, status), None) for outcome in OUTCOMES]
         for comparison in compared:
             gaps += [_gap(comparison, outcome, settings) for outcome in OUTCOMES]
             patterns += _patterns(comparison, settings)
-    adjusted = iter(benjamini_hochberg([g.p for g in gaps if g.p is not None]))
-    gaps = [g if g.p is None else g.model_copy(update={"q": float(next(adjusted))}) for g in gaps]
     adjusted = iter(benjamini_hochberg([g.p for g in patterns if g.p is not None]))
-    return gaps, [g if g.p is None else g.model_copy(update={"q": float(next(adjusted))}) for g in patterns]
+    patterns = [g if g.p is None else g.model_copy(update={"q": float(next(adjusted))}) for g in patterns]
+    return _with_q(gaps, settings), patterns
+
+
+def _with_q(gaps: Sequence[tuple[ConditionedGap, StratifiedOutcomes | None]], settings: MetricSettings) -> list[ConditionedGap]:
+    """The gaps with q. The intervals of significant gaps allow for their selection: false coverage rate (FCR)."""
+    adjusted = benjamini_hochberg([g.p for g, _ in gaps if g.p is not None])
+    selected = int((adjusted < ALPHA).sum())
+    tail = settings.tail * selected / max(len(adjusted), 1)
+    q = iter(adjusted)
+    rows = []
+    for gap, outcomes in gaps:
+        update: dict[str, float] = {} if gap.p is None else {"q": float(next(q))}
+        if outcomes is not None and update and update["q"] < ALPHA and (wider := standardized_difference(outcomes, tail)):
+            update |= {"low": wider.low, "high": wider.high}
+        rows.append(gap.model_copy(update=update))
+    return rows
 
 
 @dataclass(frozen=True)
@@ -195,7 +213,7 @@ def _empty(table: PatternTable, outcome: GapOutcome, status: GapStatus) -> Condi
     )
 
 
-def _gap(comparison: _Comparison, outcome: GapOutcome, settings: MetricSettings) -> ConditionedGap:
+def _gap(comparison: _Comparison, outcome: GapOutcome, settings: MetricSettings) -> tuple[ConditionedGap, StratifiedOutcomes]:
     outcomes = comparison.outcomes(outcome)
     size = np.bincount(outcomes.side, outcomes.count)
     plain = np.bincount(outcomes.side, outcomes.outcome * outcomes.count) / size
@@ -210,7 +228,7 @@ def _gap(comparison: _Comparison, outcome: GapOutcome, settings: MetricSettings)
     )
     standardized = standardized_difference(outcomes, settings.tail)
     if standardized is None:
-        return row
+        return row, outcomes
     update: dict[str, object] = {
         "patterns": standardized.strata,
         "covered_share": standardized.covered_share,
@@ -222,11 +240,11 @@ def _gap(comparison: _Comparison, outcome: GapOutcome, settings: MetricSettings)
     }
     test = mean_score_test(outcomes)
     if test is None:
-        return row.model_copy(update={**update, "status": "no_variation"})
+        return row.model_copy(update={**update, "status": "no_variation"}), outcomes
     update["statistic"] = test.statistic
     if test.least_expected < LEAST_EXPECTED:
-        return row.model_copy(update={**update, "status": "few_expected"})
-    return row.model_copy(update={**update, "p": test.p, "status": "ok"})
+        return row.model_copy(update={**update, "status": "few_expected"}), outcomes
+    return row.model_copy(update={**update, "p": test.p, "status": "ok"}), outcomes
 
 
 def _patterns(comparison: _Comparison, settings: MetricSettings) -> list[PatternGap]:

@@ -84,7 +84,8 @@ class ConditionedGap(Strict):
     ``group`` is compared with ``reference``, or with all other compared groups together where that is ``None``. ``rate`` and
     ``reference_rate`` are directly standardized to the patterns of both, ``value`` is their difference, and ``unconditioned``
     the plain difference of the same faces. ``p`` is that of the Mantel-Haenszel test over all patterns; ``q`` is the same,
-    adjusted over all gaps of the audit. ``faces`` have known units and an answer, ``left_out`` faces of these groups do not.
+    adjusted over all gaps of the audit; where it is below 0.05 the interval allows for the selection of such gaps. ``faces``
+    have known units and an answer, ``left_out`` faces of these groups do not.
     """
 
     label: str

@@ -13,7 +13,7 @@ from scipy import stats
 import fairfer
 from fairfer.audits.plan import AuditPlan
 from fairfer.datasets.action_unit_tables import ActionUnitTable
-from fairfer.errors import DataError, FairferError, UsageError
+from fairfer.errors import DataError, FairferError, RunError, UsageError
 from fairfer.facs.action_units import ACTION_UNITS
 from fairfer.metrics.action_unit_counts import PatternCounts, UnitFaces, pattern_counts
 from fairfer.metrics.action_unit_gaps import PatternTable, conditioned_gaps, gaps_of_tables
@@ -433,6 +433,27 @@ def test_counts_of_patterns_by_hand() -> None:
 
 
 # ---- what is refused
+
+
+@pytest.mark.parametrize(
+    ("table_name", "field", "problem"),
+    [
+        ("action_unit_shares", "value", "does not follow from its counts"),
+        ("action_unit_shares", "present", "does not follow from its counts"),
+        ("pattern_gaps", "value", "in pattern .* do not follow from their counts"),
+        ("pattern_gaps", "reference_value", "in pattern .* do not follow from their counts"),
+        ("conditioned_gaps", "rate", "is not the difference of its rates"),
+    ],
+)
+def test_an_edited_audit_is_refused(table_name, field, problem) -> None:
+    """Also one with a new checksum: its numbers contradict each other."""
+    audit = World(faces=600).audit()
+    assert fairfer.Audit.from_json(audit.to_json()) == audit
+    rows = list(getattr(audit, table_name))
+    number = next(i for i, r in enumerate(rows) if getattr(r, field) is not None)
+    rows[number] = rows[number].model_copy(update={field: getattr(rows[number], field) + 1})
+    with pytest.raises(RunError, match=problem):
+        fairfer.Audit.from_json(audit.model_copy(update={table_name: rows}).to_json())
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,7 @@ def test_page_has_sentences_tables_and_more(tmp_path) -> None:
     assert len(significant_shares(view)) > 12
     assert f"{len(significant_shares(view)) - 12} more significant unit" in page
     assert "all other compared groups" not in page or "is not compared" in page
-    assert "Neutral is not compared: no unit of a prototype is in the table." in page
+    assert "Neutral is not compared: no unit is chosen for it by default" in page
     kept = {(t.labels.label, t.labels.attribute) for t in significant_triples(view)}
     assert ("happiness", ("gender",)) in kept
     assert ("happiness", ("gender", "age")) not in kept  # the same, repeated

@@ -46,8 +46,8 @@ def draw_conditioned_gaps(view: View) -> list[Picture]:
     kind = "; the units are estimated from landmarks" if info and info.kind == "estimated" else ""
     caption = (
         f"Difference in how often faces with the same action units are given this {view.noun}: first group minus the other. "
-        f"Dots with their {view.confidence} confidence interval; filled: statistically significant, with an interval that allows "
-        f"for the selection{kind}."
+        f"Dots with their {view.confidence} confidence interval; filled: statistically significant, with an interval that "
+        f"allows for the selection{kind}."
     )
     if len(found) > len(shown):
         caption += f" The figure shows {_MAX_ROWS} comparisons, the significant ones first; the table has all."

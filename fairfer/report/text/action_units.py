@@ -238,8 +238,8 @@ def not_conditioned(view: View) -> str:
         return ""
     verb = "is" if len(names) == 1 else "are"
     return (
-        f"{capital(listed(names))} {verb} not compared: no unit of a prototype is in the table. --condition-on chooses other "
-        "units."
+        f"{capital(listed(names))} {verb} not compared: no unit is chosen for it by default, or the table has none of them. "
+        "--condition-on chooses units."
     )
 
 

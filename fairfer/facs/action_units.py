@@ -19,7 +19,7 @@ Region = Literal["forehead", "brows", "eyes", "nose", "cheeks", "mouth", "chin"]
 REGIONS: tuple[Region, ...] = get_args(Region)
 """Regions of the face, from top to bottom."""
 
-_CODE = re.compile(r"(?:au)?[ _-]?0*([1-9]\d?)(?:_[rc])?")
+_CODE = re.compile(r"(?:au[ _-]?)?0*([1-9]\d?)(?:_[rc])?")
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ _UNITS = (
     ),
     ActionUnit(
         10, "upper lip raiser", "{the} upper lip", "is raised", "raise your upper lip",
-        "levator labii superioris, caput infraorbitale", ("nose", "mouth"), both_sides=True,
+        "levator labii superioris, caput infraorbitalis", ("nose", "mouth"), both_sides=True,
     ),
     ActionUnit(
         11, "nasolabial deepener", "the folds beside {the} nose", "are deepened", "deepen the folds beside your nose",

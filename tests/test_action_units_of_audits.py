@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from fairfer.audits.plan import AuditPlan
 from fairfer.datasets.action_unit_tables import ActionUnitTable
 from fairfer.errors import DataError, FairferError, RunError, UsageError
 from fairfer.facs.action_units import ACTION_UNITS
+from fairfer.facs.prototypes import prototype
 from fairfer.metrics.action_unit_counts import PatternCounts, UnitFaces, pattern_counts
 from fairfer.metrics.action_unit_gaps import PatternTable, conditioned_gaps, gaps_of_tables
 from fairfer.metrics.action_unit_patterns import DEFAULT_UNITS, PatternUnits, parse_condition, pattern_units
@@ -235,12 +238,16 @@ def test_units_of_a_label_can_be_chosen() -> None:
 
 
 def test_default_units_are_action_units_of_emotions() -> None:
-    """At most four of each, all in the table of action units; a unit that a table lacks is named."""
+    """At most four units of the EMFACS prototype of each; a unit that a table lacks is named; statistics.md has them all."""
+    page = Path(__file__).parent.parent / ".github" / "docs" / "statistics.md"
+    rows = re.findall(r"^\| (\w+) \| ((?:AU\d+(?:, )?)+)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert {label: tuple(units.split(", ")) for label, units in rows} == dict(DEFAULT_UNITS)
     from fairfer.labels import FERPLUS
 
     for label, units in DEFAULT_UNITS.items():
         assert label in FERPLUS.labels
         assert set(units) <= set(ACTION_UNITS)
+        assert set(units) <= frozenset().union(*prototype(label))
         assert 1 <= len(units) <= 4
     assert pattern_units("fear", ["AU1", "AU20"], {}) == PatternUnits("fear", ("AU1", "AU20"), ("AU4", "AU5"))
     assert pattern_units("bored", ["AU1"], {}) == PatternUnits("bored", (), ())

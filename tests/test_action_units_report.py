@@ -269,6 +269,17 @@ def test_sentences_of_rare_cases() -> None:
     assert not GapTriple(untested, untested, untested).significant
 
 
+def test_a_finding_names_the_units_that_are_lacking() -> None:
+    """Happiness without AU6, coded by people: the one caveat of the finding."""
+    frame = people()
+    units = ActionUnitTable(frame[["AU12"]].astype("Int8"), "units.csv", "labels")
+    groups = {"gender": frame["gender"]}
+    audit = fairfer.audit(frame["label"], frame["predicted"], groups=groups, action_units=units, permutations=100)
+    [finding] = [f for f in key_findings(View(audit)) if "equal action units" in f.statement]
+    assert finding.caveat == "The units are without AU6, which the table lacks"
+    assert "The table of action units lacks units of these patterns: happiness (AU6)." in caveats(View(audit))
+
+
 def test_names_of_units() -> None:
     """With what one sees; an unknown code as it is."""
     assert unit_name("AU12") == "AU12 (lip corner puller)"

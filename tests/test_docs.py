@@ -227,16 +227,19 @@ def rich_audit(folder: Path) -> Path:
         frame[f"score:{name}"] = scores[:, i].astype("float32")
     from fairfer.audits.audit import audit_predictions
     from fairfer.audits.plan import AuditPlan
+    from fairfer.datasets.action_unit_tables import ActionUnitTable
     from fairfer.datasets.attributes import Attribute
     from fairfer.datasets.dataset import Dataset, RecordedPredictions
     from fairfer.labels import LabelSpace
 
     space = LabelSpace.of("three", names)
     gender = Attribute("gender", ("female", "male"), "inferred", "a model", probabilities={"female": "p_female"})
+    units = pd.DataFrame(rng.integers(0, 2, (ROWS, 3)), index=index, columns=["AU6", "AU12", "AU5"])
     dataset = Dataset(
         name="docs",
         labels=FERPLUS,
         samples=samples,
+        action_units=ActionUnitTable(units, "units.csv", "labels"),
         attributes=(gender, Attribute("race", ("black", "white"), "annotated", "us")),
         votes=votes,
         recorded=RecordedPredictions("recorded", space, frame, "1"),

@@ -12,6 +12,7 @@ import pandas as pd
 
 from fairfer.audits.audit import audit_predictions
 from fairfer.audits.plan import AuditPlan
+from fairfer.datasets.action_unit_tables import ActionUnitTable
 from fairfer.datasets.dataset import Dataset
 from fairfer.datasets.frames import to_pandas
 from fairfer.datasets.loading import load_dataset
@@ -37,6 +38,7 @@ def audit(
     groups: Any = None,
     scores: Any = None,
     subjects: Any = None,
+    action_units: ActionUnitTable | None = None,
     labels: Sequence[str] | None = None,
     not_missing: Mapping[str, Sequence[str]] | None = None,
     validation: Mapping[str, Any] | None = None,
@@ -65,6 +67,8 @@ def audit(
         Scores of the model, one column per label.
     subjects : array-like of shape (n,), optional
         Subject of each sample, where several samples show one.
+    action_units : ActionUnitTable, optional
+        Action units of the same faces, one row per sample in the same order; the table says where they come from.
     labels : sequence of str, optional
         Names of the columns of two-dimensional arrays; data frames have their own. For true labels of shape (n,) without
         an array of scores: all labels that there are, by default those that occur.
@@ -111,7 +115,7 @@ def audit(
         raise UsageError(message)
     plan = _plan(plan, options)
     if isinstance(y_true, Dataset):
-        _check_dataset_arguments(y_pred, groups, scores, subjects, labels, not_missing, validation)
+        _check_dataset_arguments(y_pred, groups, scores, subjects, action_units, labels, not_missing, validation)
         return audit_predictions(y_true, y_pred, plan, run=run, date=date)
     if y_pred is None and scores is None:
         message = "give y_pred, scores or both"
@@ -133,12 +137,28 @@ def audit(
         not_missing=not_missing,
         validation=validation,
     )
+    if action_units is not None:
+        dataset = _with_action_units(dataset, action_units, len(table))
     if subjects is not None and not plan.subject:
         plan = plan.model_copy(update={"subject": _SUBJECT})
     predictions = replace(Predictions.from_recorded(dataset), model=model_name)
     if run is not None:
         predictions.write(run)
     return audit_predictions(dataset, predictions, plan, run=run, date=date)
+
+
+def _with_action_units(dataset: Dataset, action_units: object, samples: int) -> Dataset:
+    if not isinstance(action_units, ActionUnitTable):
+        kind = type(action_units).__name__
+        message = f"action_units must be an ActionUnitTable, which says where the units come from, not {kind}"
+        raise UsageError(message)
+    units = action_units.units
+    if len(units) != samples:
+        message = f"action_units has {len(units):,} rows, y_true has {samples:,}; they must have the same length"
+        raise UsageError(message)
+    rows = pd.Index([str(i + 1) for i in range(samples)], dtype="str")  # as a data frame's rows are numbered
+    table = replace(action_units, units=units.set_axis(rows, axis=0))
+    return dataset.replace(action_units=table, card={**dataset.card, "action_units": f"{table.source} ({table.kind})"})
 
 
 def _plan(plan: object, options: Mapping[str, Any]) -> AuditPlan:
@@ -159,7 +179,9 @@ def _check_dataset_arguments(predictions: object, *others: object) -> None:
         message = f"with a Dataset, the second argument must be Predictions (see fairfer.predict), not {kind}"
         raise UsageError(message)
     if any(x is not None for x in others):
-        message = "groups, scores, subjects, labels, not_missing and validation belong to arrays; a Dataset has its own"
+        message = (
+            "groups, scores, subjects, action_units, labels, not_missing and validation belong to arrays; a Dataset has its own"
+        )
         raise UsageError(message)
 
 

@@ -59,6 +59,7 @@ def _problems(audit: Audit) -> Iterator[str]:
             yield f"{problem} ({_place(rate.label, rate.rate, rate.attribute, rate.group)})"
     yield from _missing_rates(audit)
     yield from _gap_problems(audit)
+    yield from _action_unit_problems(audit)
 
 
 def _place(label: str, rate: str, grouping: Grouping, group: Group) -> str:
@@ -175,3 +176,27 @@ def _gap_problems(audit: Audit) -> Iterator[str]:
         worst, best = (values.get((gap.attribute, g, gap.label, gap.rate)) for g in (gap.worst, gap.best))
         if worst is None or best is None or not math.isclose(gap.difference, abs(best - worst), abs_tol=_TOLERANCE):
             yield f"the gap of {gap.label} {gap.rate} by {grouping_name(gap.attribute)} is not that of its rates"
+
+
+def _action_unit_problems(audit: Audit) -> Iterator[str]:
+    """Shares that do not follow from their counts, and gaps that do not follow from their rates."""
+    for share in audit.action_unit_shares:
+        present, known = share.present or 0, share.known or 0
+        if not present <= known <= share.faces or (share.value is not None and not _equal(share.value, present, known)):
+            yield f"{share.unit} of {share.truth} predicted as {share.predicted} does not follow from its counts"
+    for gap in audit.pattern_gaps:
+        sides = (
+            (gap.value, gap.numerator, gap.denominator),
+            (gap.reference_value, gap.reference_numerator, gap.reference_denominator),
+        )
+        if any(value is not None and not _equal(value, above, below) for value, above, below in sides):
+            yield f"{gap.outcome} of {gap.label} in pattern {gap.pattern} do not follow from their counts"
+    for row in audit.conditioned_gaps:
+        if row.value is None or row.rate is None or row.reference_rate is None:
+            continue
+        if not math.isclose(row.value, row.rate - row.reference_rate, abs_tol=_TOLERANCE):
+            yield f"the gap of {row.outcome} of {row.label} at equal action units is not the difference of its rates"
+
+
+def _equal(value: float, numerator: int, denominator: int) -> bool:
+    return denominator > 0 and math.isclose(value, numerator / denominator, abs_tol=_TOLERANCE)

@@ -1,4 +1,4 @@
-"""Results beside rates and gaps: confusion gaps, summary indices, and the analyses that a plan asks for."""
+"""Results beside rates and gaps: confusion gaps, summary indices, action units, and the analyses that a plan asks for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from fairfer.audits.action_units import action_unit_results
 from fairfer.errors import UsageError
 from fairfer.metrics.answer_times import answer_times
 from fairfer.metrics.confusion_gaps import compute_confusion_gaps
@@ -67,6 +68,7 @@ def further_results(
         "interactions": interaction_tests(rates, settings, subjects=bool(plan.subject)) if plan.interaction else [],
         "gee": gee_differences(_outcomes(samples), rates, standardized, settings) if plan.gee else [],
         "answer_times": _answer_times(samples, times) if plan.answer_times else [],
+        **action_unit_results(samples, _group_codes(samples)),
     }
 
 

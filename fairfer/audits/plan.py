@@ -13,6 +13,7 @@ from pydantic import Field, ModelWrapValidatorHandler, ValidationError, field_va
 
 from fairfer.errors import UsageError, did_you_mean
 from fairfer.labels import Reconciliation, reconcile
+from fairfer.metrics.action_unit_patterns import parse_condition
 from fairfer.metrics.metric_settings import MetricSettings
 from fairfer.schema import Strict
 from fairfer.vocabulary import EVERYONE, Group, Grouping, Task, grouping_name
@@ -68,6 +69,9 @@ class AuditPlan(Strict):
         Whether to fit a logistic model with the columns of `standardize` as covariates and a correlation within subjects.
     answer_times
         Whether to report the seconds per image of each group.
+    condition_on
+        For labels that are to be compared at equal patterns of other action units than the default ones, the units:
+        ``{"anger": ("AU4", "AU7")}``.
     """
 
     by: tuple[Grouping, ...] = ()
@@ -84,6 +88,7 @@ class AuditPlan(Strict):
     interaction: bool = False
     gee: bool = False
     answer_times: bool = False
+    condition_on: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     @model_validator(mode="wrap")
     @classmethod
@@ -109,6 +114,11 @@ class AuditPlan(Strict):
     @classmethod
     def _columns(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
+
+    @field_validator("condition_on", mode="before")
+    @classmethod
+    def _condition_on(cls, value: object) -> object:
+        return {label: parse_condition(label, units) for label, units in value.items()} if isinstance(value, dict) else value
 
     @field_validator("minimum")
     @classmethod
@@ -240,6 +250,7 @@ def check_plan(plan: AuditPlan, dataset: Dataset, model_labels: LabelSpace, mode
     DataError, UsageError, LabelError
         When the audit could not be made: an attribute that does not exist, too many groups, no label in common.
     """
+    from fairfer.audits.action_units import check_action_units
     from fairfer.audits.derived_columns import own_columns, with_derived_columns
     from fairfer.metrics.inferred_groups import membership
 
@@ -257,6 +268,7 @@ def check_plan(plan: AuditPlan, dataset: Dataset, model_labels: LabelSpace, mode
             membership(prepared.samples, attribute)
     task: Task = "multi-label" if "multi-label" in (dataset.task, model_task) else "single-label"
     labels = reconcile(dataset.labels, model_labels, plan.unsupported_labels)
+    check_action_units(plan, dataset, labels, task)
     for label in plan.thresholds:
         if label not in model_labels:
             message = f"--threshold {label}: not among the model's output classes; {did_you_mean(label, model_labels.labels)}"

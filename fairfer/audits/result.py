@@ -22,6 +22,7 @@ from fairfer.audits.consistency import check_consistent
 from fairfer.audits.plan import AuditPlan
 from fairfer.errors import RunError, UsageError, did_you_mean
 from fairfer.files import check_finished, mark_finished, read_text, write_text
+from fairfer.metrics.action_unit_results import ActionUnitInfo, ActionUnitShare, ConditionedGap, PatternGap
 from fairfer.metrics.index_results import ConfusionGap, FairnessIndex, ImpactRatio
 from fairfer.metrics.option_results import AnswerTime, GeeDifference, Interaction, PooledRate
 from fairfer.metrics.results import (
@@ -127,6 +128,9 @@ TABLES: dict[str, type[BaseModel]] = {
     "interactions": Interaction,
     "gee": GeeDifference,
     "answer_times": AnswerTime,
+    "action_unit_shares": ActionUnitShare,
+    "conditioned_gaps": ConditionedGap,
+    "pattern_gaps": PatternGap,
     "scores": ScoreMetric,
     "reliability": ReliabilityBin,
     "standardized": StandardizedGap,
@@ -179,6 +183,9 @@ class Audit(Strict):
         attributes act together, and differences at equal covariates from a model.
     answer_times
         Result of ``--answer-times``: seconds per image and group.
+    action_units, action_unit_shares, conditioned_gaps, pattern_gaps
+        The table of action units, shares of faces that show each unit by group, label and prediction, and differences between
+        groups in labels and predictions at equal patterns of units; ``None`` and empty without a table.
     human_agreement
         What raters' votes show; ``None`` without votes.
     annotation_sensitivity
@@ -216,6 +223,10 @@ class Audit(Strict):
     interactions: list[Interaction] = Field(default_factory=list)
     gee: list[GeeDifference] = Field(default_factory=list)
     answer_times: list[AnswerTime] = Field(default_factory=list)
+    action_units: ActionUnitInfo | None = None
+    action_unit_shares: list[ActionUnitShare] = Field(default_factory=list)
+    conditioned_gaps: list[ConditionedGap] = Field(default_factory=list)
+    pattern_gaps: list[PatternGap] = Field(default_factory=list)
     human_agreement: HumanAgreement | None = None
     annotation_sensitivity: AnnotationSensitivity | None = None
     checksum: str = ""

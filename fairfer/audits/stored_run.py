@@ -142,7 +142,7 @@ def _fields(one: Audit, other: Audit) -> list[tuple[str, object, object]]:
     ]
     # A file may have another name and the same content: the content is compared sample by sample. One table may hold the
     # predictions of several models.
-    keys = (one.data.card.keys() & other.data.card.keys()) - {"source", "demographics", "predicted"}
+    keys = (one.data.card.keys() & other.data.card.keys()) - {"source", "demographics", "predicted", "action_units"}
     fields += [(f"{k} of the data", one.data.card[k], other.data.card[k]) for k in sorted(keys)]
     return [
         *fields,

@@ -1,23 +1,24 @@
 """Truth and groups as audited, stored in a run beside the predictions.
 
 With ``samples.parquet`` a run can be audited again, and its report rebuilt, without the dataset and its images. It holds
-labels, the attributes grouped by, and votes where there are any, per sample: rows about people. A run folder is shared with the
-same care as the dataset. ``report.html``, ``audit.json`` and the tables hold counts only.
+labels, the attributes grouped by, and votes and action units where there are any, per sample: rows about people. A run folder
+is shared with the same care as the dataset. ``report.html``, ``audit.json`` and the tables hold counts only.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fairfer.audits.plan import AuditPlan
+from fairfer.datasets.action_unit_tables import ActionUnitTable
 from fairfer.datasets.attributes import Attribute
 from fairfer.datasets.dataset import DUPLICATE_GROUP, Dataset, Step, UnselectedFaces
 from fairfer.errors import RunError
@@ -25,6 +26,8 @@ from fairfer.files import check_finished, write_into_place
 from fairfer.labels import LabelSpace
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from fairfer.audits.plan import Design
 
 SAMPLES = "samples.parquet"
@@ -36,6 +39,7 @@ FORMAT = 4
 
 _VOTES = "votes:"
 _TRUTH = "truth:"
+_UNIT = "action_unit:"
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,8 @@ def store_samples(run: Path, design: Design, date: str, invocation: Invocation) 
     run
         Folder of the run.
     design
-        Dataset and plan. Kept are labels, votes, attributes that were grouped by or standardized over with their
-        probabilities, and the column of subjects.
+        Dataset and plan. Kept are labels, votes, action units, attributes that were grouped by or standardized over with
+        their probabilities, and the column of subjects.
     date, invocation
         Date and invocation of the audit.
     """
@@ -105,6 +109,10 @@ def store_samples(run: Path, design: Design, date: str, invocation: Invocation) 
     rows = dataset.samples[list(dict.fromkeys([*truth, *names, *probabilities, *duplicates, *subject]))]
     if dataset.votes is not None:
         rows = rows.join(dataset.votes.add_prefix(_VOTES))
+    units = dataset.action_units
+    if units is not None:
+        metadata["action_units"] = {"source": units.source, "kind": units.kind, "notes": units.notes}
+        rows = rows.join(units.units.add_prefix(_UNIT))
     table = pa.Table.from_pandas(rows.reset_index(), preserve_index=False)
     marked = table.replace_schema_metadata({"fairfer": json.dumps(metadata)})
     _store_unselected(run, dataset, [*names, *subject])
@@ -169,11 +177,13 @@ def read_samples(run: Path) -> StoredSamples:
     truth = [c for c in rows.columns if str(c).startswith(_TRUTH)] if metadata["task"] == "multi-label" else []
     rows = rows.astype(dict.fromkeys(truth, "Int8"))
     votes = rows[[_VOTES + c for c in metadata["votes"]]]
+    units = _units(rows, metadata.get("action_units"))
+    of_units = [] if units is None else [_UNIT + str(c) for c in units.units.columns]
     dataset = Dataset(
         name=metadata["name"],
         task=metadata["task"],
         labels=LabelSpace(labels["name"], tuple(labels["labels"]), tuple(labels["spellings"])),
-        samples=rows.drop(columns=votes.columns),
+        samples=rows.drop(columns=[*votes.columns, *of_units]),
         votes=votes.rename(columns=lambda c: c.removeprefix(_VOTES)) if metadata["votes"] else None,
         attributes=tuple(
             Attribute(**{**a, "levels": tuple(a["levels"]), "not_missing": tuple(a["not_missing"])})
@@ -183,5 +193,15 @@ def read_samples(run: Path) -> StoredSamples:
         card=metadata["card"],
         identity=metadata["identity"],
         unselected=_read_unselected(run) if metadata["votes"] else None,
+        action_units=units,
     )
     return StoredSamples(dataset, AuditPlan.of(metadata["plan"]), metadata["date"], Invocation(**metadata["invocation"]))
+
+
+def _units(rows: pd.DataFrame, provenance: Mapping[str, Any] | None) -> ActionUnitTable | None:
+    """The action units; ``None`` in a run without them."""
+    if provenance is None:
+        return None
+    columns = [c for c in map(str, rows.columns) if c.startswith(_UNIT)]
+    units = rows[columns].rename(columns=lambda c: c.removeprefix(_UNIT)).astype("Int8")
+    return ActionUnitTable(units, provenance["source"], provenance["kind"], tuple(provenance["notes"]))

@@ -116,6 +116,22 @@ class TableOptions:
             "tables need none. 'utkface': from file names such as 25_1_0_2017.jpg.",
         ),
     ] = None
+    action_units: Annotated[
+        str | None,
+        typer.Option(
+            "--action-units",
+            metavar="FILE",
+            help="Action units of the same faces by image name: labels, output of py-feat or OpenFace, or landmarks, from "
+            "which they are estimated.",
+        ),
+    ] = None
+    action_unit_threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--action-unit-threshold",
+            help="Smallest intensity or probability of an action unit that counts as present, such as 2 for DISFA.",
+        ),
+    ] = None
     bands: Annotated[
         list[str] | None,
         typer.Option("--bands", metavar="COLUMN=20,40,60", help="Cut a numeric column into bands starting at these values."),
@@ -253,6 +269,14 @@ class PlanOptions:
         ),
     ] = ""
 
+    condition_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--condition-on",
+            metavar="LABEL=AU,…",
+            help="With --action-units: the units at whose patterns this label is compared, such as happiness=AU6,AU12.",
+        ),
+    ] = None
     pool: Annotated[
         bool, typer.Option("--pool", help="Also pool the rates of small intersections partially with all others.")
     ] = False
@@ -281,6 +305,7 @@ class PlanOptions:
                 "seed": self.seed,
                 "standardize": tuple(self.standardize or ()),
                 "subject": self.subject,
+                "condition_on": _once("--condition-on", map(_condition, self.condition_on or ())),
                 "pool": self.pool,
                 "interaction": self.interaction,
                 "gee": self.gee,
@@ -301,6 +326,8 @@ def chosen_dataset(options: LoadOptions, tables: TableOptions | None = None) -> 
         bands=_once("--bands", map(_band, tables.bands or ())),
         not_missing=_not_missing(tables.not_missing or ()),
         validation=_once("--validation", map(_validation, tables.validation or ())),
+        action_units=tables.action_units,
+        action_unit_threshold=tables.action_unit_threshold,
         split=options.split,
         rule=options.rule,
         votes_from=options.votes_from,
@@ -412,6 +439,16 @@ def _validation(text: str) -> tuple[str, str]:
         message = f"--validation {text!r}: write COLUMN=TABLE, as in gender=validation.csv"
         raise UsageError(message)
     return column, table
+
+
+def _condition(text: str) -> tuple[str, tuple[str, ...]]:
+    label, equals, units = text.rpartition("=")
+    if not equals or not label.strip() or not units.strip():
+        message = f"--condition-on {text!r}: write LABEL=AU,…, as in happiness=AU6,AU12"
+        raise UsageError(message)
+    from fairfer.labels import canonical
+
+    return canonical(label) or label.strip(), tuple(units.split(","))
 
 
 def _threshold(text: str) -> tuple[str, float]:

@@ -17,6 +17,7 @@ from fairfer.errors import DataError, did_you_mean
 from fairfer.vocabulary import TRUTH_PREFIX, Task
 
 if TYPE_CHECKING:
+    from fairfer.datasets.action_unit_tables import ActionUnitTable
     from fairfer.datasets.attributes import Attribute
     from fairfer.labels import LabelSpace, Reconciliation
 
@@ -116,6 +117,8 @@ class Dataset:
         Raters' votes, (n, labels), columns by name; ``None`` if the data have no votes.
     unselected
         Rated faces without a label; ``None`` if they are unknown.
+    action_units
+        Action units of the same faces, beside their labels; ``None`` without a table of them.
     steps
         How the samples were selected, in order.
     card
@@ -134,7 +137,8 @@ class Dataset:
     Raises
     ------
     DataError
-        If there are no samples, ids are not unique text, or a label or level is not one of those declared.
+        If there are no samples, ids are not unique text, a label or level is not one of those declared, or action units are
+        not those of the samples.
     """
 
     name: str
@@ -150,6 +154,7 @@ class Dataset:
     identity: Mapping[str, str] = field(default_factory=dict)
     task: Task = "single-label"
     unselected: UnselectedFaces | None = None
+    action_units: ActionUnitTable | None = None
 
     def __post_init__(self) -> None:
         self._check_index()
@@ -161,6 +166,8 @@ class Dataset:
             self._check_values("label", self.labels.labels, f"label space {self.labels.name}")
         for attribute in self.attributes:
             self._check_values(attribute.name, attribute.levels, "list of levels")
+        if self.action_units is not None:
+            object.__setattr__(self, "action_units", self._with_units_of_samples(self.action_units))
 
     def _check_index(self) -> None:
         index = self.samples.index
@@ -203,6 +210,25 @@ class Dataset:
                 raise DataError(message)
             samples[column] = values.astype("Int8")
         return samples
+
+    def _with_units_of_samples(self, table: ActionUnitTable) -> ActionUnitTable:
+        """The table with one row per sample, unknown where it has none; checked."""
+        units = table.units
+        where = f"{self.name}, action units of {table.source}"
+        if units.index.has_duplicates or units.columns.has_duplicates:
+            message = f"{where}: a sample or a unit occurs more than once; keep one row per sample and one column per unit"
+            raise DataError(message)
+        wrong = units.notna() & ~units.isin([0, 1])
+        if bool(wrong.any(axis=None)):
+            unit = wrong.columns[wrong.any()][0]
+            sample_id = wrong.index[wrong[unit]][0]
+            value = units[unit].to_list()[units.index.get_loc(sample_id)]
+            message = f"{where}, sample {sample_id!r}: {unit} is {value!r}; use 1, 0, or missing for unknown"
+            raise DataError(message)
+        if not units.index.isin(self.samples.index).any():
+            message = f"{where}: no row is one of the samples (the first is {self.samples.index[0]!r}); index it by sample id"
+            raise DataError(message)
+        return dataclasses.replace(table, units=units.reindex(self.samples.index).astype("Int8"))
 
     def _check_values(self, column: str, choices: Sequence[str], what: str) -> None:
         """Refuse undeclared and missing values: such a sample would be in no group and in no count."""
@@ -341,7 +367,7 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of everything an audit reads: ids, images, true labels, votes, attributes and their provenance."""
+        """Digest of everything an audit reads: ids, images, true labels, votes, attributes, action units, and provenance."""
         if "digest" in self.identity:
             return self.identity["digest"]
         table = self.samples if self.votes is None else self.samples.join(self.votes.add_prefix("votes:"))
@@ -352,7 +378,11 @@ class Dataset:
             "attributes": [dataclasses.asdict(a) for a in self.attributes],
             "columns": [str(c) for c in table.columns],
         }
-        return digest_lines([json.dumps(header, sort_keys=True), _digest_of(table), self.images_digest, *unselected])
+        parts = [json.dumps(header, sort_keys=True), _digest_of(table), self.images_digest, *unselected]
+        if (units := self.action_units) is not None:
+            kind = {"kind": units.kind, "notes": units.notes, "units": list(units.units.columns)}
+            parts += [json.dumps(kind, sort_keys=True), _digest_of(units.units.fillna(-1).astype("int8"))]
+        return digest_lines(parts)
 
 
 def _digest_of(table: pd.DataFrame) -> str:

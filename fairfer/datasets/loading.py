@@ -14,6 +14,7 @@ from fairfer.errors import DataError, UsageError, did_you_mean
 if TYPE_CHECKING:
     from narwhals.typing import IntoDataFrame
 
+    from fairfer.datasets.action_unit_tables import ActionUnitTable
     from fairfer.datasets.dataset import Dataset
     from fairfer.datasets.loaders import Loader
 
@@ -75,6 +76,8 @@ def load_dataset(
     bands: Mapping[str, Sequence[float]] | None = None,
     not_missing: Mapping[str, Sequence[str]] | None = None,
     validation: Mapping[str, Any] | None = None,
+    action_units: str | os.PathLike[str] | ActionUnitTable | None = None,
+    action_unit_threshold: float | None = None,
     predictions: str | os.PathLike[str] | None = None,
     format: str | None = None,
     map: Mapping[str, str] | None = None,
@@ -104,6 +107,12 @@ def load_dataset(
     validation
         For each inferred attribute a validation sample: a table (path or data frame) with the columns ``true``, ``inferred``
         and optionally ``count``, or counts by true level and level as inferred.
+    action_units
+        Action units of the same faces, beside their emotions: a table by image name (labels of coders, output of py-feat or
+        OpenFace, or landmarks, from which they are estimated; see `fairfer.datasets.action_unit_tables`). A relative path is
+        looked up as that of `demographics`. Or an `ActionUnitTable`, indexed by sample id.
+    action_unit_threshold
+        The smallest intensity or probability in that table that counts as present.
     predictions
         A file with the answers of a model to the images, joined by their names, so that no model runs: a table of predictions,
         or a file of another tool.
@@ -163,6 +172,7 @@ def load_dataset(
         dataset = join_answers(dataset, Path(predictions).expanduser(), read_as)
     if demographics is not None:
         dataset = _with_attributes(dataset, demographics, source, real)
+    dataset = _with_action_units(dataset, action_units, action_unit_threshold, source)
     dataset = apply_bands(words_as_missing(dataset, real), bands or {})
     return apply_validation(dataset, validation or {})
 
@@ -214,6 +224,28 @@ def _with_attributes(
         return annotate_from_names(dataset)
     folder = Path(source).expanduser() if isinstance(source, str | os.PathLike) else Path()
     return annotate(dataset, _beside(Path(demographics).expanduser(), folder), real)
+
+
+def _with_action_units(
+    dataset: Dataset,
+    units: str | os.PathLike[str] | ActionUnitTable | None,
+    threshold: float | None,
+    source: str | os.PathLike[str] | IntoDataFrame,
+) -> Dataset:
+    from fairfer.datasets.action_unit_tables import ActionUnitTable, read_action_units
+
+    if threshold is not None and not isinstance(units, str | os.PathLike):
+        message = f"--action-unit-threshold {threshold:g}: there is no file of action units; add it with --action-units"
+        raise UsageError(message)
+    if units is None:
+        return dataset
+    if isinstance(units, ActionUnitTable):
+        table = units
+    else:
+        folder = Path(source).expanduser() if isinstance(source, str | os.PathLike) else Path()
+        path = _beside(Path(units).expanduser(), folder)
+        table = read_action_units(path, dataset.samples.index, threshold=threshold)
+    return dataset.replace(action_units=table, card={**dataset.card, "action_units": f"{table.source} ({table.kind})"})
 
 
 def _scheme(source: object) -> tuple[Loader, str] | None:

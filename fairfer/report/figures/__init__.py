@@ -24,6 +24,7 @@ from fairfer.report.figures import second_process
 from fairfer.report.figures.annotation_error import draw_annotation_error
 from fairfer.report.figures.association import draw_association
 from fairfer.report.figures.canvas import Picture, with_unique_names
+from fairfer.report.figures.conditioned_gaps import draw_conditioned_gaps
 from fairfer.report.figures.confusions import draw_confusions
 from fairfer.report.figures.dataset_composition import draw_composition
 from fairfer.report.figures.gaps import draw_gaps
@@ -47,6 +48,7 @@ FIGURES: Mapping[str, Callable[[View], list[Picture]]] = {
     "overview": draw_overview,
     "gaps": draw_gaps,
     "standardized_gaps": draw_standardized_gaps,
+    "conditioned_gaps": draw_conditioned_gaps,
     "human_agreement": draw_human_agreement,
     "accuracy_by_agreement": draw_accuracy_by_agreement,
     "annotation_error": draw_annotation_error,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from fairfer.report.sections.action_units import ActionUnitsSection
 from fairfer.report.sections.annotation_error import AnnotationError
 from fairfer.report.sections.composition import Composition
 from fairfer.report.sections.confusion_gaps import ConfusionGapsSection
@@ -35,6 +36,7 @@ SECTIONS: tuple[Section, ...] = (
     GeeSection(),
     InteractionsSection(),
     PooledSection(),
+    ActionUnitsSection(),
     HumanAgreementSection(),
     AnnotationError(),
     Rates(),

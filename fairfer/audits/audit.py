@@ -107,6 +107,7 @@ def audit_predictions(
             unsupported_labels=list(design.labels.unsupported_labels),
             extra=list(design.labels.extra),
             excluded=samples.excluded,
+            rare=dict(design.rare),
         ),
         plan=design.plan,
         versions=dict(_versions()),

@@ -15,7 +15,6 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fairfer.audits.plan import DEFAULT_THRESHOLD
 from fairfer.audits.unsupported import count_unsupported
 from fairfer.datasets.dataset import DUPLICATE_GROUP
 from fairfer.datasets.loaders.ferplus import selects
@@ -27,6 +26,7 @@ from fairfer.metrics.inferred_groups import membership, membership_products
 from fairfer.metrics.rater_agreement import LeftOut, RatedFaces
 from fairfer.metrics.standardization import Strata
 from fairfer.metrics.subjects import number_subjects
+from fairfer.metrics.threshold_results import DEFAULT_THRESHOLD
 from fairfer.vocabulary import UNANNOTATED, Grouping
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ def join(design: Design, predictions: Predictions) -> JoinedSamples:
         When a threshold is not in the range of the scores.
     """
     dataset, labels = design.dataset, design.labels
-    answers = _answers(dataset, predictions)
+    answers = answers_for(dataset, predictions)
     columns = {name: f"by{i}" for i, name in enumerate(design.attributes)}
     table = dataset.samples[list(columns)].rename(columns=columns)
     table = table.assign(status=answers["status"].astype("str"))
@@ -322,8 +322,14 @@ def _scores(labels: tuple[str, ...], answers: pd.DataFrame) -> tuple[pd.DataFram
     return scores, scored, scale
 
 
-def _answers(dataset: Dataset, predictions: Predictions) -> pd.DataFrame:
-    """The answer for every sample, and nothing else."""
+def answers_for(dataset: Dataset, predictions: Predictions) -> pd.DataFrame:
+    """The answer for every sample, and nothing else.
+
+    Raises
+    ------
+    RunError
+        When the predictions lack a sample or were made from another image.
+    """
     answers = predictions.frame.reindex(dataset.samples.index)
     missing = answers["status"].isna()
     if missing.any():

@@ -112,6 +112,8 @@ class LabelInfo(Strict):
     unsupported_labels: list[str]
     extra: list[str]
     excluded: int
+    rare: dict[str, int] = Field(default_factory=dict)
+    """Labels that are not audited because fewer samples have them than ``--minimum-occurrences``, with their number."""
 
 
 TABLES: dict[str, type[BaseModel]] = {

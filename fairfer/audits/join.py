@@ -100,6 +100,19 @@ class JoinedSamples:
         """Counts and score histograms by subject."""
         return count(self._by(self.subjects), self.design.groups, unit=_UNIT, scores=True)
 
+    def counts_by_outcome(self) -> dict[Grouping, Counts]:
+        """Counts of samples with the same truth and answer in every label; a unit is such an outcome."""
+        table, labels = self.table, range(len(self.design.labels.labels))
+        answered = table["status"] == "ok"
+        if self.design.task == "single-label":
+            outcomes = pd.DataFrame({"truth": table["truth"], "predicted": table["predicted"].where(answered).fillna("\0")})
+        else:
+            columns = {f"truth:{i}": table[f"truth:{i}"].fillna(-1) for i in labels}
+            columns |= {f"predicted:{i}": table[f"predicted:{i}"].where(answered, 0).fillna(0) for i in labels}
+            outcomes = pd.DataFrame(columns).astype("int8")
+        number = outcomes.groupby(list(outcomes.columns), sort=True).ngroup().to_numpy(np.int64)
+        return count(self._by(number), self.design.groups, unit=_UNIT)
+
     def strata(self) -> Strata:
         """Counts by true label and the columns to standardize over, and by subject where a column names one."""
         plan = self.design.plan

@@ -299,8 +299,8 @@ def _frequent(labels: Reconciliation, plan: AuditPlan, dataset: Dataset) -> tupl
     if dataset.task == "single-label":
         if plan.minimum_occurrences:
             message = (
-                f"--minimum-occurrences {plan.minimum_occurrences}: {dataset.name} is single-label, and a label that is left out "
-                "would leave out its faces; leave the option out (--minimum marks rates of few faces)"
+                f"--minimum-occurrences {plan.minimum_occurrences}: {dataset.name} is single-label, where leaving out a label "
+                "means leaving out its faces; remove the option (--minimum marks rates of few faces)"
             )
             raise UsageError(message)
         return labels, {}
@@ -311,9 +311,7 @@ def _frequent(labels: Reconciliation, plan: AuditPlan, dataset: Dataset) -> tupl
         return labels, {}
     if len(rare) == len(numbers):
         names = ", ".join(f"{n}: {k:,}" for n, k in rare.items())
-        message = (
-            f"{dataset.name}: no label has {least:,} samples ({names}); give a smaller --minimum-occurrences; 0 audits all"
-        )
+        message = f"{dataset.name}: no label has {least:,} samples ({names}); give a smaller --minimum-occurrences, or 0"
         raise DataError(message)
     audited = tuple(n for n in labels.labels if n not in rare)
     truth = {source: None if target in rare else target for source, target in labels.truth.items()}

@@ -107,8 +107,8 @@ def check_multi_label(task: Task) -> None:
     """
     if task == "single-label":
         message = (
-            "--choose-thresholds: this audit is single-label, and the label with the highest score is the prediction; leave the "
-            "option out"
+            "--choose-thresholds: this audit is single-label, and the label with the highest score is the prediction; remove "
+            "the option"
         )
         raise UsageError(message)
 
@@ -138,8 +138,8 @@ def check_apart(audited: pd.Series, validation: pd.Series, name: str) -> None:
     shared = validation.index[validation.isin(set(audited.dropna()) - {""})]
     if len(shared):
         message = (
-            f"--choose-thresholds: {len(shared):,} images of {name} are also audited under another name (the first: {shared[0]}); "
-            "exclude them from one of the two"
+            f"--choose-thresholds: {len(shared):,} images of {name} are also audited under another name "
+            f"(the first: {shared[0]}); exclude them from one of the two"
         )
         raise DataError(message)
 
@@ -156,8 +156,8 @@ def _check_model(predictions: Predictions, validation: Validation) -> None:
     for name, one, two in fields:
         if one != two:
             message = (
-                f"--choose-thresholds {validation.source}: its answers are those of another {name} ({two}, audited: {one}); choose "
-                "with answers of the model that is audited"
+                f"--choose-thresholds {validation.source}: its answers are those of another {name} ({two}, audited: {one}); "
+                "use answers of the model that is audited"
             )
             raise RunError(message)
 
@@ -167,8 +167,8 @@ def _choose(plan: AuditPlan, validation: Validation) -> list[ChosenThreshold]:
     scores = predictions.scores()
     if bool(((scores < 0) | (scores > 1)).any()):
         message = (
-            f"--choose-thresholds: scores of {predictions.model} are not between 0 and 1, but the thresholds tried are from 0.1 to "
-            "0.9; give a model that returns probabilities, or thresholds with --threshold"
+            f"--choose-thresholds: scores of {predictions.model} are not between 0 and 1, but the thresholds tried are from "
+            "0.1 to 0.9; give a model that returns probabilities, or thresholds with --threshold"
         )
         raise UsageError(message)
     truth = dataset.truth_for(reconcile(dataset.labels, predictions.labels, plan.unsupported_labels))

@@ -229,7 +229,7 @@ class PlanOptions:
         typer.Option(
             "--choose-thresholds",
             metavar="SPLIT|RUN",
-            help="Multi-label: choose the threshold of each label by its F1 on another split, or on the samples of another run.",
+            help="Multi-label: choose each label's threshold by its F1 on another split, or on the samples of another run.",
         ),
     ] = None
     minimum_occurrences: Annotated[

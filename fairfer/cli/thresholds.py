@@ -71,9 +71,7 @@ def find_validation(name: str | None, design: Design, data: LoadOptions, tables:
     if (Path(name) / RUN_FILE).is_file():
         return OtherSamples(name, Validation.of_run(name))
     if Path(name).is_dir() or len(Path(name).parts) > 1:
-        message = (
-            f"--choose-thresholds {name}: not a folder that fairfer audit wrote, nor the name of a split; name one of the two"
-        )
+        message = f"--choose-thresholds {name}: neither a folder that fairfer audit wrote nor a split; name one of the two"
         raise UsageError(message)
     dataset = _read_split(name, data, tables)
     check_apart(design.dataset.image_digests, dataset.image_digests, dataset.name)

@@ -69,7 +69,9 @@ def find_validation(name: str | None, design: Design, data: LoadOptions, tables:
         return None
     check_multi_label(design.task)
     if (Path(name) / RUN_FILE).is_file():
-        return OtherSamples(name, Validation.of_run(name))
+        validation = Validation.of_run(name)
+        check_apart(design.dataset.image_digests, validation.predictions.frame["image"], validation.dataset.name)
+        return OtherSamples(name, validation)
     if Path(name).is_dir() or len(Path(name).parts) > 1:
         message = f"--choose-thresholds {name}: neither a folder that fairfer audit wrote nor a split; name one of the two"
         raise UsageError(message)

@@ -297,7 +297,7 @@ def _decisions(design: Design, predictions: Predictions, answers: pd.DataFrame) 
             )
             raise RunError(message)
         if threshold is not None:
-            _check_scored(answers, label, score)
+            check_scored(answers, label, score)
         if label not in predictions.labels:
             decision = pd.Series(data=False, index=answers.index)
         elif threshold is None and recorded in answers:
@@ -310,7 +310,14 @@ def _decisions(design: Design, predictions: Predictions, answers: pd.DataFrame) 
     return pd.DataFrame(columns, index=answers.index)
 
 
-def _check_scored(answers: pd.DataFrame, label: str, score: str) -> None:
+def check_scored(answers: pd.DataFrame, label: str, score: str) -> None:
+    """Refuse decisions without a score: a threshold would make each of them negative.
+
+    Raises
+    ------
+    DataError
+        Naming the first.
+    """
     unscored = answers.index[(answers["status"] == "ok") & answers[score].isna()]
     if len(unscored):
         message = (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from fairfer.audits.join import answers_for
+from fairfer.audits.join import answers_for, check_scored
 from fairfer.audits.stored_samples import read_samples
 from fairfer.errors import DataError, RunError, UsageError
 from fairfer.labels import reconcile
@@ -187,6 +187,7 @@ def _of_label(label: str, given: Mapping[str, float], truth: pd.DataFrame, answe
             positives=0,
             negatives=0,
         )
+    check_scored(answers, label, f"score:{label}")
     known = truth[label].to_numpy(np.float64, na_value=np.nan)
     score = answers[f"score:{label}"].where(answers["status"] == "ok").to_numpy(na_value=np.nan)
     return choose_threshold(label, known, score, given.get(label))

@@ -377,6 +377,8 @@ def test_the_section_shows_every_group_and_label():
     alone = fairfer.audit(truth.astype(float), decided.astype(float), **OPTIONS)
     assert names & set(csv_files(View(alone))) == {"f1.csv", "f1_labels.csv"}
     assert len(F1Section().blocks(View(alone), [])) == 4
+    older = view.audit.model_copy(update={"f1_gaps": []})
+    assert not F1Section().applies(View(older))
 
 
 def test_many_groups_are_in_the_csv_files_only():

@@ -30,9 +30,13 @@ _MOST_GROUPS = 20
 class F1Section(Section):
     """F1."""
 
-    key = "f1"
+    key = "f-scores"
     title = "F1 scores"
     csv_names = ("f1.csv", "f1_labels.csv", "f1_gaps.csv", "f1_differences.csv")
+
+    def applies(self, view: View) -> bool:
+        """Whether the differences were tested, or there are no groups: audits of earlier versions have no intervals of F1."""
+        return bool(view.audit.f1_gaps) or not view.groupings
 
     def csv_files(self, view: View) -> dict[str, str]:
         """Per group, per label and group, and the differences where groups were compared."""

@@ -64,6 +64,7 @@ def test_the_stored_configuration_reproduces_the_audit(here):
         ('[audit]\ndedupe = "yes"\n', "dedupe is 'yes'; give true or false"),
         ("[audit]\nminimum = true\n", "minimum is True"),
         ("[audit]\nminimum = [5]\n", "minimum is [5]"),
+        ('[audit]\nminimum-occurrences = "5"\n', "minimum-occurrences is '5'; give a whole number"),
         ('audit = "x"\n', "audit must be a table"),
         ("[audit\n", "not valid TOML"),
         ('[audit]\nconfig = "x.toml"\n', "unknown key 'config'"),

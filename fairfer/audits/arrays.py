@@ -12,6 +12,7 @@ import pandas as pd
 
 from fairfer.audits.audit import audit_predictions
 from fairfer.audits.plan import AuditPlan
+from fairfer.audits.threshold_choice import Validation, with_chosen_thresholds
 from fairfer.datasets.action_unit_tables import ActionUnitTable
 from fairfer.datasets.dataset import Dataset
 from fairfer.datasets.frames import to_pandas
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _TRUTH, _PREDICTED, _SCORE, _SUBJECT = "y_true", "y_pred", "y_score", "subject"
 _MATRIX = 2
+_PAIR = 2
 _RESERVED = ("label", "status", "detail")
 """Columns that a table of predictions has for other purposes."""
 
@@ -43,6 +45,7 @@ def audit(
     not_missing: Mapping[str, Sequence[str]] | None = None,
     validation: Mapping[str, Any] | None = None,
     sample_weight: Any = None,
+    choose_thresholds: Any = None,
     run: str | os.PathLike[str] | None = None,
     date: str | None = None,
     data_name: str = "data",
@@ -78,6 +81,10 @@ def audit(
         For each inferred column of `groups` a validation sample; see `load_dataset`.
     sample_weight : None
         Not supported: intervals and tests assume that every sample counts once.
+    choose_thresholds : (Dataset, Predictions) or path, optional
+        For multi-label models: other samples and the model's answers for them, or the folder of an audited run. For each label,
+        the threshold with the highest F1 there is used (see `fairfer.metrics.thresholds`). `y_true` must be a Dataset, so that
+        its samples have names, and none may be among the others.
     run : path, optional
         Folder in which truth, groups and predictions are kept, so that `rebuild`, `compare` and ``fairfer report`` can use
         them.
@@ -116,7 +123,14 @@ def audit(
     plan = _plan(plan, options)
     if isinstance(y_true, Dataset):
         _check_dataset_arguments(y_pred, groups, scores, subjects, action_units, labels, not_missing, validation)
+        if choose_thresholds is not None:
+            plan = with_chosen_thresholds(plan, y_true, y_pred, _validation(choose_thresholds))
         return audit_predictions(y_true, y_pred, plan, run=run, date=date)
+    if choose_thresholds is not None:
+        message = (
+            "choose_thresholds needs a Dataset and its Predictions: samples in arrays have no names that could be compared"
+        )
+        raise UsageError(message)
     if y_pred is None and scores is None:
         message = "give y_pred, scores or both"
         raise UsageError(message)
@@ -159,6 +173,17 @@ def _with_action_units(dataset: Dataset, action_units: object, samples: int) -> 
     rows = pd.Index([str(i + 1) for i in range(samples)], dtype="str")  # as a data frame's rows are numbered
     table = replace(action_units, units=units.set_axis(rows, axis=0))
     return dataset.replace(action_units=table, card={**dataset.card, "action_units": f"{table.source} ({table.kind})"})
+
+
+def _validation(source: object) -> Validation:
+    """What ``choose_thresholds`` stands for."""
+    if isinstance(source, str | os.PathLike):
+        return Validation.of_run(source)
+    pair = tuple(source) if isinstance(source, Sequence) else ()
+    if len(pair) == _PAIR and isinstance(pair[0], Dataset) and isinstance(pair[1], Predictions):
+        return Validation(pair[0].name, *pair)
+    message = f"choose_thresholds is {type(source).__name__}; give (dataset, predictions) or the folder of an audited run"
+    raise UsageError(message)
 
 
 def _plan(plan: object, options: Mapping[str, Any]) -> AuditPlan:

@@ -20,6 +20,7 @@ from fairfer.audits.stored_samples import SAMPLES, Invocation, read_samples, sto
 from fairfer.errors import UsageError
 from fairfer.metrics.confusions import compute_confusions
 from fairfer.metrics.dataset_bias import dataset_bias
+from fairfer.metrics.f1 import F1Units, with_f1_intervals
 from fairfer.metrics.gaps import compute_gaps
 from fairfer.metrics.human_agreement import duplicate_consistency, human_agreement
 from fairfer.metrics.inferred_groups import annotation_sensitivity
@@ -107,6 +108,7 @@ def audit_predictions(
             unsupported_labels=list(design.labels.unsupported_labels),
             extra=list(design.labels.extra),
             excluded=samples.excluded,
+            rare=dict(design.rare),
         ),
         plan=design.plan,
         versions=dict(_versions()),
@@ -122,7 +124,9 @@ def audit_predictions(
         gaps=measured.gaps,
         dataset_bias=dataset_bias(counts, measured.rates, design.task) if design.groupings else None,
         standardized=standardized,
-        **further_results(samples, counts, measured.rates, measured.by_subject, standardized, predictions.times),
+        **further_results(
+            samples, counts, measured.rates, measured.by_subject, standardized, predictions.times, measured.f1_units
+        ),
         human_agreement=_human_agreement(samples),
         annotation_sensitivity=_annotation_sensitivity(samples, measured),
     )
@@ -136,10 +140,15 @@ class Measured:
     by_subject: dict[Grouping, Counts] | None
     rates: list[Rate]
     gaps: list[Gap]
+    f1_units: F1Units
 
 
 def measure_counts(
-    counts: dict[Grouping, Counts], task: Task, settings: MetricSettings, by_subject: dict[Grouping, Counts] | None = None
+    counts: dict[Grouping, Counts],
+    task: Task,
+    settings: MetricSettings,
+    by_subject: dict[Grouping, Counts] | None = None,
+    by_outcome: dict[Grouping, Counts] | None = None,
 ) -> Measured:
     """Rates and gaps from counts alone: the cost does not depend on the number of samples.
 
@@ -153,17 +162,22 @@ def measure_counts(
         Minimum, confidence, permutations and seed.
     by_subject
         Counts by subject, where several samples show one; intervals and tests are then by subject.
+    by_outcome
+        Where they do not: counts by outcome (see `fairfer.audits.join.JoinedSamples.counts_by_outcome`). Without either, F1 has
+        no intervals.
     """
     subjects = None if by_subject is None else SubjectEstimates.of(by_subject, task, settings.seed)
     rates = compute_rates(counts, task, settings.minimum, settings.confidence, subjects, settings.minimum_subjects)
     gaps = compute_gaps(rates, [g for g in counts if g != EVERYONE], settings, subjects)
-    return Measured(counts, by_subject, rates, gaps)
+    units = F1Units(by_subject or by_outcome or {}, subjects=by_subject is not None)
+    return Measured(counts, by_subject, with_f1_intervals(rates, units, settings), gaps, units)
 
 
 def _measure(samples: JoinedSamples) -> Measured:
     plan = samples.design.plan
     by_subject = samples.counts_by_subject() if plan.subject else None
-    return measure_counts(samples.counts(), samples.design.task, plan.metrics, by_subject)
+    by_outcome = None if plan.subject else samples.counts_by_outcome()
+    return measure_counts(samples.counts(), samples.design.task, plan.metrics, by_subject, by_outcome)
 
 
 def _human_agreement(samples: JoinedSamples) -> HumanAgreement | None:

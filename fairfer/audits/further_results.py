@@ -12,6 +12,7 @@ from fairfer.audits.action_units import action_unit_results
 from fairfer.errors import UsageError
 from fairfer.metrics.answer_times import answer_times
 from fairfer.metrics.confusion_gaps import compute_confusion_gaps
+from fairfer.metrics.f1 import compute_f1_gaps, fair_f1
 from fairfer.metrics.impact_ratios import compute_impact_ratios
 from fairfer.metrics.indices import compute_indices
 from fairfer.metrics.interactions import interaction_tests
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from fairfer.audits.join import JoinedSamples
     from fairfer.metrics.counts import Counts
+    from fairfer.metrics.f1 import F1Units
     from fairfer.metrics.option_results import AnswerTime
     from fairfer.metrics.results import Rate, StandardizedGap
     from fairfer.vocabulary import Grouping
@@ -36,6 +38,7 @@ def further_results(
     by_subject: Mapping[Grouping, Counts] | None,
     standardized: Sequence[StandardizedGap],
     times: pd.DataFrame | None,
+    f1_units: F1Units,
 ) -> dict[str, Any]:
     """Fields of `fairfer.audits.result.Audit`.
 
@@ -51,6 +54,8 @@ def further_results(
         Directly standardized gaps.
     times
         Seconds and images per call by sample, where they were recorded.
+    f1_units
+        What varies independently, for averaged F1.
 
     Raises
     ------
@@ -62,7 +67,12 @@ def further_results(
     impact_ratios, impact_indices = compute_impact_ratios(rates, counts, settings, by_subject)
     return {
         "confusion_gaps": compute_confusion_gaps(counts, rates, settings, by_subject),
-        "indices": [*compute_indices(rates, counts, settings, by_subject), *impact_indices],
+        "indices": [
+            *compute_indices(rates, counts, settings, by_subject),
+            *impact_indices,
+            *fair_f1(rates, f1_units, settings),
+        ],
+        "f1_gaps": compute_f1_gaps(rates, f1_units, settings),
         "impact_ratios": impact_ratios,
         "pooled": pooled_rates(rates, settings) if plan.pool else [],
         "interactions": interaction_tests(rates, settings, subjects=bool(plan.subject)) if plan.interaction else [],

@@ -15,7 +15,6 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fairfer.audits.plan import DEFAULT_THRESHOLD
 from fairfer.audits.unsupported import count_unsupported
 from fairfer.datasets.dataset import DUPLICATE_GROUP
 from fairfer.datasets.loaders.ferplus import selects
@@ -27,6 +26,7 @@ from fairfer.metrics.inferred_groups import membership, membership_products
 from fairfer.metrics.rater_agreement import LeftOut, RatedFaces
 from fairfer.metrics.standardization import Strata
 from fairfer.metrics.subjects import number_subjects
+from fairfer.metrics.threshold_results import DEFAULT_THRESHOLD
 from fairfer.vocabulary import UNANNOTATED, Grouping
 
 if TYPE_CHECKING:
@@ -99,6 +99,19 @@ class JoinedSamples:
     def counts_by_subject(self) -> dict[Grouping, Counts]:
         """Counts and score histograms by subject."""
         return count(self._by(self.subjects), self.design.groups, unit=_UNIT, scores=True)
+
+    def counts_by_outcome(self) -> dict[Grouping, Counts]:
+        """Counts of samples with the same truth and answer in every label; a unit is such an outcome."""
+        table, labels = self.table, range(len(self.design.labels.labels))
+        answered = table["status"] == "ok"
+        if self.design.task == "single-label":
+            outcomes = pd.DataFrame({"truth": table["truth"], "predicted": table["predicted"].where(answered).fillna("\0")})
+        else:
+            columns = {f"truth:{i}": table[f"truth:{i}"].fillna(-1) for i in labels}
+            columns |= {f"predicted:{i}": table[f"predicted:{i}"].where(answered, 0).fillna(0) for i in labels}
+            outcomes = pd.DataFrame(columns).astype("int8")
+        number = outcomes.groupby(list(outcomes.columns), sort=True).ngroup().to_numpy(np.int64)
+        return count(self._by(number), self.design.groups, unit=_UNIT)
 
     def strata(self) -> Strata:
         """Counts by true label and the columns to standardize over, and by subject where a column names one."""
@@ -237,7 +250,7 @@ def join(design: Design, predictions: Predictions) -> JoinedSamples:
         When a threshold is not in the range of the scores.
     """
     dataset, labels = design.dataset, design.labels
-    answers = _answers(dataset, predictions)
+    answers = answers_for(dataset, predictions)
     columns = {name: f"by{i}" for i, name in enumerate(design.attributes)}
     table = dataset.samples[list(columns)].rename(columns=columns)
     table = table.assign(status=answers["status"].astype("str"))
@@ -284,7 +297,7 @@ def _decisions(design: Design, predictions: Predictions, answers: pd.DataFrame) 
             )
             raise RunError(message)
         if threshold is not None:
-            _check_scored(answers, label, score)
+            check_scored(answers, label, score)
         if label not in predictions.labels:
             decision = pd.Series(data=False, index=answers.index)
         elif threshold is None and recorded in answers:
@@ -297,7 +310,14 @@ def _decisions(design: Design, predictions: Predictions, answers: pd.DataFrame) 
     return pd.DataFrame(columns, index=answers.index)
 
 
-def _check_scored(answers: pd.DataFrame, label: str, score: str) -> None:
+def check_scored(answers: pd.DataFrame, label: str, score: str) -> None:
+    """Refuse decisions without a score: a threshold would make each of them negative.
+
+    Raises
+    ------
+    DataError
+        Naming the first.
+    """
     unscored = answers.index[(answers["status"] == "ok") & answers[score].isna()]
     if len(unscored):
         message = (
@@ -322,8 +342,14 @@ def _scores(labels: tuple[str, ...], answers: pd.DataFrame) -> tuple[pd.DataFram
     return scores, scored, scale
 
 
-def _answers(dataset: Dataset, predictions: Predictions) -> pd.DataFrame:
-    """The answer for every sample, and nothing else."""
+def answers_for(dataset: Dataset, predictions: Predictions) -> pd.DataFrame:
+    """The answer for every sample, and nothing else.
+
+    Raises
+    ------
+    RunError
+        When the predictions lack a sample or were made from another image.
+    """
     answers = predictions.frame.reindex(dataset.samples.index)
     missing = answers["status"].isna()
     if missing.any():

@@ -6,15 +6,17 @@ import importlib.util
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, ModelWrapValidatorHandler, ValidationError, field_validator, model_validator
 
-from fairfer.errors import UsageError, did_you_mean
+from fairfer.errors import DataError, UsageError, did_you_mean
 from fairfer.labels import Reconciliation, reconcile
 from fairfer.metrics.action_unit_patterns import parse_condition
 from fairfer.metrics.metric_settings import MetricSettings
+from fairfer.metrics.threshold_results import ThresholdSource
 from fairfer.schema import Strict
 from fairfer.vocabulary import EVERYONE, Group, Grouping, Task, grouping_name
 
@@ -25,9 +27,6 @@ if TYPE_CHECKING:
 
 MAX_CROSSED_GROUPS = 400
 """A table of more groups than this is not readable."""
-
-DEFAULT_THRESHOLD = 0.5
-"""Scores of a multi-label model from this value on are positive, unless the plan gives another threshold."""
 
 _LEAST_CONFIDENCE = 0.5
 _LEAST_PERMUTATIONS = 100
@@ -45,6 +44,13 @@ class AuditPlan(Strict):
         empty.
     thresholds
         Decision threshold by label, for models whose scores are independent per label; 0.5 for labels without one.
+    thresholds_from
+        The validation samples on which they were chosen; ``None`` where they were not chosen (see
+        `fairfer.audits.threshold_choice`).
+    minimum_occurrences
+        Multi-label data: a label that fewer of the audited samples have is not audited, and is named. `minimum` when not given:
+        with fewer, its TPR could not be compared between any two groups, and its F1 would enter macro-F1 with the weight of
+        all others. But when not given, and no label has as many samples, every label is audited, as with 0.
     unsupported_labels
         How to treat samples whose label is not among the model's output classes: ``drop``, ``keep`` or ``merge=FROM:TO``
         (see `fairfer.labels.reconcile`).
@@ -76,6 +82,8 @@ class AuditPlan(Strict):
 
     by: tuple[Grouping, ...] = ()
     thresholds: dict[str, float] = Field(default_factory=dict)
+    thresholds_from: ThresholdSource | None = None
+    minimum_occurrences: int | None = None
     unsupported_labels: str = "drop"
     minimum: int = 20
     minimum_subjects: int = 10
@@ -133,6 +141,14 @@ class AuditPlan(Strict):
     def _minimum_subjects(cls, value: int) -> int:
         if value < 1:
             message = f"--minimum-subjects {value}: give at least 1"
+            raise UsageError(message)
+        return value
+
+    @field_validator("minimum_occurrences")
+    @classmethod
+    def _minimum_occurrences(cls, value: int | None) -> int | None:
+        if value is not None and value < 0:
+            message = f"--minimum-occurrences {value}: give at least 0"
             raise UsageError(message)
         return value
 
@@ -218,6 +234,8 @@ class Design:
         Groups of each grouping, everyone first.
     labels
         How the labels of the data correspond to those of the model.
+    rare
+        Labels that are not audited because fewer samples have them than `AuditPlan.minimum_occurrences`, with their number.
     """
 
     plan: AuditPlan
@@ -226,6 +244,7 @@ class Design:
     attributes: Mapping[str, Attribute]
     groups: Mapping[Grouping, tuple[Group, ...]]
     labels: Reconciliation
+    rare: Mapping[str, int] = dataclass_field(default_factory=dict)
 
     @property
     def groupings(self) -> tuple[Grouping, ...]:
@@ -268,7 +287,13 @@ def check_plan(plan: AuditPlan, dataset: Dataset, model_labels: LabelSpace, mode
             membership(prepared.samples, attribute)
     task: Task = "multi-label" if "multi-label" in (dataset.task, model_task) else "single-label"
     labels = reconcile(dataset.labels, model_labels, plan.unsupported_labels)
+    _check_thresholds(plan, model_labels, task)
     check_action_units(plan, dataset, labels, task)
+    labels, rare = _frequent(labels, plan, dataset)
+    return Design(plan.model_copy(update={"by": groupings}), prepared, task, attributes, groups, labels, rare)
+
+
+def _check_thresholds(plan: AuditPlan, model_labels: LabelSpace, task: Task) -> None:
     for label in plan.thresholds:
         if label not in model_labels:
             message = f"--threshold {label}: not among the model's output classes; {did_you_mean(label, model_labels.labels)}"
@@ -279,7 +304,30 @@ def check_plan(plan: AuditPlan, dataset: Dataset, model_labels: LabelSpace, mode
                 "leave --threshold out"
             )
             raise UsageError(message)
-    return Design(plan.model_copy(update={"by": groupings}), prepared, task, attributes, groups, labels)
+
+
+def _frequent(labels: Reconciliation, plan: AuditPlan, dataset: Dataset) -> tuple[Reconciliation, dict[str, int]]:
+    """Leave out the labels of multi-label data that too few samples have, and count them."""
+    if dataset.task == "single-label":
+        if plan.minimum_occurrences:
+            message = (
+                f"--minimum-occurrences {plan.minimum_occurrences}: {dataset.name} is single-label, where leaving out a label "
+                "means leaving out its faces; remove the option (--minimum marks rates of few faces)"
+            )
+            raise UsageError(message)
+        return labels, {}
+    least = plan.minimum if plan.minimum_occurrences is None else plan.minimum_occurrences
+    numbers = {str(n): int(k) for n, k in dataset.truth_for(labels).eq(1).sum().items()}
+    rare = {n: k for n, k in numbers.items() if k < least}
+    if len(rare) == len(numbers) and plan.minimum_occurrences is None:
+        return labels, {}
+    if len(rare) == len(numbers):
+        names = ", ".join(f"{n}: {k:,}" for n, k in rare.items())
+        message = f"{dataset.name}: no label has {least:,} samples ({names}); give a smaller --minimum-occurrences, or 0"
+        raise DataError(message)
+    audited = tuple(n for n in labels.labels if n not in rare)
+    truth = {source: None if target in rare else target for source, target in labels.truth.items()}
+    return replace(labels, labels=audited, truth=truth), rare
 
 
 def _check_standardized(plan: AuditPlan) -> None:

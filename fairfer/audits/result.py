@@ -23,6 +23,7 @@ from fairfer.audits.plan import AuditPlan
 from fairfer.errors import RunError, UsageError, did_you_mean
 from fairfer.files import check_finished, mark_finished, read_text, write_text
 from fairfer.metrics.action_unit_results import ActionUnitInfo, ActionUnitShare, ConditionedGap, PatternGap
+from fairfer.metrics.f1_results import F1Gap
 from fairfer.metrics.index_results import ConfusionGap, FairnessIndex, ImpactRatio
 from fairfer.metrics.option_results import AnswerTime, GeeDifference, Interaction, PooledRate
 from fairfer.metrics.results import (
@@ -113,6 +114,8 @@ class LabelInfo(Strict):
     unsupported_labels: list[str]
     extra: list[str]
     excluded: int
+    rare: dict[str, int] = Field(default_factory=dict)
+    """Labels that are not audited because fewer samples have them than ``--minimum-occurrences``, with their number."""
 
 
 TABLES: dict[str, type[BaseModel]] = {
@@ -123,6 +126,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "confusions": Confusion,
     "confusion_gaps": ConfusionGap,
     "indices": FairnessIndex,
+    "f1_gaps": F1Gap,
     "impact_ratios": ImpactRatio,
     "pooled": PooledRate,
     "interactions": Interaction,
@@ -174,6 +178,8 @@ class Audit(Strict):
         Scores in bins, score-based metrics, and reliability curves; empty without scores.
     rates, gaps
         Rates per label and group, and the largest difference between groups in each.
+    f1_gaps
+        Differences between groups in macro-F1 and weighted macro-F1.
     dataset_bias
         Who is in the data; ``None`` when no groups were compared.
     standardized
@@ -217,6 +223,7 @@ class Audit(Strict):
     reliability: list[ReliabilityBin] = Field(default_factory=list)
     rates: list[Rate]
     gaps: list[Gap]
+    f1_gaps: list[F1Gap] = Field(default_factory=list)
     dataset_bias: DatasetBias | None = None
     standardized: list[StandardizedGap] = Field(default_factory=list)
     pooled: list[PooledRate] = Field(default_factory=list)

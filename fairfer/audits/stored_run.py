@@ -149,6 +149,7 @@ def _fields(one: Audit, other: Audit) -> list[tuple[str, object, object]]:
         ("--by", [grouping_name(g) for g in one.groupings], [grouping_name(g) for g in other.groupings]),
         ("--unsupported-labels", one.plan.unsupported_labels, other.plan.unsupported_labels),
         ("--minimum", one.plan.minimum, other.plan.minimum),
+        ("--minimum-occurrences", one.plan.minimum_occurrences, other.plan.minimum_occurrences),
         ("--minimum-subjects", one.plan.minimum_subjects, other.plan.minimum_subjects),
         ("--confidence", one.plan.confidence, other.plan.confidence),
         ("--subject", one.plan.subject, other.plan.subject),

@@ -14,6 +14,7 @@ from fairfer.cli.command import app, grouped, values_of
 from fairfer.cli.config import load_config, to_toml
 from fairfer.cli.options import LoadOptions, ModelOptions, PlanOptions, RunOptions, TableOptions, chosen_dataset, chosen_model
 from fairfer.cli.running import ask, run_folder, unfinished
+from fairfer.cli.thresholds import find_validation
 
 if TYPE_CHECKING:
     from fairfer.datasets.dataset import Dataset
@@ -53,6 +54,7 @@ def audit(
     from fairfer.audits.audit import audit_predictions
     from fairfer.audits.plan import check_plan
     from fairfer.audits.stored_samples import Invocation
+    from fairfer.audits.threshold_choice import with_chosen_thresholds
     from fairfer.report.summary import summary
     from fairfer.report.verdict_files import remove_verdict
     from fairfer.report.write import write_report
@@ -65,7 +67,8 @@ def audit(
         chosen = plan.plan().model_copy(update={"answer_times": output.answer_times})
         answers = dataset.recorded if asked is None else asked
         if answers is not None:
-            check_plan(chosen, dataset, answers.labels, getattr(answers, "task", "single-label"))
+            design = check_plan(chosen, dataset, answers.labels, getattr(answers, "task", "single-label"))
+            other = find_validation(plan.choose_thresholds, design, data, tables)
         _suggest_subject(dataset, plan.subject)
         if not plan.by:
             _list_refused(dataset, {plan.subject, *chosen.standardize})
@@ -73,6 +76,9 @@ def audit(
         remove_verdict(run)
         predictions = ask(dataset, asked, run, overwrite=output.overwrite, answer_times=output.answer_times)
         stated = RunOptions(output.out, answer_times=output.answer_times)
+        if other is not None:
+            validation = other.answered(asked, run, overwrite=output.overwrite)
+            chosen = with_chosen_thresholds(chosen, dataset, predictions, validation)
         invocation = Invocation(
             shlex.join(["fairfer", *sys.argv[1:]]),
             to_toml(values_of(data, tables, model, plan, stated)),

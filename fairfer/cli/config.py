@@ -107,6 +107,8 @@ def _mismatch(option: Any, value: object) -> str | None:
         fits = isinstance(value, list) and all(isinstance(v, str) for v in value)
         return None if fits else "a list of strings"
     default = getattr(option, "default", None)
+    if default is None and getattr(getattr(option, "type", None), "name", "") == "integer":  # an optional number
+        default = 0
     if isinstance(default, int | float):
         fits = isinstance(value, int if isinstance(default, int) else int | float) and not isinstance(value, bool)
         return None if fits else "a whole number" if isinstance(default, int) else "a number"

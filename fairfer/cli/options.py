@@ -240,6 +240,21 @@ class PlanOptions:
             "--threshold", metavar="LABEL=VALUE", help="Decision threshold of a multi-label model; 0.5 when not given."
         ),
     ] = None
+    choose_thresholds: Annotated[
+        str | None,
+        typer.Option(
+            "--choose-thresholds",
+            metavar="SPLIT|RUN",
+            help="Multi-label: choose each label's threshold by its F1 on another split, or on the samples of another run.",
+        ),
+    ] = None
+    minimum_occurrences: Annotated[
+        int | None,
+        typer.Option(
+            "--minimum-occurrences",
+            help="Multi-label data: labels that fewer faces have are not audited, but named; --minimum when not given.",
+        ),
+    ] = None
     unsupported_labels: Annotated[
         str,
         typer.Option(
@@ -297,6 +312,7 @@ class PlanOptions:
             {
                 "by": self.by or (),
                 "thresholds": _once("--threshold", map(_threshold, self.threshold or ())),
+                "minimum_occurrences": self.minimum_occurrences,
                 "unsupported_labels": self.unsupported_labels,
                 "minimum": self.minimum,
                 "minimum_subjects": self.minimum_subjects,

@@ -210,7 +210,7 @@ def _targets(rule: Rule, audit: Audit, baseline: Audit | None, treatment: Treatm
         cannot = list(unsupported_faces(audit))
         every = [n for n in existing if treatment != "ignore" or n not in cannot]
         existing += [n for n in cannot if n not in existing]
-        labels = every if rule.label == [ALL] else [_existing_label(rule, n, existing) for n in rule.label]
+        labels = every if rule.label == [ALL] else [_existing_label(rule, n, existing, audit) for n in rule.label]
     return [Target(rule, label, grouping) for label in dict.fromkeys(labels) for grouping in rule.groupings]
 
 
@@ -247,9 +247,16 @@ def _check_grouping(rule: Rule, grouping: Grouping, audit: Audit) -> None:
             raise UsageError(message)
 
 
-def _existing_label(rule: Rule, label: str, existing: Sequence[str]) -> str:
+def _existing_label(rule: Rule, label: str, existing: Sequence[str], audit: Audit) -> str:
     """The audit's name of a label, which may have any common spelling."""
-    name = label if label in existing else canonical(label) or label
+    rare = audit.labels.rare
+    name = label if label in (*existing, *rare) else canonical(label) or label
+    if name in rare:
+        message = (
+            f"rule {rule.name!r}: {name} was not audited, because only {rare[name]:,} faces have it; audit with a smaller "
+            "--minimum-occurrences, or take the label out of the rule"
+        )
+        raise UsageError(message)
     if name not in existing:
         message = f"rule {rule.name!r}: the audit has no label {name!r}; {did_you_mean(name, existing)}"
         raise UsageError(message)

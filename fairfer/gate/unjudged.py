@@ -38,6 +38,9 @@ def data_obstacles(policy: Policy, audit: Audit) -> list[str]:
         obstacles.append(f"faces have labels that are not among the model's output classes: {names}")
     elif audit.labels.excluded and policy.unsupported_labels != "ignore":
         obstacles.append(f"{audit.labels.excluded:,} faces were excluded for their label, and the audit does not say which")
+    if audit.labels.rare and policy.small_groups != "ignore":
+        names = ", ".join(f"{n} ({k:,})" for n, k in audit.labels.rare.items())
+        obstacles.append(f"labels were not audited, because fewer faces have them than --minimum-occurrences: {names}")
     if (rows := unlabeled_rows(audit)) and policy.unlabeled != "ignore":
         obstacles.append(f"{rows:,} rows have no true label")
     if (cells := _unknown_labels(audit)) and policy.unlabeled != "ignore":
@@ -69,6 +72,8 @@ def ignored(policy: Policy, audit: Audit, checks: Sequence[Check]) -> list[str]:
     if policy.small_groups == "ignore":
         small = dict.fromkeys(e.group for c in checks for e in c.excluded if e.reason != "unannotated")
         found += [f"small_groups: {', '.join(small)}"] if small else []
+        rare = ", ".join(f"{n} ({k:,})" for n, k in audit.labels.rare.items())
+        found += [f"small_groups: labels that too few faces have: {rare}"] if rare else []
     if policy.unlabeled == "ignore" and (rows := unlabeled_rows(audit)):
         found.append(f"unlabeled: {rows:,} rows without a true label")
     if policy.unlabeled == "ignore" and (cells := _unknown_labels(audit)):

@@ -23,6 +23,7 @@ IndexName = Literal[
     "Fairness Discrepancy Rate",
     "inequity rate",
     "impact ratio",
+    "fair F1",
 ]
 IndexStatus = Literal["ok", "too_few_groups", "zero_rate"]
 """``zero_rate``: not defined, because the rate of a group (or of all groups) is 0."""

@@ -18,6 +18,9 @@ inequity rate
     (max / min of the FPR)^a (max / min of the FNR)^(1 - a) (Grother 2021).
 impact ratio
     Smallest divided by largest selection rate (6 RCNY § 5-301).
+fair F1
+    Mean over the groups of macro-F1 (arXiv 2405.06841): how well a model does when each group counts the same, not how unequal
+    the groups are. See `fairfer.metrics.f1`.
 
 MERG, SER, MERA and Gini are computed for the FNR and for the FPR.
 """

@@ -56,7 +56,7 @@ def compute_rates(
     confidence
         Confidence of the intervals. They are Wilson's, and Bonett and Price's for prediction bias (selection rate minus
         prevalence), a difference of two proportions of the same samples. F1 and Hamming loss are not proportions of
-        independent trials and have no interval.
+        independent trials and have no interval here; `fairfer.metrics.f1` adds those of F1.
     subjects
         Estimates by subject, whose intervals replace those of independent samples.
     minimum_subjects
@@ -181,7 +181,9 @@ def _per_label(
             low, high = paired_difference(table.fp, table.fn, denominator, confidence)
         else:
             low = high = np.full(value.shape, np.nan)
-        status = _status(denominator, np.broadcast_to(table.total[:, None], value.shape), minimum)
+        # Without a sample that has the label, F1 is 0 or undefined whatever the model does.
+        trials = np.where(table.tp + table.fn > 0, denominator, 0) if rate == "F1" else denominator
+        status = _status(trials, np.broadcast_to(table.total[:, None], value.shape), minimum)
         columns[rate] = (value, numerator, denominator, low, high, status)
     return [
         _row(name, key, rate, *(column[i, j] for column in columns[rate]))

@@ -124,7 +124,7 @@ class SubjectTest(PermutationTest):
         kinds, number = np.unique(np.stack([k, n], axis=1), axis=0, return_counts=True)
         room = np.broadcast_to(units, (permutations, self._groups)).copy()
         for (hits, trials), count in zip(kinds, number, strict=True):
-            assigned = _assign(room, int(count), self._generator)
+            assigned = assign_units(room, int(count), self._generator)
             room -= assigned
             sums += np.array(_powers(hits, trials), float)[:, None, None] * assigned
         return sums
@@ -220,7 +220,7 @@ def _pooled_rate(hits: Counts, trials: Counts) -> tuple[float, float]:
     return pooled, min(max((squares / spread - float(trials.sum())) / pairs, 0.0), 1.0) if spread and pairs else 0.0
 
 
-def _assign(room: Counts, units: int, generator: np.random.Generator) -> Counts:
+def assign_units(room: Counts, units: int, generator: np.random.Generator) -> Counts:
     """(permutations, groups) number of `units` units assigned to each group; `room` is the number of units each can take."""
     assigned = np.empty_like(room)
     remaining = np.full(len(room), units, np.int64)

@@ -11,6 +11,7 @@ from fairfer.report.sections.composition import Composition
 from fairfer.report.sections.confusion_gaps import ConfusionGapsSection
 from fairfer.report.sections.counts import ConfusionsSection, CountsSection
 from fairfer.report.sections.explanations import ExplanationsSection
+from fairfer.report.sections.f1 import F1Section
 from fairfer.report.sections.gaps import Gaps
 from fairfer.report.sections.human_agreement import HumanAgreementSection
 from fairfer.report.sections.indices import IndicesSection
@@ -40,6 +41,7 @@ SECTIONS: tuple[Section, ...] = (
     HumanAgreementSection(),
     AnnotationError(),
     Rates(),
+    F1Section(),
     ConfusionsSection(),
     ConfusionGapsSection(),
     IndicesSection(),

@@ -187,12 +187,41 @@ def labels(view: View) -> list[str]:
         if audit.task == "multi-label" and not count:  # the faces have other labels
             consequence = f"{'the label was' if one else 'these labels were'} excluded"
         lines.append(f"{capital(listed(dropped))} {'is' if one else 'are'} {unsupported}; {consequence}.")
+    lines += _rare(view)
     if audit.labels.extra:
         verb = "is" if len(audit.labels.extra) == 1 else "are"
         consequence = "each such prediction is an error" if view.single_label else "these predictions are ignored"
         lines.append(
             f"{capital(listed(audit.labels.extra))} {verb} among the model's output classes but not in the dataset; "
             f"{consequence}."
+        )
+    return lines
+
+
+def _rare(view: View) -> list[str]:
+    """Labels that are not audited, because too few faces have them."""
+    rare, plan = view.audit.labels.rare, view.audit.plan
+    if not rare:
+        return []
+    least = plan.minimum if plan.minimum_occurrences is None else plan.minimum_occurrences
+    names = listed([f"{n} ({many(k, 'face')})" for n, k in rare.items()])
+    verb = "is" if len(rare) == 1 else "are"
+    return [f"{capital(names)} {verb} not audited, because fewer than {many(least, 'face')} have the label."]
+
+
+def thresholds(view: View) -> list[str]:
+    """Labels whose threshold could not be chosen, and subjects on whom thresholds were chosen and tested."""
+    chosen, lines = view.audit.plan.thresholds_from, []
+    if chosen is None:
+        return []
+    kept = [n for n in chosen.without_positives() if n in view.labels]
+    if kept:
+        verb = "keeps" if len(kept) == 1 else "keep"
+        lines.append(f"{capital(listed(kept))} {verb} the threshold 0.5, because no face of {chosen.dataset} has the label.")
+    if chosen.shared_subjects:
+        lines.append(
+            f"Thresholds were chosen on {chosen.dataset}, which shows {many(chosen.shared_subjects, 'subject')} who "
+            f"{'is' if chosen.shared_subjects == 1 else 'are'} also audited: F1 may be too high."
         )
     return lines
 

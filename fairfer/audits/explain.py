@@ -206,7 +206,7 @@ def _explain(
     parts = make_maps(dataset, method, pairs, targets, stored.folder / "explanations" / method.name, identity, wrap)
     map_settings = _map_settings(samples, settings.permutations)
     aligned = AlignedMaps(pairs, map_settings)
-    tables, conserved, first = [], [], 0
+    tables, conserved, first, maps = [], [], 0, 0
     for part in parts:
         rows = pairs.iloc[first : first + len(part.readable)]
         tables.append(_measured(part, rows, settings))
@@ -214,6 +214,7 @@ def _explain(
         aligned.add(first, positions, _aligned(part, rows, positions, settings))
         conserved.append(part.conserved)
         first += len(rows)
+        maps += int(np.isfinite(part.outputs).sum())
     table = pd.concat([pairs.reset_index(drop=True), pd.concat(tables, ignore_index=True)], axis=1)
     shares = np.concatenate(conserved)
     groupings = [tuple(samples.columns[name] for name in grouping) for grouping in map_settings.groups]
@@ -226,7 +227,7 @@ def _explain(
         options=dict(method.options),
         trusted=method.trusted,
         warning=method.warning,
-        explained=int(np.isfinite(table["mass:mouth"]).sum()),
+        explained=maps,
         unreadable=int(table["unreadable"].sum()),
         conserved=float(np.nanmean(shares)) if np.isfinite(shares).any() else None,
         regions=[_renamed(row, samples) for row in region_relevance(table, groupings, metrics)],

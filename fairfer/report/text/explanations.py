@@ -97,8 +97,8 @@ def difference_sentence(difference: RegionDifference) -> str:
     }[difference.outcome]
     return (
         f"In {which}, the {MEASURES[difference.measure]} on {place(difference.region, difference.label)} is {more} for "
-        f"{group.plural} than {reference}: difference {signed(difference.difference)} "
-        f"({interval(difference.low, difference.high)}), adjusted {probability('p', difference.p)}"
+        f"{group.plural} than {reference}: difference {_with_limits(difference.difference, difference.low, difference.high)}, "
+        f"adjusted {probability('p', difference.p)}"
     )
 
 
@@ -119,8 +119,8 @@ def explanation_findings(explanations: Explanations) -> list[KeyFinding]:
             statement=difference_sentence(row).partition(": difference")[0],
             rates=f"{method_title(method)}, {grouping_words(tested.attribute)}",
             certainty=(
-                f"statistically significant (adjusted {probability('p', row.p)}); difference {signed(row.difference)} "
-                f"({interval(row.low, row.high)})"
+                f"statistically significant (adjusted {probability('p', row.p)}); difference "
+                f"{_with_limits(row.difference, row.low, row.high)}"
             ),
             caveat="It says where the model looks, not why, and not that its answers are worse",
         )
@@ -131,11 +131,15 @@ def explanation_findings(explanations: Explanations) -> list[KeyFinding]:
 
 
 def is_believable(method: MethodResult) -> bool:
-    """Whether a finding may rest on a method: not known to ignore the weights, and its most relevant pixels matter here."""
+    """Whether a finding may rest on a method.
+
+    It must not be known to ignore the weights, and its most relevant pixels must matter here: at least one of the two gains over
+    a random order is above 0, and none is below 0, as 95 % confidence intervals say.
+    """
     if not method.trusted or method.checks is None:
         return False
-    gain = method.checks.deletion_gain
-    return gain.low is not None and gain.low > 0
+    gains = (method.checks.deletion_gain, method.checks.insertion_gain)
+    return any((g.low or 0.0) > 0 for g in gains) and all((g.high or 0.0) > 0 for g in gains)
 
 
 def check_sentences(method: MethodResult) -> list[str]:
@@ -162,9 +166,12 @@ def _gain(mean: MeanValue) -> str:
 
 
 def _number(mean: MeanValue) -> str:
-    if mean.value is None:
-        return "unknown"
-    return signed(mean.value) + (f" ({interval(mean.low, mean.high)})" if mean.low is not None else "")
+    return "unknown" if mean.value is None else _with_limits(mean.value, mean.low, mean.high)
+
+
+def _with_limits(value: float, low: float | None, high: float | None) -> str:
+    """A signed number with its interval, where it has one."""
+    return signed(value) + ("" if low is None or high is None else f" ({interval(low, high)})")
 
 
 def agreement_sentence(rows: Sequence[Agreement]) -> str:

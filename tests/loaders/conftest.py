@@ -269,3 +269,9 @@ def reader(tree: str) -> str:
 def write_picture() -> Callable[..., None]:
     """`picture`."""
     return picture
+
+
+@pytest.fixture
+def write_facs() -> Tree:
+    """`ck_plus_facs`."""
+    return ck_plus_facs

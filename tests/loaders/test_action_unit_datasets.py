@@ -286,3 +286,109 @@ def test_missing_image_folder_of_bp4d(bp4d):
     (bp4d / "BP4D-training").rename(bp4d / "pictures")
     with pytest.raises(DataError, match=r"has no folder Images with the frames; extract the images as F001/T1/2440.jpg"):
         load_dataset(bp4d)
+
+
+# CK+ with FACS codes
+
+
+@pytest.fixture
+def facs(tmp_path, write_facs):
+    return write_facs(tmp_path / "ck")
+
+
+def peak(sequence: str) -> str:
+    """The peak frame of a sequence."""
+    return f"cohn-kanade-images/{sequence}/{sequence.replace('/', '_')}_00000004.png"
+
+
+def test_units_of_the_peak_frame(facs):
+    """Listed units are present, also those of intensity 0 (not graded); the others are absent. An empty file is no negative."""
+    data = load_dataset(facs, labels="facs")
+    units = ("AU1", "AU2", "AU4", "AU6", "AU7", "AU9", "AU12", "AU14", "AU15", "AU17", "AU25")
+    assert (data.name, data.task, data.labels.labels) == ("CK+ FACS", "multi-label", units)
+    present = {i: {u for u, v in values(data, i).items() if v} for i in data.samples.index}
+    assert present == {
+        peak("S005/001"): {"AU4", "AU7"},
+        peak("S005/002"): {"AU14"},
+        peak("S006/001"): {"AU9", "AU17"},
+        peak("S007/001"): {"AU6", "AU12", "AU25"},
+        peak("S007/002"): {"AU1", "AU15"},
+        peak("S008/002"): {"AU1", "AU2", "AU25"},
+    }
+    assert data.truth.notna().all(axis=None)
+    assert told(data) == {
+        "sequences: 8": (0, False),
+        "sequences without a FACS file": (1, True),
+        "sequences whose FACS file is empty": (1, True),
+    }
+    assert list(data.samples["subject"]) == ["S005", "S005", "S006", "S007", "S007", "S008"]
+    assert load_dataset(facs).task == "single-label"
+
+
+def test_a_unit_that_was_not_graded_is_unknown_with_a_threshold(facs):
+    """Its intensity may be above or below."""
+    data = load_dataset(facs, labels="facs", au_threshold=3)
+    assert values(data, peak("S005/001"))["AU7"] is None
+    assert values(data, peak("S005/001"))["AU4"] == 1
+    assert values(data, peak("S005/002"))["AU14"] == 0
+    assert values(data, peak("S007/001"))["AU25"] is None
+    assert values(data, peak("S006/001"))["AU25"] == 0
+    assert data.card["action unit present"] == "from intensity 3; unknown if not graded"
+
+
+def test_chosen_units_of_ck_plus(facs):
+    """A list of units reads the FACS codes."""
+    assert load_dataset(facs, labels="AU12,AU6").labels.labels == ("AU6", "AU12")
+    with pytest.raises(UsageError, match="--labels AU99: CK\\+ has no such action unit"):
+        load_dataset(facs, labels="AU99")
+
+
+def test_options_of_emotions_and_units_are_not_mixed(facs):
+    """Nobody coded the first frames, and emotions have no intensity."""
+    with pytest.raises(UsageError, match="--neutral-frames is for emotions"):
+        load_dataset(facs, labels="facs", neutral_frames=True)
+    with pytest.raises(UsageError, match="--au-threshold is for action units; add --labels facs"):
+        load_dataset(facs, au_threshold=2)
+
+
+def test_folders_of_one_kind_of_labels(facs):
+    """Without emotions the option is named; without FACS codes the folder; the names of the archives are read."""
+    shutil.rmtree(facs / "Emotion")
+    with pytest.raises(DataError, match=r"has no folder Emotion; .*; for action units add --labels facs"):
+        load_dataset(facs)
+    (facs / "FACS_labels").mkdir()
+    (facs / "FACS").rename(facs / "FACS_labels" / "FACS")
+    assert len(load_dataset(facs, labels="facs")) == 6
+    for file in facs.rglob("*_facs.txt"):
+        file.write_text("")
+    with pytest.raises(DataError, match="has no action units of any sequence"):
+        load_dataset(facs, labels="facs")
+    (facs / "Emotion").mkdir()
+    shutil.rmtree(facs / "FACS_labels")
+    with pytest.raises(DataError, match="has no folder FACS; extract the FACS labels"):
+        load_dataset(facs, labels="facs")
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("4.0 6.0", "S005_001_00000004_facs.txt, line 1: '4.0 6.0' is not an action unit with an intensity from 0 to 5"),
+        ("4.0", "line 1: '4.0' is not"),
+        ("0 1", "line 1: '0 1' is not"),
+        ("a 1", "line 1: 'a 1' is not"),
+        ("4 1\n4 2", "line 2: AU4 occurs twice"),
+    ],
+)
+def test_damaged_facs_files(facs, content, complaint):
+    """File and line."""
+    (facs / "FACS" / "S005" / "001" / "S005_001_00000004_facs.txt").write_text(content)
+    with pytest.raises(DataError, match=complaint):
+        load_dataset(facs, labels="facs")
+
+
+def test_two_facs_files(facs):
+    """Neither is guessed."""
+    file = facs / "FACS" / "S005" / "001" / "S005_001_00000004_facs.txt"
+    shutil.copy(file, file.with_name("S005_001_00000003_facs.txt"))
+    with pytest.raises(DataError, match="S005/001 has 2 facs files; keep the one of the peak frame"):
+        load_dataset(facs, labels="facs")

@@ -26,6 +26,8 @@ is read with ``--truth 'AU*' --image-folder frames``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +35,7 @@ import pandas as pd
 
 from fairfer.datasets.answers import Answers, tool_answers
 from fairfer.datasets.binary_columns import Coding
-from fairfer.datasets.dataset import Dataset, Step
+from fairfer.datasets.dataset import Dataset, RecordedPredictions, Step
 from fairfer.datasets.demographics import KEYS, read_attributes
 from fairfer.datasets.images import FileImages
 from fairfer.datasets.label_columns import TRUTH, Truth, as_text, multi_label_truth, single_label_truth
@@ -52,7 +54,7 @@ from fairfer.datasets.tables import (
     match_columns,
     read_table,
 )
-from fairfer.datasets.vote_columns import add_plurality, read_votes, with_votes
+from fairfer.datasets.vote_columns import Votes, add_plurality, read_votes, with_votes
 from fairfer.errors import DataError, UsageError
 from fairfer.labels import action_unit
 
@@ -160,32 +162,11 @@ def load(
     table, columns = apply_map(table, columns, map or {})
     labeled = SourceTable(table.frame.loc[target.columns.index], table.path)
     recorded = read_predictions(labeled, columns, target, model_labels)
-    used = {*truth_columns.values(), *columns.all, id_column, "label"}  # a column label that is not the truth is not read
-    used |= {*rated.used} if rated is not None else set()
-    if answers is not None:
-        used |= {c for other in answers.columns.values() for c in other.all}
-    others = [c for c in labeled.columns if c not in used]
-    groups = read_attributes(SourceTable(labeled.frame[others], table.path), others, not_missing)
-    unlabeled = len(table.frame) - len(labeled.frame)
-    dataset = Dataset(
-        name=table.name if table.path is None else table.path.stem,
-        labels=target.labels,
-        samples=target.columns.join(groups.frame),
-        attributes=groups.attributes,
-        refused=groups.refused,
-        steps=(
-            *_row_steps(table, unlabeled),
-            *(Step(note) for note in (answers.notes if answers else ())),
-        ),
-        card={
-            **_card(table, truth or next(iter(truth_columns.values())), columns),
-            **coding.describe(),
-            **({"format": answers.format} if answers else {}),
-        },
-        recorded=recorded,
-        task=target.task,
-    )
-    return dataset if rated is None else with_votes(dataset, rated, str(truth))
+    used = {*truth_columns.values(), *columns.all, id_column}
+    used |= {c for other in answers.columns.values() for c in other.all} if answers is not None else set()
+    read = _Read(table, target, used, rated, truth or next(iter(truth_columns.values())), coding)
+    card = {"predicted": _predicted(columns), **({"format": answers.format} if answers else {})}
+    return read.dataset(not_missing, recorded=recorded, notes=answers.notes if answers else (), card=card)
 
 
 def load_truth(
@@ -227,23 +208,67 @@ def load_truth(
         table, truth = add_plurality(table, rated, truth)
     columns = _truth_columns(table, truth)
     target = _read_truth(table, columns, truth, labels, coding)
-    labeled = table.frame.loc[target.columns.index]
-    used = {*columns.values(), id_column, "label", *(rated.used if rated else ())}
-    others = [c for c in table.columns if c not in used]
-    groups = read_attributes(SourceTable(labeled[others], table.path), others, not_missing)
-    unlabeled = len(table.frame) - len(labeled)
-    dataset = Dataset(
-        name=table.name if table.path is None else table.path.stem,
-        labels=target.labels,
-        samples=target.columns.join(groups.frame),
-        attributes=groups.attributes,
-        refused=groups.refused,
-        steps=_row_steps(table, unlabeled),
-        images=None if image_folder is None else _images(table, id_column, labeled.index, image_folder),
-        card={"layout": "table", "source": table.name, "truth": truth or next(iter(columns.values())), **coding.describe()},
-        task=target.task,
-    )
-    return dataset if rated is None else with_votes(dataset, rated, str(truth))
+    read = _Read(table, target, {*columns.values(), id_column}, rated, truth or next(iter(columns.values())), coding)
+    images = None if image_folder is None else _images(table, id_column, target.columns.index, image_folder)
+    return read.dataset(not_missing, images=images)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What was read of a table.
+
+    Attributes
+    ----------
+    table
+        All rows.
+    target
+        True labels of the rows that have one.
+    used
+        Columns that are no attributes.
+    rated
+        Votes, if there are any.
+    truth
+        The column of true labels, or the pattern.
+    coding
+        How the cells of a pattern were read.
+    """
+
+    table: SourceTable
+    target: Truth
+    used: AbstractSet[str | None]
+    rated: Votes | None
+    truth: str
+    coding: Coding
+
+    def dataset(
+        self,
+        not_missing: Mapping[str, Sequence[str]] | None,
+        *,
+        recorded: RecordedPredictions | None = None,
+        images: FileImages | None = None,
+        notes: Sequence[str] = (),
+        card: Mapping[str, str] | None = None,
+    ) -> Dataset:
+        """The rows with a true label; all columns that are not used are attributes."""
+        table, target, rated = self.table, self.target, self.rated
+        labeled = table.frame.loc[target.columns.index]
+        # A column "label" that is not the truth is not read.
+        used = {*self.used, "label", *(rated.used if rated is not None else ())}
+        others = [str(c) for c in labeled.columns if c not in used]
+        groups = read_attributes(SourceTable(labeled[others], table.path), others, not_missing)
+        dataset = Dataset(
+            name=table.name if table.path is None else table.path.stem,
+            labels=target.labels,
+            samples=target.columns.join(groups.frame),
+            attributes=groups.attributes,
+            refused=groups.refused,
+            images=images,
+            steps=(*_row_steps(table, len(table.frame) - len(labeled)), *map(Step, notes)),
+            card={"layout": "table", "source": table.name, "truth": self.truth, **(card or {}), **self.coding.describe()},
+            recorded=recorded,
+            task=target.task,
+        )
+        return dataset if rated is None else with_votes(dataset, rated, self.truth)
 
 
 def _refuse_predictions(**options: object) -> None:
@@ -333,11 +358,11 @@ def _read_truth(
     return single_label_truth(table.frame[column], labels, table.column(column))
 
 
-def _card(table: SourceTable, truth: str, columns: PredictionColumns) -> dict[str, str]:
-    predicted = columns.name
+def _predicted(columns: PredictionColumns) -> str:
+    """Where the predictions are, for the report."""
     if columns.single is None and not columns.multi:
-        predicted = f"{'scores in' if '*' in columns.name else 'highest of'} {', '.join(columns.scores.values())}"
-    return {"layout": "table", "source": table.name, "truth": truth, "predicted": predicted}
+        return f"{'scores in' if '*' in columns.name else 'highest of'} {', '.join(columns.scores.values())}"
+    return columns.name
 
 
 LOADER = Loader(

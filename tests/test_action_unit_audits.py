@@ -256,6 +256,22 @@ def test_names_of_images_are_needed_and_stay_below_the_folder(folder):
         load_dataset("b.csv", truth="AU*", image_folder="crops")
 
 
+def test_a_folder_of_images_with_intensities(folder):
+    """Metadata with one column per unit, in both splits with the same coding; each image keeps its own truth."""
+    for split, cells in (("train", "2,9"), ("test", "-1,5")):
+        (folder / "f" / split).mkdir(parents=True)
+        Image.new("L", (8, 8)).save(folder / "f" / split / "a.png")
+        write(folder / "f" / split / "metadata.csv", f"file_name,AU04,AU12,gender\na.png,{cells},f\n")
+    data = load_dataset(folder / "f", truth="AU*", au_threshold=3, unknown_codes="-1")
+    assert data.labels.labels == ("AU4", "AU12")
+    assert {i: list(row) for i, row in zip(data.samples.index, data.truth.fillna(-1).to_numpy(), strict=True)} == {
+        "test/a.png": [-1, 1],
+        "train/a.png": [0, -1],
+    }
+    assert (data.card["action unit present"], data.card["codes for unknown"]) == ("from intensity 3", "9, -1")
+    check_loader(data)
+
+
 # DISFA from the label files to the report
 
 

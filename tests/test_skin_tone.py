@@ -283,6 +283,14 @@ def test_the_table_of_apparent_tones(faces, tmp_path):
     assert levels == sorted(levels, key=order.index)
 
 
+def test_the_note_of_images_that_are_all_measured_has_no_number(faces):
+    """Only the caveat."""
+    dataset = fairfer.load_dataset(faces)
+    annotation = annotate(dataset.replace(samples=dataset.samples.iloc[:24]), attributes=["ita"])
+    assert annotation.measured == {"ok": 24}
+    assert annotation.sections[0].note.endswith("a difference between its groups may be one of lighting.")
+
+
 def test_an_interrupted_run_is_continued_and_gives_the_same_bytes(faces, tmp_path, monkeypatch):
     """Stored answers are not computed again, unless the region is another."""
     out = tmp_path / "tones.csv"

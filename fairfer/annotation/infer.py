@@ -151,8 +151,8 @@ def annotate(
         answers = ask(dataset, model, None if table is None else answers_folder(table)).frame
         annotation = _annotation(dataset, model, answers, edges, validated)
     if ITA in chosen:
-        tones = measure_tones(dataset, landmarks, functools.partial(ask, run=None if table is None else tones_folder(table)))
-        annotation = _joined(annotation, tones)
+        keep = functools.partial(ask, run=None if table is None else tones_folder(table))
+        annotation = _joined(annotation, measure_tones(dataset, dataset.images, landmarks, keep))
     if table is None:
         return annotation
     _write(annotation, table)

@@ -18,6 +18,7 @@ from fairfer.vocabulary import SCORE_PREFIX
 
 if TYPE_CHECKING:
     from fairfer.datasets.dataset import Dataset
+    from fairfer.datasets.images import Images
     from fairfer.predictions.predictions import Predictions
 
 ITA = "ita"
@@ -56,14 +57,17 @@ class Tones:
 
 
 def measure_tones(
-    dataset: Dataset, landmarks: str | os.PathLike[str] | None, ask: Callable[[Dataset, ToneModel], Predictions]
+    dataset: Dataset,
+    images: Images,
+    landmarks: str | os.PathLike[str] | None,
+    ask: Callable[[Dataset, ToneModel], Predictions],
 ) -> Tones:
     """Measure every image.
 
     Parameters
     ----------
-    dataset
-        A dataset with images.
+    dataset, images
+        A dataset and its images.
     landmarks
         A table of landmarks; by default the boxes of a tightly cropped face are used.
     ask
@@ -76,9 +80,6 @@ def measure_tones(
     ModelError
         When no image can be measured, as with gray images.
     """
-    if dataset.images is None:  # the caller has refused such data
-        message = "a dataset without images"
-        raise ValueError(message)
     region = "template boxes on cheeks and forehead"
     boxes: Callable[[str, int, int], Boxes] = template_boxes
     identity = "template"
@@ -87,7 +88,7 @@ def measure_tones(
         places = "cheeks" if points.scheme == IBUG else "cheeks and forehead"
         region, boxes = f"boxes on {places} by the landmarks of {points.source}", landmark_boxes(points)
         identity = f"{points.scheme} landmarks {digest_landmarks(points)}"
-    skin = dataset.replace(images=SkinImages(dataset.images, boxes))
+    skin = dataset.replace(images=SkinImages(images, boxes))
     answers = ask(skin, ToneModel(identity)).frame
     angle = answers[f"{SCORE_PREFIX}{ITA}"].astype("float64").round(DECIMALS)
     classes = angle.map(ita_class, na_action="ignore").astype("str").where(angle.notna())

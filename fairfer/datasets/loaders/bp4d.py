@@ -44,7 +44,7 @@ CARD = DatasetCard(
         "facial expression database. Image and Vision Computing 32(10), 2014."
     ),
     people="41 subjects (column subject), 23 women and 18 men; gender from the names of the files",
-    audit_options="--subject subject",
+    audit_options="--model py-feat-aus --subject subject",
 )
 
 

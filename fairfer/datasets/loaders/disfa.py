@@ -53,7 +53,7 @@ CARD = DatasetCard(
         "Affective Computing 4(2), 2013."
     ),
     people="27 subjects (column subject), 12 women and 15 men; the label files have no gender, race or age",
-    audit_options="--subject subject",
+    audit_options="--model py-feat-aus --subject subject",
 )
 
 _EXTRACT = (
@@ -166,9 +166,9 @@ def _fold(subject: str) -> str:
 def _read_subject(folder: Path, shift: int) -> pd.DataFrame:
     """Intensities of one subject, indexed by frame as the images count; a unit whose file lacks a frame is unknown there."""
     units: dict[str, dict[Frame, int]] = {}
-    for name in sorted(file.name for file in folder.iterdir() if _FILE.fullmatch(file.name)):
-        unit = f"AU{int(_FILE.fullmatch(name)[1])}"  # type: ignore[index]
-        units[unit] = _read_unit(folder / name, folder.name.upper(), shift)
+    for name in first_names(folder):
+        if match := _FILE.fullmatch(name):
+            units[f"AU{int(match[1])}"] = _read_unit(folder / name, folder.name.upper(), shift)
     if not units:
         message = f"{folder} has no file such as {folder.name}_au1.txt; copy the folder again from the dataset"
         raise DataError(message)

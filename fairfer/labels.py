@@ -146,9 +146,18 @@ SPACES: Mapping[str, LabelSpace] = {"ferplus": FERPLUS, "fer2013": FER2013, "dee
 
 
 def order_labels(labels: Iterable[str]) -> tuple[str, ...]:
-    """Sort labels into the order of every table and figure: the eight emotions of FER+, then all others alphabetically."""
+    """Sort labels into the order of every table and figure.
+
+    The eight emotions of FER+ come first, then action units by number, then all others alphabetically.
+    """
     present = set(labels)
-    return tuple(n for n in FERPLUS_ORDER if n in present) + tuple(sorted(present - set(FERPLUS_ORDER)))
+    return tuple(n for n in FERPLUS_ORDER if n in present) + tuple(sorted(present - set(FERPLUS_ORDER), key=_place))
+
+
+def _place(label: str) -> tuple[bool, int, str]:
+    """AU2 before AU12, both before other labels."""
+    unit = action_unit(label)
+    return (unit is None, int(unit.removeprefix("AU")) if unit else 0, label)
 
 
 @dataclass(frozen=True)

@@ -589,3 +589,27 @@ def test_a_killed_run_is_resumed_with_the_same_bytes(home, tmp_path, monkeypatch
     assert reused == [(512, 520)]
     assert killed.read_bytes() == whole.read_bytes()
     assert killed.with_suffix(".toml").read_bytes() == whole.with_suffix(".toml").read_bytes()
+
+
+def test_networks_and_apparent_skin_tone_are_one_table(home, faces, tmp_path, run):
+    """Columns of both, each with its provenance and its own statuses; the answers of each are reused."""
+    rng = np.random.default_rng(2)
+    for path in sorted((faces / "happy").iterdir()):
+        skin = np.clip(rng.normal((198, 150, 115), 4, (48, 48, 3)), 0, 255).astype(np.uint8)
+        Image.fromarray(skin).save(path)
+    out = tmp_path / "demo.csv"
+    annotation = annotate(fairfer.load_dataset(faces), out, attributes=["ita", "gender"])
+    assert [s.column for s in annotation.sections] == ["gender", "apparent_skin_tone", "apparent_ita"]
+    frame = pd.read_csv(out, index_col="sample_id")
+    assert list(frame.columns) == ["gender", "gender_p_Woman", "gender_p_Man", "apparent_skin_tone", "apparent_ita"]
+    alone = annotate(fairfer.load_dataset(faces), attributes=["ita"]).frame
+    pd.testing.assert_frame_equal(annotation.frame[list(alone.columns)], alone)
+    assert len(set(frame.loc[frame.index.str.startswith("happy"), "apparent_skin_tone"])) == 1
+    assert annotation.statuses == {"ok": FACES, "unreadable": 1}
+    assert sum(annotation.measured.values()) == FACES + 1
+    reused = []
+    annotate(fairfer.load_dataset(faces), out, attributes=["ita", "gender"], on_reuse=lambda *numbers: reused.append(numbers))
+    assert reused == [(FACES + 1, FACES + 1)] * 2
+    code, printed, err = run("annotate", faces, "--attributes", "age,ita", "--out", "both.csv")
+    assert code == 0, err
+    assert "--bands age=20,40,60 --by age --by apparent_skin_tone" in printed

@@ -36,7 +36,7 @@ CHECKED = {
     },
     "fairfer.loaders": {
         **dict.fromkeys(
-            ("affectnet", "ck+", "expw", "fer2013", "ferplus", "folder", "jaffe", "kdef", "raf-db", "table"),
+            ("affectnet", "bp4d", "ck+", "disfa", "expw", "fer2013", "ferplus", "folder", "jaffe", "kdef", "raf-db", "table"),
             "loaders/test_detection.py",
         ),
         "cremad": "test_loaders_cremad.py",

@@ -272,7 +272,8 @@ def test_plugins_register_loaders(monkeypatch, tmp_path):
     points = [EntryPoint(n, f"fairfer.datasets.loaders.{n}:LOADER", module.GROUP) for n in ("folder", "table")]
     monkeypatch.setattr(plugins, "entry_points", lambda group: [*points, EntryPoint("zoo", "zoo:LOADER", group)])
     assert list(loaders()) == ["table", "zoo", "folder"]
-    assert loaders()["zoo"].options == ("truth", "labels", "split", "dedupe", "name", "votes", "not_missing")
+    own = ("truth", "labels", "split", "dedupe", "name", "votes", "not_missing", "au_threshold", "unknown_codes")
+    assert loaders()["zoo"].options == own
     broken = EntryPoint("zoo", "not_installed_anywhere:LOADER", module.GROUP)
     monkeypatch.setattr(plugins, "entry_points", lambda **_: [*points, broken])
     with pytest.raises(PluginError, match=re.escape("loader 'zoo' of an unnamed package (not_installed_anywhere:LOADER)")):

@@ -1,10 +1,14 @@
-"""Ask DeepFace's networks for gender, race and age of every face, and make a table of attributes of the answers."""
+"""Infer attributes of every face: gender, race and age by DeepFace's networks, and the apparent skin tone from colors.
+
+The answers become a table of attributes with provenance.
+"""
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +17,7 @@ import pandas as pd
 
 from fairfer.annotation.checked import Check, compare_checked
 from fairfer.annotation.provenance import Section, to_toml
+from fairfer.annotation.tones import ITA, Tones, measure_tones
 from fairfer.datasets.attributes import cut_bands
 from fairfer.errors import UsageError, did_you_mean
 from fairfer.files import write_into_place, write_text
@@ -48,7 +53,10 @@ class Annotation:
     sections
         Provenance of each attribute.
     statuses
-        Number of faces by status of the answer; details are in the stored answers.
+        Number of faces by status of the networks' answer; details are in the stored answers. Empty if none was asked.
+    measured
+        Number of images by whether the apparent skin tone was measured (``ok``), or the reason why not; empty if it was not
+        asked for.
     checks
         Comparison with checked faces, for each attribute that was checked.
     renamed
@@ -59,10 +67,11 @@ class Annotation:
 
     frame: pd.DataFrame
     sections: tuple[Section, ...]
-    statuses: Mapping[str, int]
+    statuses: Mapping[str, int] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
     path: Path | None = None
+    measured: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def provenance(self) -> str:
@@ -77,6 +86,7 @@ def annotate(
     attributes: Sequence[str] = tuple(HEADS),
     bands: Mapping[str, Sequence[float]] | None = None,
     validated: str | os.PathLike[str] | None = None,
+    landmarks: str | os.PathLike[str] | None = None,
     backend: str = "",
     detector: str = "skip",
     download: str = "no",
@@ -85,7 +95,7 @@ def annotate(
     on_reuse: Callable[[int, int], object] | None = None,
     on_download: OnDownload | None = None,
 ) -> Annotation:
-    """Infer gender, race and age of the faces of a dataset with DeepFace, as a table for ``demographics``.
+    """Infer gender, race, age or apparent skin tone of the faces of a dataset, as a table for ``demographics``.
 
     The answers are a model's guesses from pixels. They are marked as inferred wherever fairfer uses them.
 
@@ -97,12 +107,16 @@ def annotate(
         The table, ``NAME.csv``; ``NAME.toml`` beside it has the provenance, and the folder ``NAME.answers`` the answers, which
         are not computed again. In memory only by default.
     attributes
-        Of ``gender``, ``race`` and ``age``.
+        Of ``gender``, ``race`` and ``age``, which DeepFace's networks infer, and ``ita``: the apparent skin tone of color
+        images, by the individual typology angle (see `fairfer.annotation.skin_tone`).
     bands
         ``{"age": [20, 40, 60]}``: the lowest age of each band except the first. Otherwise age is in years.
     validated
         A table of checked faces: image name, and the true value of each attribute that was checked. The confusion matrix of
         the attribute is estimated from it and becomes part of the provenance.
+    landmarks
+        With ``ita``: a table of landmarks (see `fairfer.datasets.landmarks`), on whose cheeks the skin tone is measured. By
+        default boxes are used that fit tightly cropped faces.
     backend, detector, download
         See `fairfer.models.adapters.deepface.attributes.load_attributes`.
     overwrite
@@ -129,27 +143,63 @@ def annotate(
     if dataset.images is None:
         message = f"{dataset.name} has no images from which attributes could be inferred; give a folder of images"
         raise UsageError(message)
-    model = load_attributes(chosen, backend=backend, detector=detector, download=download, on_download=on_download)
-    run = None if table is None else answers_folder(table)
-    answers = predict(dataset, model, run, overwrite=overwrite, progress=progress, on_reuse=on_reuse).frame
-    annotation = _annotation(dataset, model, answers, edges, validated)
+    _check_options([n for n in chosen if n != ITA], validated, landmarks, with_tone=ITA in chosen)
+    ask = functools.partial(predict, overwrite=overwrite, progress=progress, on_reuse=on_reuse)
+    annotation = Annotation(pd.DataFrame(index=dataset.samples.index), ())
+    if heads := [n for n in chosen if n != ITA]:
+        model = load_attributes(heads, backend=backend, detector=detector, download=download, on_download=on_download)
+        answers = ask(dataset, model, None if table is None else answers_folder(table)).frame
+        annotation = _annotation(dataset, model, answers, edges, validated)
+    if ITA in chosen:
+        keep = functools.partial(ask, run=None if table is None else tones_folder(table))
+        annotation = _joined(annotation, measure_tones(dataset, dataset.images, landmarks, keep))
     if table is None:
         return annotation
     _write(annotation, table)
-    return Annotation(**{**vars(annotation), "path": table})
+    return replace(annotation, path=table)
+
+
+def _check_options(
+    heads: Sequence[str],
+    validated: str | os.PathLike[str] | None,
+    landmarks: str | os.PathLike[str] | None,
+    *,
+    with_tone: bool,
+) -> None:
+    """Refuse options without the attribute that they are for."""
+    if validated is not None and not heads:
+        message = (
+            f"--validated is for attributes that DeepFace infers, not for {ITA} alone; remove it, or add gender, race or age"
+        )
+        raise UsageError(message)
+    if landmarks is not None and not with_tone:
+        message = f"--landmarks is for the apparent skin tone; add {ITA} to --attributes, or remove it"
+        raise UsageError(message)
+
+
+def _joined(annotation: Annotation, tones: Tones) -> Annotation:
+    """The attributes of the networks and the apparent skin tone in one table."""
+    return replace(
+        annotation,
+        frame=annotation.frame.join(tones.frame),
+        sections=(*annotation.sections, *tones.sections),
+        renamed={**annotation.renamed, **tones.renamed},
+        measured=tones.reasons,
+    )
 
 
 def _chosen(attributes: Sequence[str], bands: Mapping[str, Sequence[float]]) -> list[str]:
-    """The attributes in the order of `HEADS`, each once."""
-    unknown = next((name for name in attributes if name not in HEADS), None)
+    """The attributes in the order of `HEADS` with the apparent skin tone last, each once."""
+    known = (*HEADS, ITA)
+    unknown = next((name for name in attributes if name not in known), None)
     if unknown is not None or not attributes:
-        message = f"--attributes {unknown or ''}: DeepFace infers no such attribute; {did_you_mean(unknown or '', HEADS)}"
+        message = f"--attributes {unknown or ''}: no such attribute is inferred; {did_you_mean(unknown or '', known)}"
         raise UsageError(message)
     for column in bands:
         if column != AGE or AGE not in attributes:
             message = f"--bands {column}: only an inferred {AGE} is cut into bands; remove the option"
             raise UsageError(message)
-    return [name for name in HEADS if name in attributes]
+    return [name for name in known if name in attributes]
 
 
 def _table_path(out: str | os.PathLike[str], *, overwrite: bool) -> Path:
@@ -158,7 +208,8 @@ def _table_path(out: str | os.PathLike[str], *, overwrite: bool) -> Path:
         message = f"--out {path}: the table is a CSV file; give a name that ends in .csv"
         raise UsageError(message)
     other = next((p for p in (path, path.with_suffix(".toml")) if p.exists()), None)
-    if other is not None and not (answers_folder(path) / RUN_FILE).exists() and not overwrite:
+    own = any((folder / RUN_FILE).exists() for folder in (answers_folder(path), tones_folder(path)))
+    if other is not None and not own and not overwrite:
         message = (
             f"{other} exists and was not written by fairfer annotate; choose another --out, or replace it with --overwrite"
         )
@@ -169,6 +220,11 @@ def _table_path(out: str | os.PathLike[str], *, overwrite: bool) -> Path:
 def answers_folder(table: Path) -> Path:
     """Where the answers are kept. The name of the table alone may be that of the folder of images."""
     return table.with_suffix(".answers")
+
+
+def tones_folder(table: Path) -> Path:
+    """Where the measured skin tones are kept."""
+    return table.with_suffix(".tones")
 
 
 def _write(annotation: Annotation, table: Path) -> None:

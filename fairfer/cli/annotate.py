@@ -30,7 +30,10 @@ class AnnotateOptions:
     """What is inferred, and where it goes."""
 
     attributes: Annotated[
-        str, typer.Option("--attributes", metavar="NAMES", help="What to infer: gender, race, age, separated by commas.")
+        str,
+        typer.Option(
+            "--attributes", metavar="NAMES", help="What to infer: gender, race, age; ita (apparent skin tone of color images)."
+        ),
     ] = "gender,race,age"
     bands: Annotated[
         list[str] | None,
@@ -44,6 +47,14 @@ class AnnotateOptions:
             "--validated",
             metavar="TABLE",
             help="Checked faces: image name, and the true value of each checked attribute. Gives the confusion matrix.",
+        ),
+    ] = None
+    landmarks: Annotated[
+        str | None,
+        typer.Option(
+            "--landmarks",
+            metavar="TABLE",
+            help="With ita: table of landmarks, to measure the cheeks; boxes for tightly cropped faces when not given.",
         ),
     ] = None
     detector: Annotated[
@@ -67,7 +78,7 @@ class AnnotateOptions:
 @app.command()
 @grouped
 def annotate(data: LoadOptions, options: AnnotateOptions) -> None:
-    """Infer gender, race and age of the faces of a dataset with DeepFace, as a table for --demographics."""
+    """Infer gender, race, age (with DeepFace) or apparent skin tone of faces, as a table for --demographics."""
     from fairfer.annotation.infer import annotate as infer
 
     settings = named_options(options.option or ())
@@ -95,6 +106,7 @@ def annotate(data: LoadOptions, options: AnnotateOptions) -> None:
             attributes=[name.strip() for name in options.attributes.split(",") if name.strip()],
             bands=parse_bands(options.bands or ()),
             validated=options.validated,
+            landmarks=options.landmarks,
             detector=options.detector,
             backend=settings.get("backend", ""),
             download=settings.get("download", "no"),
@@ -134,14 +146,10 @@ def _repeated(data: LoadOptions) -> list[str]:
 def _print(annotation: Annotation, source: list[str], out: Path) -> None:
     for attribute, column in annotation.renamed.items():
         typer.echo(f"the dataset has a column {attribute!r} already, so the inferred one is called {column!r}", err=True)
-    total = sum(annotation.statuses.values())
-    typer.echo(f"{annotation.statuses.get('ok', 0):,} of {total:,} faces have inferred attributes")
-    for status, number in sorted(annotation.statuses.items()):
-        if status != "ok":
-            typer.echo(f"{status}: {number:,} (their attributes are empty; the reasons are in {out.with_suffix('.answers')})")
+    _print_statuses(annotation, out)
     for check in annotation.checks:
         _print_check(check)
-    typer.echo("Inferred attributes are a model's guesses from pixels, not what people say of themselves.")
+    typer.echo("Inferred attributes are guesses from pixels, not what people say of themselves.")
     if annotation.checks:
         typer.echo(
             "The confusion matrix is valid if the checked faces of each true level are a random sample of all such faces, "
@@ -149,9 +157,28 @@ def _print(annotation: Annotation, source: list[str], out: Path) -> None:
         )
     typer.echo(f"Table: {out}")
     typer.echo(f"Provenance: {out.with_suffix('.toml')}")
-    years = [s.column for s in annotation.sections if not s.levels]
-    further = [part for column in years for part in ("--bands", f"{column}=20,40,60")]
+    angle = annotation.sections[-1].column if annotation.measured else None  # its classes are an attribute of their own
+    columns = [s for s in annotation.sections if s.column != angle]
+    further = [part for s in columns if not s.levels for part in ("--bands", f"{s.column}=20,40,60")]
+    if angle:
+        further += [part for s in columns for part in ("--by", s.column)]
     typer.echo(f"Audit: {shlex.join(['fairfer', 'audit', *source, '--demographics', str(out), *further])}")
+
+
+def _print_statuses(annotation: Annotation, out: Path) -> None:
+    """How many faces have an answer, and why the others have none."""
+    if annotation.measured:
+        total = sum(annotation.measured.values())
+        typer.echo(f"apparent skin tone measured in {annotation.measured.get('ok', 0):,} of {total:,} images")
+        for reason, number in sorted(annotation.measured.items()):
+            if reason != "ok":
+                typer.echo(f"{reason}: {number:,} (empty in the table)")
+    if annotation.statuses:
+        total = sum(annotation.statuses.values())
+        typer.echo(f"{annotation.statuses.get('ok', 0):,} of {total:,} faces have inferred attributes")
+    for status, number in sorted(annotation.statuses.items()):
+        if status != "ok":
+            typer.echo(f"{status}: {number:,} (their attributes are empty; the reasons are in {out.with_suffix('.answers')})")
 
 
 def _print_check(check: Check) -> None:

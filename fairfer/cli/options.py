@@ -76,6 +76,34 @@ class LoadOptions:
             "--truth", metavar="COLUMN", help="Column of true labels; 'truth_*' for one column per label (multi-label)."
         ),
     ] = None
+    au_threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--au-threshold",
+            metavar="INTENSITY",
+            help="Lowest intensity (0 to 5) at which an action unit is present. DISFA: 2 when not given.",
+        ),
+    ] = None
+    unknown_codes: Annotated[
+        str | None,
+        typer.Option(
+            "--unknown-codes",
+            metavar="CODES",
+            help="One column per label: codes for unknown besides 9, separated by commas, such as -1,999.",
+        ),
+    ] = None
+    image_folder: Annotated[
+        str | None,
+        typer.Option(
+            "--image-folder",
+            metavar="DIR",
+            help="Table of true labels: folder of its images. DISFA, BP4D: folder of the frames.",
+        ),
+    ] = None
+    first_frame: Annotated[
+        int | None,
+        typer.Option("--first-frame", help="DISFA: number of the first frame in the names of the images; 1 when not given."),
+    ] = None
     image_column: Annotated[
         str | None,
         typer.Option("--image-column", metavar="COLUMN", help="Hugging Face: column of images, if there are several."),
@@ -98,7 +126,8 @@ class LoadOptions:
         str | None,
         typer.Option(
             "--labels",
-            help="ferplus, fer2013, affectnet, deepface, labels in the order of their codes, or CODE=LABEL,….",
+            help="ferplus, fer2013, affectnet, deepface, labels in the order of their codes, or CODE=LABEL,…. DISFA, BP4D: "
+            "action units to read, such as AU1,AU2. CK+: facs for action units.",
         ),
     ] = None
 
@@ -354,6 +383,10 @@ def chosen_dataset(options: LoadOptions, tables: TableOptions | None = None) -> 
         neutral_frames=options.neutral_frames or None,
         angle=options.angle,
         truth=options.truth,
+        au_threshold=options.au_threshold,
+        unknown_codes=options.unknown_codes,
+        image_folder=options.image_folder,
+        first_frame=options.first_frame,
         labels=options.labels,
         image_column=options.image_column,
         revision=options.revision,

@@ -125,8 +125,8 @@ class AnswerOptions:
 def join_answers(dataset: Dataset, path: Path, options: AnswerOptions) -> Dataset:
     """Add the answers in a file to a dataset, so that no model runs.
 
-    Answers and images are matched by their full names; if no full names are equal, by file name; and otherwise by file name
-    without suffix.
+    Answers and images are matched by their full names; if no full names are equal, by the end of the path, by file name; and
+    otherwise by file name without suffix.
 
     Parameters
     ----------
@@ -168,12 +168,27 @@ def _truth(dataset: Dataset) -> Truth:
     return Truth(dataset.task, dataset.labels, dataset.samples[names], stated=dataset.labels in SPACES.values())
 
 
-_MATCHES: Mapping[str, Callable[[str], str]] = {
-    "name": lambda name: name,
-    "file name": lambda name: PurePosixPath(name.replace("\\", "/")).name,
-    "file name without suffix": lambda name: PurePosixPath(name.replace("\\", "/")).stem,
-}
-"""What two names have in common that mean the same image, in the order in which it is tried."""
+def _ways_to_match(ids: pd.Index) -> dict[str, Callable[[str], str]]:
+    """What two names have in common that mean the same image, in the order in which it is tried.
+
+    Tools write the whole path of an image. If all ids lie equally deep (``SN001/00001.png``), the end of the path as deep as
+    these is compared before the name of the file alone, which images of several subjects share.
+    """
+    depths = {len(_path(str(name)).parts) for name in ids}
+    depth = depths.pop() if len(depths) == 1 else 1
+    ends: dict[str, Callable[[str], str]] = {}
+    if depth > 1:
+        ends["end of the path"] = lambda name: "/".join(_path(name).parts[-depth:])
+    return {
+        "name": lambda name: name,
+        **ends,
+        "file name": lambda name: _path(name).name,
+        "file name without suffix": lambda name: _path(name).stem,
+    }
+
+
+def _path(name: str) -> PurePosixPath:
+    return PurePosixPath(name.replace("\\", "/"))
 
 
 def _stated_split(name: str) -> str | None:
@@ -213,7 +228,7 @@ def _joined(dataset: Dataset, table: SourceTable, sample_id: str | None) -> tupl
         message = f"{table.column(column)}, row {table.row(int(missing.argmax()))}: the name of the image is empty; fill it in"
         raise DataError(message)
     ids = pd.Index(dataset.samples.index)
-    for how, key in _MATCHES.items():
+    for how, key in _ways_to_match(ids).items():
         own = names.map(key)
         theirs = pd.Series(ids.map(key))
         matching = own.isin(set(theirs))
@@ -227,7 +242,7 @@ def _joined(dataset: Dataset, table: SourceTable, sample_id: str | None) -> tupl
                     f"its name in the dataset (such as {ids[0]!r})"
                 )
                 raise DataError(message)
-        if how != "name":
+        if how not in ("name", "end of the path"):
             _check_split(table, names[matching], key, {k: str(i) for k, i in zip(theirs, ids, strict=True)})
         frame = table.frame[matching.to_numpy()].set_axis(pd.Index(own[matching]), axis=0)
         frame = frame.reindex(theirs).set_axis(ids, axis=0)

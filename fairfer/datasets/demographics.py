@@ -32,6 +32,7 @@ from fairfer.datasets.attribute_sources import fairface
 from fairfer.datasets.attributes import SOURCES, Attribute, Provenance, cut_bands, to_levels
 from fairfer.datasets.dataset import Dataset, Step, UnselectedFaces
 from fairfer.datasets.missing_values import is_missing_word, mask_missing
+from fairfer.datasets.skin_tone import DARK, GROUP_SUFFIX, LIGHT, MEDIUM, Scale, scale_of
 from fairfer.datasets.tables import SourceTable, list_some, read_table, read_toml
 from fairfer.datasets.validation import check_confusion, read_confusion
 from fairfer.errors import DataError, UsageError, did_you_mean
@@ -125,7 +126,11 @@ def _annotate_unselected(
     own = read_attributes(SourceTable(joined, table.path), table.columns, not_missing)
     levels = {a.name: a.levels for a in columns.attributes}
     text = {
-        name: own.frame[name].astype("str").where(own.frame[name].isin(levels[name]).to_numpy(), UNANNOTATED) for name in levels
+        # A column whose values are a scale of skin tone may have others here, and then no groups.
+        name: own.frame[name].astype("str").where(own.frame[name].isin(levels[name]).to_numpy(), UNANNOTATED)
+        if name in own.frame
+        else pd.Series(UNANNOTATED, index=own.frame.index, dtype="str")
+        for name in levels
     }
     return dataclasses.replace(faces, samples=faces.samples.join(own.frame.assign(**text)))
 
@@ -218,6 +223,10 @@ def read_attributes(
         real = (*origin.levels, *origin.not_missing, *map(str, (not_missing or {}).get(column, ())))
         origin = dataclasses.replace(origin, not_missing=tuple(dict.fromkeys(n for n in real if is_missing_word(n))))
         frame[column], words = mask_missing(frame[column], real)
+        if scale := None if origin.levels else scale_of(column, frame[column]):
+            tones = _skin_tones(frame, column, scale, origin, _attribute(column, (), origin, table, words))
+            attributes += tones if f"{column}{GROUP_SUFFIX}" not in table.columns else tones[:1]
+            continue
         try:
             frame[column], levels = to_levels(frame[column], where, real)
         except DataError as error:
@@ -225,6 +234,27 @@ def read_attributes(
         else:
             attributes.append(_attribute(column, levels, origin, table, words))
     return AttributeColumns(tuple(attributes), refused, frame)
+
+
+def _skin_tones(
+    frame: pd.DataFrame, column: str, scale: Scale, origin: Provenance, attribute: Attribute
+) -> tuple[Attribute, Attribute]:
+    """A column of a scale of skin tone as an attribute in the scale's order, and the attribute of its groups, a new column."""
+    text = frame[column].astype("str").where(frame[column].notna().to_numpy())
+    levels = text.map(scale.level, na_action="ignore")
+    made = []
+    for name, values, order in (
+        (column, levels, scale.levels),
+        (f"{column}{GROUP_SUFFIX}", levels.map(scale.groups, na_action="ignore"), (LIGHT, MEDIUM, DARK)),
+    ):
+        filled = values.where(values.notna().to_numpy(), UNANNOTATED).astype("str")
+        present = set(filled)
+        made.append(dataclasses.replace(attribute, name=name, levels=tuple(n for n in (*order, UNANNOTATED) if n in present)))
+        if name == column or name not in frame.columns:
+            frame[name] = filled
+    groups = f"{scale.name} scale in groups: {scale.describe_groups()}."
+    note = f"{origin.note.rstrip('.')}. {groups}" if origin.note else groups
+    return made[0], dataclasses.replace(made[1], note=note, probabilities={}, confusion={}, missing_words={})
 
 
 def _attribute(

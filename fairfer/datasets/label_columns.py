@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
+from fairfer.datasets.binary_columns import Coding, to_binary
 from fairfer.datasets.missing_values import is_missing_word
 from fairfer.datasets.tables import list_some
 from fairfer.errors import DataError, LabelError, UsageError, did_you_mean
@@ -19,8 +19,6 @@ TRUTH = ("label", "emotion", "expression", "truth", "y_true", "target")
 """Names of the column of true labels that are tried if none is given."""
 
 _MOST_LABELS = 50  # no coding of expressions has more: such a column holds something else
-_BINARY = {"1": 1, "1.0": 1, "true": 1, "0": 0, "0.0": 0, "false": 0}
-_UNKNOWN = frozenset({"9", "9.0", "na", "nan", "unknown"})
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,9 @@ def single_label_truth(values: pd.Series, space: str | None, where: str) -> Trut
     return Truth("single-label", labels, columns, stated=space is not None)
 
 
-def multi_label_truth(frame: pd.DataFrame, columns: Mapping[str, str], space: str | None, source: str) -> Truth:
+def multi_label_truth(
+    frame: pd.DataFrame, columns: Mapping[str, str], space: str | None, source: str, coding: Coding | None = None
+) -> Truth:
     """Read one column per label: 1 or true, 0 or false, and 9, NA or empty for unknown.
 
     Parameters
@@ -82,6 +82,8 @@ def multi_label_truth(frame: pd.DataFrame, columns: Mapping[str, str], space: st
         the labels are those of the columns.
     source
         The file, for error messages.
+    coding
+        Intensities in place of 1 and 0, and further codes for unknown.
 
     Raises
     ------
@@ -99,7 +101,8 @@ def multi_label_truth(frame: pd.DataFrame, columns: Mapping[str, str], space: st
     else:
         labels = label_space(space, pd.Series(dtype="str"), source)
         names = _columns_in(labels, columns, source)
-    truth = {f"{TRUTH_PREFIX}{n}": to_binary(frame[names[n]], f"{source}, column {names[n]!r}") for n in labels.labels}
+    coding = coding or Coding()
+    truth = {f"{TRUTH_PREFIX}{n}": to_binary(frame[names[n]], f"{source}, column {names[n]!r}", coding) for n in labels.labels}
     values = pd.DataFrame(truth, index=frame.index)
     values = values[values.notna().any(axis=1)]
     if values.empty:
@@ -108,36 +111,6 @@ def multi_label_truth(frame: pd.DataFrame, columns: Mapping[str, str], space: st
         )
         raise DataError(message)
     return Truth("multi-label", labels, values)
-
-
-def to_binary(values: pd.Series, where: str, *, unknown: bool = True) -> pd.Series:
-    """Convert a column to nullable Int8: 1 or true, 0 or false; missing values are missing.
-
-    Parameters
-    ----------
-    values
-        Numbers, booleans or text in any case.
-    where
-        File and column, for the error message.
-    unknown
-        Whether 9, NA and ``unknown`` are missing too.
-
-    Raises
-    ------
-    DataError
-        If there is another value; the message names its row.
-    """
-    codes, distinct = pd.factorize(values)  # -1 where missing; only the few distinct values are parsed
-    text = [str(v).strip().casefold() for v in distinct]
-    invalid = [i for i, t in enumerate(text) if t and t not in _BINARY and not (unknown and t in _UNKNOWN)]
-    if invalid:
-        position = int(np.isin(codes, invalid).argmax())
-        value = as_text(values.iloc[[position]]).iloc[0]
-        advice = "leave it empty (9 and NA too) if unknown" if unknown else "leave the row empty if there is no prediction"
-        message = f"{where}, row {values.index[position]!r}: {value!r} is neither 1 nor 0; write 1 or 0, or {advice}"
-        raise DataError(message)
-    binary = pd.array([*(_BINARY.get(t) for t in text), None], dtype="Int8")
-    return pd.Series(binary[codes], index=values.index)
 
 
 def label_space(requested: str | None, values: pd.Series, where: str, option: str = "--labels") -> LabelSpace:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from fairfer.datasets.binary_columns import to_binary
 from fairfer.datasets.dataset import RecordedPredictions, digest_lines
 from fairfer.datasets.label_columns import (
     TRUTH,
@@ -19,7 +20,6 @@ from fairfer.datasets.label_columns import (
     holds_codes,
     label_space,
     parse_labels,
-    to_binary,
     to_labels,
 )
 from fairfer.datasets.missing_values import is_missing_word
@@ -184,7 +184,7 @@ def _multi_label(table: SourceTable, columns: PredictionColumns) -> RecordedPred
     if columns.multi:
         labels = LabelSpace.of(f"columns {columns.name} of {table.name}", columns.multi)
         for label, column in zip(labels.labels, columns.multi.values(), strict=True):
-            answers[f"{PREDICTED_PREFIX}{label}"] = to_binary(table.frame[column], table.column(column), unknown=False)
+            answers[f"{PREDICTED_PREFIX}{label}"] = to_binary(table.frame[column], table.column(column))
         answered = answers.notna().all(axis=1)
         if scores is not None and (differing := set(labels.labels) ^ set(scores.labels.labels)):
             message = f"{table.source}: {min(differing)!r} has a column of predictions or of scores but not both; add the other"

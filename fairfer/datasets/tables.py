@@ -30,6 +30,9 @@ _LARGEST_EXACT = 2**53
 
 _SINGLE = (dt.date, dt.time, dt.timedelta, decimal.Decimal, uuid.UUID)
 
+_UNITS = re.compile(r"(?:^|[^A-Za-z])AU[ _:.-]?$", re.IGNORECASE)
+"""End of the beginning of a pattern whose star is the number of an action unit."""
+
 _INDEX = re.compile(r"__index_level_\d+__")
 """Columns in which pandas stores an index without a name."""
 
@@ -335,7 +338,8 @@ def match_columns(table: SourceTable, pattern: str, option: str) -> dict[str, st
     Parameters
     ----------
     pattern
-        The star stands for the label: ``truth_*`` matches ``truth_happy``.
+        The star stands for the label: ``truth_*`` matches ``truth_happy``. If ``AU`` stands before the star, it stands for the
+        number of an action unit: ``AU*`` matches ``AU12``, whose label is AU12, and not ``AUC``.
     option
         The command-line option that gave the pattern, for the error message.
 
@@ -355,11 +359,13 @@ def match_columns(table: SourceTable, pattern: str, option: str) -> dict[str, st
         message = f"{option} {pattern!r} must have one star, which stands for the label; write it as in 'truth_*'"
         raise UsageError(message)
     start, _, end = pattern.partition("*")
+    units = _UNITS.search(start) is not None
     columns: dict[str, str] = {}
     for column in table.columns:
         label = column[len(start) : len(column) - len(end)].strip(" _:.-")
-        if not column.startswith(start) or not column.endswith(end) or not label:
+        if not column.startswith(start) or not column.endswith(end) or not label or (units and not label.isdecimal()):
             continue
+        label = f"AU{int(label)}" if units else label
         if label in columns:
             message = f"{table.source} has two columns for {label!r} ({option}): {columns[label]!r} and {column!r}; rename one"
             raise DataError(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -127,6 +128,45 @@ def ck_plus(root: Path) -> Path:
     return root
 
 
+def ck_plus_facs(root: Path) -> Path:
+    """`ck_plus` with FACS codes of the peak frames; one sequence has none, and one has an empty file."""
+    ck_plus(root)
+    codes = ("4 3\n7 0\n", "14 2\n", "9 5\n17 1\n", "", "6 4\n12 5\n25 0\n", "1 2\n15 3\n", None, "1 4\n2 4\n25 5\n")
+    for i, text in enumerate(codes):
+        subject, sequence = f"S{i // 2 + 5:03d}", f"{i % 2 + 1:03d}"
+        if text is not None:
+            file = root / "FACS" / subject / sequence / f"{subject}_{sequence}_00000004_facs.txt"
+            file.parent.mkdir(parents=True)
+            file.write_text(re.sub(r"\d+", lambda m: f"   {float(m[0]):.7e}", text))
+    return root
+
+
+DISFA_UNITS = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
+
+
+def disfa(root: Path) -> Path:
+    """Two subjects of folds 1 and 2 with six frames; the intensity of a unit is (frame + its number) modulo 6."""
+    for k, subject in enumerate(("SN001", "SN013")):
+        for unit in DISFA_UNITS:
+            file = root / "ActionUnit_Labels" / subject / f"{subject}_au{unit}.txt"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("".join(f"{frame},{(frame + unit) % 6}\n" for frame in range(1, 7)))
+        for frame in range(1, 7):
+            picture(root / "Images" / subject / f"{frame:05d}.png", 40 * k + frame)
+    return root
+
+
+def bp4d(root: Path) -> Path:
+    """A woman and a man in two tasks: three coded frames, one with a hidden unit; AU39 is never visible."""
+    for k, (subject, task) in enumerate((s, t) for s in ("F001", "M002") for t in ("T1", "T8")):
+        file = root / "AUCoding" / "AU_OCC" / f"{subject}_{task}.csv"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("0,1,2,12,39\n100,1,0,1,9\n101,0,9,1,9\n102,0,0,0,9\n")
+        for frame in (99, 100, 101, 102):
+            picture(root / "BP4D-training" / subject / task / f"{frame:04d}.jpg", 40 * k + frame)
+    return root
+
+
 def kdef(root: Path) -> Path:
     """Two people in two sessions: seven expressions from the front, one from all angles."""
     for person in ("F01", "M02"):
@@ -194,6 +234,8 @@ TREES: dict[str, tuple[str, Tree]] = {
     "affectnet arrays": ("affectnet", affectnet_arrays),
     "expw": ("expw", expw),
     "ck+": ("ck+", ck_plus),
+    "disfa": ("disfa", disfa),
+    "bp4d": ("bp4d", bp4d),
     "kdef": ("kdef", kdef),
     "jaffe": ("jaffe", jaffe),
     "fer2013 folders": ("fer2013", fer2013_folders),
@@ -227,3 +269,9 @@ def reader(tree: str) -> str:
 def write_picture() -> Callable[..., None]:
     """`picture`."""
     return picture
+
+
+@pytest.fixture
+def write_facs() -> Tree:
+    """`ck_plus_facs`."""
+    return ck_plus_facs

@@ -14,7 +14,7 @@ from fairfer.datasets.catalog import find_known, known_datasets, present_dataset
 from fairfer.datasets.loaders import Loader
 from fairfer.errors import DataError, UsageError
 
-PUBLIC = ["affectnet", "ck+", "expw", "fer2013", "ferplus", "jaffe", "kdef", "raf-db"]
+PUBLIC = ["affectnet", "bp4d", "ck+", "disfa", "expw", "fer2013", "ferplus", "jaffe", "kdef", "raf-db"]
 
 
 @pytest.fixture(autouse=True)

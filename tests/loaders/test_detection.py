@@ -28,7 +28,7 @@ def test_no_other_loader_matches(plant, tree, reader):
     assert matching - {"folder", "table"} == {reader} - {"folder", "table"}
 
 
-@pytest.mark.parametrize("name", ["affectnet", "ck+", "expw", "fer2013", "ferplus", "jaffe", "kdef", "raf-db"])
+@pytest.mark.parametrize("name", ["affectnet", "bp4d", "ck+", "disfa", "expw", "fer2013", "ferplus", "jaffe", "kdef", "raf-db"])
 def test_metadata_and_ordinary_folders_are_left_to_the_folder_loader(name, tmp_path, write_picture):
     """Label folders, an empty folder, a missing path, a file and a folder that cannot be read match nothing."""
     matches = loaders()[name].matches
@@ -69,14 +69,16 @@ def test_folders_with_unusual_names_and_line_ends_are_read(plant, tree, tmp_path
     assert again.samples.equals(expected.samples)
 
 
-@pytest.mark.parametrize("name", ["kdef", "jaffe", "ck+", "expw", "affectnet", "raf-db", "fer2013 folders", "ferplus"])
+@pytest.mark.parametrize(
+    "name", ["kdef", "jaffe", "bp4d", "ck+", "disfa", "expw", "affectnet", "raf-db", "fer2013 folders", "ferplus"]
+)
 def test_the_folder_around_a_dataset_is_not_the_dataset(plant, name):
     """``fairfer audit datasets`` does not read the one dataset in it by accident."""
     around = plant(name).parent
     assert {n for n, loader in loaders().items() if loader.matches(around)} <= {"folder"}
 
 
-@pytest.mark.parametrize("name", ["affectnet", "ck+", "expw", "fer2013", "ferplus", "jaffe", "kdef", "raf-db"])
+@pytest.mark.parametrize("name", ["affectnet", "bp4d", "ck+", "disfa", "expw", "fer2013", "ferplus", "jaffe", "kdef", "raf-db"])
 @pytest.mark.parametrize("place", ["empty", "noise.bin", "missing"])
 def test_a_foreign_path_with_an_explicit_loader_is_one_line(name, place, tmp_path):
     """``--loader`` on the wrong path explains what is missing."""

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from fairfer.datasets.binary_columns import Coding
 from fairfer.datasets.dataset import Dataset, Step
 from fairfer.datasets.demographics import read_attributes
 from fairfer.datasets.duplicates import check_duplicates
@@ -57,6 +58,8 @@ def load(
     name: str | None = None,
     votes: str | None = None,
     not_missing: Mapping[str, Sequence[str]] | None = None,
+    au_threshold: float | None = None,
+    unknown_codes: str | None = None,
 ) -> Dataset:
     """Read a folder of images.
 
@@ -80,6 +83,10 @@ def load(
         lists. Without a column of true labels, the label with the most votes is the true one.
     not_missing
         For each attribute the values that look like a word for a missing value and are none.
+    au_threshold
+        The columns of true labels are intensities of action units, 0 to 5; a unit is present from this one.
+    unknown_codes
+        Codes in the columns of true labels that mean unknown, besides 9, separated by commas, such as ``-1,999``.
 
     Raises
     ------
@@ -88,6 +95,7 @@ def load(
     UsageError
         If a column or split does not exist.
     """
+    coding = Coding.of(au_threshold, unknown_codes)
     if not path.is_dir():
         message = f"{path} is not a folder; give the folder of the images"
         raise DataError(message)
@@ -97,8 +105,9 @@ def load(
     table = SourceTable(frame, metadata or path)
     columns = match_columns(table, str(truth), "--truth") if parts[0].multi_label else {"label": "label"}
     if parts[0].multi_label:
-        target = multi_label_truth(frame, columns, labels, table.source)
+        target = multi_label_truth(frame, columns, labels, table.source, coding)
     else:
+        coding.refuse_single_label()
         target = single_label_truth(frame["label"], labels, table.column(parts[0].truth))
     labeled = frame.loc[target.columns.index]
     rated = None if votes is None else read_votes(table, votes, labels)
@@ -114,7 +123,12 @@ def load(
         refused=groups.refused,
         images=FileImages(path, {str(i): str(i) for i in labeled.index}),
         steps=_steps(parts, len(frame) - len(labeled)),
-        card={"layout": "folder", "source": path.resolve().name, **({"split": split} if split else {})},
+        card={
+            "layout": "folder",
+            "source": path.resolve().name,
+            **({"split": split} if split else {}),
+            **coding.describe(),
+        },
         task=target.task,
     )
     if rated is not None:

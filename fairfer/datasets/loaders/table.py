@@ -14,21 +14,32 @@ column per label::
     1,1,1,0,1,female
     2,0,,0,0,male
 
-and are read with ``--truth 'truth_*' --predicted 'pred_*'``.
+and are read with ``--truth 'truth_*' --predicted 'pred_*'``. A table of action units needs no predictions if a model answers to
+the images, which are in a folder::
+
+    image,AU1,AU2,AU12,gender
+    SN001/00001.png,0,9,1,female
+
+is read with ``--truth 'AU*' --image-folder frames``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from fairfer.datasets.answers import Answers, tool_answers
-from fairfer.datasets.dataset import Dataset, Step
+from fairfer.datasets.binary_columns import Coding
+from fairfer.datasets.dataset import Dataset, RecordedPredictions, Step
 from fairfer.datasets.demographics import KEYS, read_attributes
+from fairfer.datasets.images import FileImages
 from fairfer.datasets.label_columns import TRUTH, Truth, as_text, multi_label_truth, single_label_truth
+from fairfer.datasets.layout_files import check_images, is_outside
 from fairfer.datasets.loaders import Loader
 from fairfer.datasets.prediction_columns import read_predictions
 from fairfer.datasets.prediction_formats.content import JSON
@@ -43,8 +54,9 @@ from fairfer.datasets.tables import (
     match_columns,
     read_table,
 )
-from fairfer.datasets.vote_columns import add_plurality, read_votes, with_votes
+from fairfer.datasets.vote_columns import Votes, add_plurality, read_votes, with_votes
 from fairfer.errors import DataError, UsageError
+from fairfer.labels import action_unit
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoDataFrame
@@ -67,11 +79,14 @@ def load(
     map: Mapping[str, str] | None = None,
     votes: str | None = None,
     not_missing: Mapping[str, Sequence[str]] | None = None,
+    au_threshold: float | None = None,
+    unknown_codes: str | None = None,
+    image_folder: str | None = None,
 ) -> Dataset:
-    """Read a table of predictions.
+    """Read a table of predictions, or with `image_folder` a table of true labels of images.
 
     A pattern has a star where the label stands: ``truth_*`` names the columns ``truth_happy``, ``truth_sad``, … with one column
-    per label (1, 0, and 9, NA or empty for unknown).
+    per label (1, 0, and 9, NA or empty for unknown). ``AU*`` names the columns of action units.
 
     Parameters
     ----------
@@ -99,6 +114,13 @@ def load(
         Without a column of true labels, the label with the most votes is the true one.
     not_missing
         For each attribute the values that look like a word for a missing value and are none.
+    au_threshold
+        The columns of true labels are intensities of action units, 0 to 5; a unit is present from this one. Otherwise they are
+        1 and 0.
+    unknown_codes
+        Codes in the columns of true labels that mean unknown, besides 9, separated by commas, such as ``-1,999``.
+    image_folder
+        Folder of the images that the ids name; a model answers to them, and the table has no predictions.
 
     Raises
     ------
@@ -107,6 +129,20 @@ def load(
     UsageError
         If a column does not exist, or the table has neither predictions nor scores.
     """
+    if image_folder is not None:
+        _refuse_predictions(predicted=predicted, scores=scores, model_labels=model_labels, format=format, map=map)
+        return load_truth(
+            source,
+            truth=truth,
+            sample_id=sample_id,
+            labels=labels,
+            votes=votes,
+            not_missing=not_missing,
+            au_threshold=au_threshold,
+            unknown_codes=unknown_codes,
+            image_folder=image_folder,
+        )
+    coding = Coding.of(au_threshold, unknown_codes)
     answers = _answers(source, format, stated=bool(predicted or scores))
     text = (*KEYS, *([sample_id] if sample_id else []))
     if answers is not None:
@@ -118,7 +154,7 @@ def load(
     if rated is not None:
         table, truth = add_plurality(table, rated, truth)
     truth_columns = _truth_columns(table, truth)
-    target = _read_truth(table, truth_columns, truth, labels)
+    target = _read_truth(table, truth_columns, truth, labels, coding)
     if answers is None:
         columns = find_predictions(table, predicted, scores, target, truth_columns)
     else:
@@ -126,48 +162,32 @@ def load(
     table, columns = apply_map(table, columns, map or {})
     labeled = SourceTable(table.frame.loc[target.columns.index], table.path)
     recorded = read_predictions(labeled, columns, target, model_labels)
-    used = {*truth_columns.values(), *columns.all, id_column, "label"}  # a column label that is not the truth is not read
-    used |= {*rated.used} if rated is not None else set()
-    if answers is not None:
-        used |= {c for other in answers.columns.values() for c in other.all}
-    others = [c for c in labeled.columns if c not in used]
-    groups = read_attributes(SourceTable(labeled.frame[others], table.path), others, not_missing)
-    unlabeled = len(table.frame) - len(labeled.frame)
-    dataset = Dataset(
-        name=table.name if table.path is None else table.path.stem,
-        labels=target.labels,
-        samples=target.columns.join(groups.frame),
-        attributes=groups.attributes,
-        refused=groups.refused,
-        steps=(
-            *_row_steps(table, unlabeled),
-            *(Step(note) for note in (answers.notes if answers else ())),
-        ),
-        card={
-            **_card(table, truth or next(iter(truth_columns.values())), columns),
-            **({"format": answers.format} if answers else {}),
-        },
-        recorded=recorded,
-        task=target.task,
-    )
-    return dataset if rated is None else with_votes(dataset, rated, str(truth))
+    used = {*truth_columns.values(), *columns.all, id_column}
+    used |= {c for other in answers.columns.values() for c in other.all} if answers is not None else set()
+    read = _Read(table, target, used, rated, truth or next(iter(truth_columns.values())), coding)
+    card = {"predicted": _predicted(columns), **({"format": answers.format} if answers else {})}
+    return read.dataset(not_missing, recorded=recorded, notes=answers.notes if answers else (), card=card)
 
 
 def load_truth(
     source: Path | IntoDataFrame,
     *,
     truth: str | None = None,
+    sample_id: str | None = None,
     labels: str | None = None,
     votes: str | None = None,
     not_missing: Mapping[str, Sequence[str]] | None = None,
+    au_threshold: float | None = None,
+    unknown_codes: str | None = None,
+    image_folder: str | None = None,
 ) -> Dataset:
-    """Read a table with true labels whose predictions are in another file.
+    """Read a table with true labels whose predictions are in another file, or are those of a model that sees the images.
 
     Parameters
     ----------
     source
         A table file or a data frame, with the names of the images.
-    truth, labels, votes, not_missing
+    truth, sample_id, labels, votes, not_missing, au_threshold, unknown_codes, image_folder
         As of `load`.
 
     Raises
@@ -175,7 +195,11 @@ def load_truth(
     DataError, UsageError
         See `load`; also if the table has a column of predictions.
     """
-    table, id_column = _index_by_id(read_table(source, text=KEYS) if isinstance(source, Path) else from_frame(source), None)
+    coding = Coding.of(au_threshold, unknown_codes)
+    text = (*KEYS, *([sample_id] if sample_id else []))
+    table, id_column = _index_by_id(
+        read_table(source, text=text) if isinstance(source, Path) else from_frame(source), sample_id
+    )
     if own := find_column(table, None, PREDICTED, ""):
         message = f"{table.column(own)}: the table has predictions of its own; leave --predictions out, or remove the column"
         raise UsageError(message)
@@ -183,23 +207,96 @@ def load_truth(
     if rated is not None:
         table, truth = add_plurality(table, rated, truth)
     columns = _truth_columns(table, truth)
-    target = _read_truth(table, columns, truth, labels)
-    labeled = table.frame.loc[target.columns.index]
-    used = {*columns.values(), id_column, "label", *(rated.used if rated else ())}
-    others = [c for c in table.columns if c not in used]
-    groups = read_attributes(SourceTable(labeled[others], table.path), others, not_missing)
-    unlabeled = len(table.frame) - len(labeled)
-    dataset = Dataset(
-        name=table.name if table.path is None else table.path.stem,
-        labels=target.labels,
-        samples=target.columns.join(groups.frame),
-        attributes=groups.attributes,
-        refused=groups.refused,
-        steps=_row_steps(table, unlabeled),
-        card={"layout": "table", "source": table.name, "truth": truth or next(iter(columns.values()))},
-        task=target.task,
-    )
-    return dataset if rated is None else with_votes(dataset, rated, str(truth))
+    target = _read_truth(table, columns, truth, labels, coding)
+    read = _Read(table, target, {*columns.values(), id_column}, rated, truth or next(iter(columns.values())), coding)
+    images = None if image_folder is None else _images(table, id_column, target.columns.index, image_folder)
+    return read.dataset(not_missing, images=images)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What was read of a table.
+
+    Attributes
+    ----------
+    table
+        All rows.
+    target
+        True labels of the rows that have one.
+    used
+        Columns that are no attributes.
+    rated
+        Votes, if there are any.
+    truth
+        The column of true labels, or the pattern.
+    coding
+        How the cells of a pattern were read.
+    """
+
+    table: SourceTable
+    target: Truth
+    used: AbstractSet[str | None]
+    rated: Votes | None
+    truth: str
+    coding: Coding
+
+    def dataset(
+        self,
+        not_missing: Mapping[str, Sequence[str]] | None,
+        *,
+        recorded: RecordedPredictions | None = None,
+        images: FileImages | None = None,
+        notes: Sequence[str] = (),
+        card: Mapping[str, str] | None = None,
+    ) -> Dataset:
+        """The rows with a true label; all columns that are not used are attributes."""
+        table, target, rated = self.table, self.target, self.rated
+        labeled = table.frame.loc[target.columns.index]
+        # A column "label" that is not the truth is not read.
+        used = {*self.used, "label", *(rated.used if rated is not None else ())}
+        others = [str(c) for c in labeled.columns if c not in used]
+        groups = read_attributes(SourceTable(labeled[others], table.path), others, not_missing)
+        dataset = Dataset(
+            name=table.name if table.path is None else table.path.stem,
+            labels=target.labels,
+            samples=target.columns.join(groups.frame),
+            attributes=groups.attributes,
+            refused=groups.refused,
+            images=images,
+            steps=(*_row_steps(table, len(table.frame) - len(labeled)), *map(Step, notes)),
+            card={"layout": "table", "source": table.name, "truth": self.truth, **(card or {}), **self.coding.describe()},
+            recorded=recorded,
+            task=target.task,
+        )
+        return dataset if rated is None else with_votes(dataset, rated, self.truth)
+
+
+def _refuse_predictions(**options: object) -> None:
+    """Refuse options of predictions beside a folder of images, to which a model answers."""
+    given = next((name for name, value in options.items() if value), None)
+    if given is not None:
+        flag = "--" + given.replace("_", "-")
+        message = (
+            f"--image-folder is for images that a model answers to, {flag} for predictions in the table; remove one, or give "
+            "the predictions in a file of their own with --predictions"
+        )
+        raise UsageError(message)
+
+
+def _images(table: SourceTable, id_column: str | None, ids: pd.Index, image_folder: str) -> FileImages:
+    """The images that the ids name."""
+    if id_column is None:
+        message = f"{table.source} has no column that names the images; call it {KEYS[0]!r}, or name it with --sample-id"
+        raise DataError(message)
+    folder = Path(image_folder).expanduser()
+    if not folder.is_dir():
+        message = f"--image-folder {image_folder} is not a folder; give the folder of the images"
+        raise DataError(message)
+    if outside := next((name for name in ids if is_outside(name)), None):
+        message = f"{table.column(id_column)}: {outside!r} is outside of --image-folder; give paths below the folder"
+        raise DataError(message)
+    check_images(folder, ids, table.name)
+    return FileImages(folder, {name: name for name in ids})
 
 
 def _row_steps(table: SourceTable, unlabeled: int) -> tuple[Step, ...]:
@@ -242,26 +339,30 @@ def _truth_columns(table: SourceTable, requested: str | None) -> dict[str, str]:
         return match_columns(table, requested, "--truth")
     column = find_column(table, requested, TRUTH, "the true labels; name the column with --truth")
     if column is None:
+        pattern = "AU*" if any(action_unit(c) for c in table.columns) else "truth_*"
         message = (
             f"{table.source} has no column called {list_some(TRUTH)}; name the column of true labels with --truth, "
-            "or one column per label with a pattern such as --truth 'truth_*'"
+            f"or one column per label with a pattern such as --truth {pattern!r}"
         )
         raise UsageError(message)
     return {column: column}
 
 
-def _read_truth(table: SourceTable, columns: Mapping[str, str], requested: str | None, labels: str | None) -> Truth:
+def _read_truth(
+    table: SourceTable, columns: Mapping[str, str], requested: str | None, labels: str | None, coding: Coding
+) -> Truth:
     if is_pattern(table, requested):
-        return multi_label_truth(table.frame, columns, labels, table.source)
+        return multi_label_truth(table.frame, columns, labels, table.source, coding)
+    coding.refuse_single_label()
     [column] = columns.values()
     return single_label_truth(table.frame[column], labels, table.column(column))
 
 
-def _card(table: SourceTable, truth: str, columns: PredictionColumns) -> dict[str, str]:
-    predicted = columns.name
+def _predicted(columns: PredictionColumns) -> str:
+    """Where the predictions are, for the report."""
     if columns.single is None and not columns.multi:
-        predicted = f"{'scores in' if '*' in columns.name else 'highest of'} {', '.join(columns.scores.values())}"
-    return {"layout": "table", "source": table.name, "truth": truth, "predicted": predicted}
+        return f"{'scores in' if '*' in columns.name else 'highest of'} {', '.join(columns.scores.values())}"
+    return columns.name
 
 
 LOADER = Loader(

@@ -133,8 +133,8 @@ def explanation_findings(explanations: Explanations) -> list[KeyFinding]:
 def is_believable(method: MethodResult) -> bool:
     """Whether a finding may rest on a method.
 
-    It must not be known to ignore the weights, and its most relevant pixels must matter here: at least one of the two gains over
-    a random order is above 0, and none is below 0, as 95 % confidence intervals say.
+    It must not be known to ignore the weights, and its most relevant pixels must matter here: at least one of the two gains
+    over a random order is above 0, and none is below 0, as 95 % confidence intervals say.
     """
     if not method.trusted or method.checks is None:
         return False

@@ -19,7 +19,7 @@ from fairfer.explanations.explanation_results import EXPLANATIONS, GRID, Agreeme
 from fairfer.explanations.mean_maps import AlignedMaps, MapSettings
 from fairfer.explanations.method_checks import check_methods
 from fairfer.explanations.methods import make_method
-from fairfer.explanations.own_units import units_of
+from fairfer.explanations.own_units import own_units
 from fairfer.explanations.region_comparison import compare_regions
 from fairfer.explanations.region_table import region_relevance
 from fairfer.explanations.regions import own_region, region_masks
@@ -270,7 +270,7 @@ def _measured(part: MapPart, rows: pd.DataFrame, settings: ExplainSettings) -> p
         of_face = points.get(str(rows["sample_id"].iloc[i]))
         frame = tuple(part.frames[i])
         masks.append(region_masks(of_face, scheme, frame, shape).masks)
-        own.append(own_region(units_of(str(rows["label"].iloc[i])), of_face, scheme, frame, shape))
+        own.append(own_region(own_units(str(rows["label"].iloc[i])), of_face, scheme, frame, shape))
     if not len(usable):
         return pd.DataFrame({"unreadable": ~part.readable})
     table = measures(part.maps[usable], np.stack(masks), np.stack(own))

@@ -123,8 +123,9 @@ def mouth_corners(shape: FaceShape) -> Outlines:
 
 
 def nasolabial(shape: FaceShape) -> Outlines:
-    """On each side, a disk between nostril and corner of the mouth."""
-    return [_disk(shape, shape.points[list(pair)].mean(axis=0), 0.25) for pair in ((31, 48), (35, 54))]
+    """On each side, a disk beside the line from the nostril to the corner of the mouth."""
+    sides = (((31, 48), -0.15), ((35, 54), 0.15))
+    return [_disk(shape, shape.points[list(pair)].mean(axis=0) + out * shape.unit * shape.across, 0.25) for pair, out in sides]
 
 
 def chin(shape: FaceShape) -> Outlines:

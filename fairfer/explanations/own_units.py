@@ -1,33 +1,43 @@
-"""The action units of a label, whose regions are where it shows."""
+"""The action units by which a label shows, and so its own region of the face."""
 
 from __future__ import annotations
 
-from fairfer.errors import FairferError
-from fairfer.explanations.face_parts import ACTION_UNITS
+from fairfer.errors import LabelError
+from fairfer.facs.action_units import parse
 from fairfer.facs.prototypes import prototype
-from fairfer.labels import canonical
 
 
-def units_of(label: str) -> tuple[str, ...]:
-    """Codes of the units of a label.
+def own_units(label: str, source: str = "EMFACS") -> frozenset[str]:
+    """The action units of a label, for `fairfer.explanations.regions.own_region`.
 
     Parameters
     ----------
     label
-        An action unit, or an emotion, whose prototype in EMFACS is taken: a hypothesis about what an emotion looks like, not a
-        fact (see `fairfer.facs.prototypes`).
+        An action unit in any usual spelling, or an emotion.
+    source
+        Source of prototypes; a key of `fairfer.facs.prototypes.SOURCES`.
 
     Returns
     -------
-    tuple of str
-        Those that have a region on the face; empty for neutral and for labels that are neither.
+    frozenset of str
+        The unit itself; for an emotion all units of its prototypes, which are hypotheses of their authors. Empty for a label
+        that is neither, and for neutral: such a label has no region of its own.
+
+    Raises
+    ------
+    UsageError
+        When there is no such source.
+
+    Examples
+    --------
+    >>> sorted(own_units("happiness")), sorted(own_units("AU04")), sorted(own_units("neutral"))
+    (['AU12', 'AU6'], ['AU4'], [])
     """
-    if label in ACTION_UNITS:
-        return (label,)
-    if canonical(label) is None:
-        return ()
     try:
-        units = prototype(label)[0]
-    except FairferError:  # an emotion without a prototype
-        return ()
-    return tuple(sorted(units & ACTION_UNITS.keys()))
+        return frozenset({parse(label)})
+    except LabelError:
+        pass
+    try:
+        return frozenset().union(*prototype(label, source))
+    except LabelError:
+        return frozenset()

@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairfer.datasets.landmarks import read_landmarks
-from fairfer.errors import DataError
+from fairfer.errors import DataError, UsageError
 from fairfer.explanations.face_parts import ACTION_UNITS
 from fairfer.explanations.face_shape import MESH_BORDER, MESH_POINTS, POINTS, STABLE, TEMPLATE, face_shape
 from fairfer.explanations.geometry import fit_similarity
+from fairfer.explanations.own_units import own_units
 from fairfer.explanations.regions import REGION_NAMES, action_unit_mask, own_region, region_masks
+from fairfer.facs import action_units as facs
+from fairfer.labels import FERPLUS
 
 FRAME = (0, 0, 48, 48)
 SIZE = (48, 48)
@@ -162,6 +165,30 @@ def test_a_unit_without_a_region_is_refused():
         action_unit_mask("AU51", None, None, FRAME, SIZE)
 
 
+def test_units_are_those_of_facs_and_show_in_the_regions_that_it_names():
+    """Two descriptions of the same units: as outlines around landmarks, and as names of regions."""
+    assert set(ACTION_UNITS) == set(facs.ACTION_UNITS)
+    regions = region_masks(None, None, FRAME, (96, 96))
+    for code, unit in facs.ACTION_UNITS.items():
+        mask = action_unit_mask(code, None, None, FRAME, (96, 96))
+        share = {name: np.minimum(mask, regions[name]).sum() / mask.sum() for name in REGION_NAMES}
+        main = max(share, key=share.__getitem__)
+        assert main in unit.regions, (code, share)
+        assert sum(share[name] for name in (*unit.regions, "face")) > 0.6, (code, share)
+
+
+def test_units_of_a_label():
+    assert own_units("Happy") == {"AU6", "AU12"}
+    assert own_units("disgust") == {"AU9", "AU15", "AU16", "AU17"}  # both alternatives
+    assert own_units("disgust", "FACS manual") == {"AU4", "AU10", "AU17"}
+    assert own_units("AU06_r") == {"AU6"}
+    assert own_units("neutral") == own_units("not a face") == frozenset()
+    with pytest.raises(UsageError, match="no source of prototypes 'mine'"):
+        own_units("anger", "mine")
+    for emotion in FERPLUS.labels:
+        assert set(own_units(emotion)) <= set(ACTION_UNITS)
+
+
 # ---- real faces, as averages
 
 
@@ -201,13 +228,11 @@ def test_the_68_points_of_a_mesh_are_those_of_the_68_point_scheme(faces):
 
 def test_68_points_give_nearly_the_regions_of_the_mesh(faces):
     """Only the upper border of the face is unknown; the regions without it agree."""
-    least = dict.fromkeys(REGION_NAMES, 1.0)
     for points in faces[:: len(faces) // 25]:
         one = region_masks(points, 478, FRAME, SIZE)
         other = region_masks(points[list(MESH_POINTS)], 68, FRAME, SIZE)
         for name in ("eyes", "nose", "mouth"):
             assert overlap(one[name], other[name]) > 0.8
-        least = {name: min(least[name], overlap(one[name], other[name])) for name in least}
     average = faces.mean(axis=0)
     pair = region_masks(average, 478, FRAME, SIZE), region_masks(average[list(MESH_POINTS)], 68, FRAME, SIZE)
     assert all(overlap(pair[0][name], pair[1][name]) > 0.9 for name in REGION_NAMES)

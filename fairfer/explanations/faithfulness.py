@@ -191,7 +191,8 @@ class Randomization:
         when all were at once.
     signed, absolute
         (stages, n): Spearman's rank correlation over the pixels of the maps, and of their absolute values. Near 0: the map
-        depends on the weights. Near 1: it does not.
+        depends on the weights. Near 1 (or -1: a random logit may have the other sign): it does not. Where a method multiplies
+        by the input, as integrated gradients do, the absolute values follow the input whatever the weights are.
     """
 
     stages: tuple[str, ...]
@@ -200,6 +201,11 @@ class Randomization:
 
     @property
     def final(self) -> Mean:
+        """Mean size of the correlation, up to its sign, when all weights are random."""
+        return Mean.of(np.abs(self.signed[-1]))
+
+    @property
+    def final_absolute(self) -> Mean:
         """Mean correlation of the absolute values when all weights are random."""
         return Mean.of(self.absolute[-1])
 

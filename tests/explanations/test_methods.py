@@ -125,10 +125,15 @@ def test_grad_cam_is_its_formula(tiny, random_network, faces) -> None:
 
 def test_the_layer_of_grad_cam(tiny, random_network, faces) -> None:
     """By default the last convolution with its activation; by name any other; without a map of the image, an error."""
+    from fairfer.explanations.methods.pytorch.gradients import find_layer
+
     assert make_method("grad-cam", tiny(random_network)).options["layer"] == "4"
     assert make_method("grad-cam", tiny(random_network), layer="0").options["layer"] == "0"
     bare = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(2 * 22 * 22, 3))
     assert make_method("grad-cam", tiny(bare)).options["layer"] == "0"
+    normed = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
+    assert find_layer(normed, "", "tiny")[0] == "0"
+    assert find_layer(nn.Sequential(*normed, nn.ReLU(), nn.Flatten()), "", "tiny")[0] == "2"
     with pytest.raises(ModelError, match="has no layer '11'; "):
         make_method("grad-cam", tiny(random_network), layer="11")
     dense = nn.Sequential(nn.Flatten(), nn.Linear(SIDE**2, 3))

@@ -44,7 +44,8 @@ def randomize(network: Differentiable, layers: Sequence[str], seed: int) -> Diff
     seed
         Of the weights. A layer gets the same weights whichever others are randomized too.
     """
-    module = copy.deepcopy(network.module)
+    first = next(network.module.parameters(), None)
+    module = copy.deepcopy(network.module).cpu()  # random numbers of a GPU are others
     named = dict(module.named_modules())
     order = weight_layers(module)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
@@ -57,6 +58,7 @@ def randomize(network: Differentiable, layers: Sequence[str], seed: int) -> Diff
             for weights in layer.parameters(recurse=False):
                 shuffled = weights.flatten()[torch.randperm(weights.numel()).to(weights.device)]
                 weights.copy_(shuffled.reshape(weights.shape))
+    module = module if first is None else module.to(first.device)
     return dataclasses.replace(network, module=module, version=f"{network.version}, random weights {seed}: {len(layers)}")
 
 

@@ -137,10 +137,7 @@ def audit(
     _check_labels(labels)
     table = _table(y_true, y_pred, groups, scores, subjects, labels)
     multi = _TRUTH not in table.columns
-    names_columns = any(
-        a is not None and not isinstance(a, pd.DataFrame) and np.ndim(a) == _MATRIX
-        for a in map(to_pandas, (y_true, y_pred, scores))
-    )
+    names_columns = any(_is_matrix(a) for a in map(to_pandas, (y_true, y_pred, scores)))
     dataset = load_dataset(
         table,
         name=data_name,
@@ -159,6 +156,11 @@ def audit(
     if run is not None:
         predictions.write(run)
     return audit_predictions(dataset, predictions, plan, run=run, date=date)
+
+
+def _is_matrix(values: object) -> bool:
+    """Whether these are two-dimensional and have no names of columns."""
+    return values is not None and not isinstance(values, pd.DataFrame) and np.ndim(values) == _MATRIX  # type: ignore[arg-type]
 
 
 def _with_action_units(dataset: Dataset, action_units: object, samples: int) -> Dataset:

@@ -103,13 +103,7 @@ def audit_predictions(
             label_space=predictions.labels.name,
             predictions_digest=predictions.digest,
         ),
-        labels=LabelInfo(
-            audited=list(design.labels.labels),
-            unsupported_labels=list(design.labels.unsupported_labels),
-            extra=list(design.labels.extra),
-            excluded=samples.excluded,
-            rare=dict(design.rare),
-        ),
+        labels=_label_info(samples),
         plan=design.plan,
         versions=dict(_versions()),
         counts=label_counts(counts),
@@ -129,6 +123,17 @@ def audit_predictions(
         ),
         human_agreement=_human_agreement(samples),
         annotation_sensitivity=_annotation_sensitivity(samples, measured),
+    )
+
+
+def _label_info(samples: JoinedSamples) -> LabelInfo:
+    labels = samples.design.labels
+    return LabelInfo(
+        audited=list(labels.labels),
+        unsupported_labels=list(labels.unsupported_labels),
+        extra=list(labels.extra),
+        excluded=samples.excluded,
+        rare=dict(samples.design.rare),
     )
 
 

@@ -16,7 +16,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fairfer.datasets.label_columns import as_text, to_binary
+from fairfer.datasets.binary_columns import to_binary
+from fairfer.datasets.label_columns import as_text
 from fairfer.datasets.landmarks import read_landmarks
 from fairfer.datasets.prediction_formats import openface, pyfeat
 from fairfer.datasets.prediction_formats.content import IMAGE_KEYS, Content

@@ -160,12 +160,19 @@ def test_refused_options_are_one_line(run, options, message) -> None:
 
 def test_condition_on_and_configuration(run, files) -> None:
     """The option is repeatable, a key of the file, stored in the plan, and reproduced."""
-    (files / "fairfer.toml").write_text('[audit]\naction-units = "units.csv"\ncondition-on = ["neutral=AU6", "happy=au12"]\n')
+    settings = ('action-units = "intensities.csv"', "action-unit-threshold = 2", 'condition-on = ["neutral=AU6", "happy=au12"]')
+    (files / "fairfer.toml").write_text("\n".join(("[audit]", *settings)))
     assert run(*AUDIT)[0] == 0
     audit = fairfer.Audit.read(files / "run")
     assert audit.plan.condition_on == {"neutral": ("AU6",), "happiness": ("AU12",)}
     assert {g.label: g.units for g in audit.conditioned_gaps} == {"neutral": ["AU6"], "happiness": ["AU12"]}
     assert 'condition-on = ["neutral=AU6", "happy=au12"]' in audit.config
+    (files / "fairfer.toml").write_text(audit.config)
+    assert run("audit")[0] == 0
+    assert fairfer.Audit.read(files / "run").conditioned_gaps == audit.conditioned_gaps
+    (files / "fairfer.toml").write_text('[audit]\naction-unit-threshold = "2"\n')
+    code, _, err = run(*AUDIT)
+    assert (code, "action-unit-threshold is '2'; give a number" in err) == (2, True)
 
 
 # ---- sentences

@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 
 import fairfer
+from fairfer.datasets.action_unit_tables import ActionUnitTable
 from fairfer.datasets.attributes import Attribute
 from fairfer.datasets.dataset import DUPLICATE_GROUP, Dataset, Step
 from fairfer.errors import UsageError
@@ -71,6 +72,7 @@ def random_audit(
     subjects=0,
     probabilities=False,
     scores=False,
+    units=False,
     **settings,
 ):
     """An audit of random predictions; `group_accuracy` sets the share of correct ones for (attribute, level, label)."""
@@ -119,6 +121,10 @@ def random_audit(
         card={"layout": name},
     )
     dataset = dataset if cast is None else dataset.replace(votes=cast)
+    if units:
+        shown = np.random.default_rng(3).random((n, 4)) < 0.4
+        table = pd.DataFrame(shown, index=frame.index, columns=["AU4", "AU5", "AU6", "AU12"]).astype("Int8")
+        dataset = dataset.replace(action_units=ActionUnitTable(table, "units.csv", "estimated"))
     rows = pd.DataFrame({"status": status, "predicted": predicted, "detail": "", "image": ""}, index=frame.index)
     if scores:
         sure = (
@@ -157,6 +163,7 @@ AUDITS = {
         subjects=150,
         probabilities=True,
         scores=True,
+        units=True,
         standardize=["vote_entropy"],
     ),
     "votes and few faces": lambda: random_audit(by=["gender"], n=40, votes=True, standardize=["vote_entropy"]),

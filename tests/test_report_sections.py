@@ -209,6 +209,9 @@ def test_csv_files_contain_the_numbers_of_the_audit(result):
         "gee.csv",
         "gee_rates.csv",
         "answer_times.csv",
+        "action_units.csv",
+        "conditioned_gaps.csv",
+        "action_unit_patterns.csv",
     }  # this audit does not ask for them
     assert set(files) == csv_names() - options
     for name, expected in rows_by_file(result).items():

@@ -106,13 +106,20 @@ def _mismatch(option: Any, value: object) -> str | None:
     if getattr(option, "multiple", False):
         fits = isinstance(value, list) and all(isinstance(v, str) for v in value)
         return None if fits else "a list of strings"
-    default = getattr(option, "default", None)
-    if default is None and getattr(getattr(option, "type", None), "name", "") == "integer":  # an optional number
-        default = 0
-    if isinstance(default, int | float):
-        fits = isinstance(value, int if isinstance(default, int) else int | float) and not isinstance(value, bool)
-        return None if fits else "a whole number" if isinstance(default, int) else "a number"
+    kind = _number_type(option)
+    if kind is not None:
+        fits = isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
+        return None if fits else "a whole number" if kind is int else "a number"
     return None if isinstance(value, str) else "a string"
+
+
+def _number_type(option: Any) -> type | None:
+    """Type of an option that takes a number; the default of an optional number is ``None``, and has no type."""
+    declared = getattr(getattr(option, "type_descriptor", None), "annotation", None)  # newer releases of typer
+    named = {"integer": int, "float": float}.get(getattr(getattr(option, "type", None), "name", ""))
+    default = getattr(option, "default", None)
+    found = declared or named or type(default)
+    return found if found in (int, float) else None
 
 
 def to_toml(values: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -161,6 +161,10 @@ class FrameFiles:
 
     files: Mapping[Frame, str]
     others: int
+
+    def of(self, recordings: Collection[str]) -> FrameFiles:
+        """Those of some recordings only."""
+        return FrameFiles({frame: file for frame, file in self.files.items() if frame[0] in recordings}, self.others)
 
 
 def find_frames(folder: Path, recording: re.Pattern[str], name: str) -> FrameFiles:

@@ -67,7 +67,7 @@ def test_folds_are_splits_and_do_not_overlap(disfa):
     assert len({n for numbers in FOLDS.values() for n in numbers}) == sum(map(len, FOLDS.values())) == 27
     part = load_dataset(disfa, split="part2")
     assert (part.name, set(part.samples["subject"]), part.card["fold"]) == ("DISFA part2", {"SN013"}, "part2")
-    assert "subjects of part2 (--split): 1" in told(part)
+    assert list(told(part)) == ["subjects: 2", "subjects of part2 (--split): 1", "coded frames: 6"]
     with pytest.raises(DataError, match=r"--split part3: .* has no subject of this fold"):
         load_dataset(disfa, split="part3")
     with pytest.raises(UsageError, match="'part4' is not a split of DISFA"):

@@ -115,8 +115,9 @@ def load(
         message = f"--split {split}: {folder} has no subject of this fold; copy the label files again, or choose another fold"
         raise DataError(message)
     images = find_image_folder(path, image_folder, ("Images",), _EXTRACT)
-    files = find_frames(images, _SUBJECT, "DISFA")
-    first = min((frame for frame in files.files if frame[0] in {s.name.upper() for s in kept}), key=_number, default=None)
+    names = {s.name.upper() for s in kept}
+    files = find_frames(images, _SUBJECT, "DISFA").of(names)
+    first = min(files.files, key=_number, default=None)
     if first is not None and _number(first) < first_frame:
         message = (
             f"{images} has {files.files[first]}, but DISFA counts frames from 1; add --first-frame 0 if the images count from 0"

@@ -103,13 +103,7 @@ def audit_predictions(
             label_space=predictions.labels.name,
             predictions_digest=predictions.digest,
         ),
-        labels=LabelInfo(
-            audited=list(design.labels.labels),
-            unsupported_labels=list(design.labels.unsupported_labels),
-            extra=list(design.labels.extra),
-            excluded=samples.excluded,
-            rare=dict(design.rare),
-        ),
+        labels=_label_info(design, samples),
         plan=design.plan,
         versions=dict(_versions()),
         counts=label_counts(counts),
@@ -280,6 +274,16 @@ def _data_info(dataset: Dataset, design: Design, samples: JoinedSamples) -> Data
         test_set_digest=dataset.test_set_digest,
         subjects=len(np.unique(samples.subjects)) if design.plan.subject else None,
         without_subject=samples.without_subject if design.plan.subject else 0,
+    )
+
+
+def _label_info(design: Design, samples: JoinedSamples) -> LabelInfo:
+    return LabelInfo(
+        audited=list(design.labels.labels),
+        unsupported_labels=list(design.labels.unsupported_labels),
+        extra=list(design.labels.extra),
+        excluded=samples.excluded,
+        rare=dict(design.rare),
     )
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FILES = ("fairfer.toml", "pyproject.toml")
 _NOT_IN_A_FILE = frozenset({"config", "help"})
+_OPTIONAL_NUMBERS = frozenset({"minimum_occurrences"})
+"""Whole numbers without a default, from which the type of the others is read: typer states it differently in each version."""
 
 
 def load_config(context: typer.Context, path: Path | None) -> Path | None:
@@ -107,7 +109,7 @@ def _mismatch(option: Any, value: object) -> str | None:
         fits = isinstance(value, list) and all(isinstance(v, str) for v in value)
         return None if fits else "a list of strings"
     default = getattr(option, "default", None)
-    if default is None and getattr(getattr(option, "type", None), "name", "") == "integer":  # an optional number
+    if getattr(option, "name", "") in _OPTIONAL_NUMBERS:
         default = 0
     if isinstance(default, int | float):
         fits = isinstance(value, int if isinstance(default, int) else int | float) and not isinstance(value, bool)

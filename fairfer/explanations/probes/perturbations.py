@@ -1,8 +1,8 @@
 """Changes of a picture: brightness, contrast, blur, noise, crop, mirror, gray, JPEG, occlusion of a region.
 
-Each is a function of one picture and a level. The same picture of the same sample changes in the same way every time. Brightness
-and contrast are properties of the picture. They are not skin tone: a darker picture of a person is not a picture of a person
-with darker skin.
+Each is a function of one picture and a level. The same picture of the same sample changes in the same way every time.
+Brightness and contrast are properties of the picture. They are not skin tone: a darker picture of a person is not a picture of
+a person with darker skin.
 """
 
 from __future__ import annotations
@@ -11,12 +11,16 @@ import io
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from PIL import Image
 
 from fairfer.datasets.images import Picture, digest_bytes
 from fairfer.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 ON = "on"
 """The only level of a change that has no strength."""
@@ -131,7 +135,7 @@ def _generator(sample_id: str, digest: str) -> np.random.Generator:
     return np.random.default_rng(list(bytes.fromhex(digest_bytes(f"{sample_id}\n{digest}".encode()))))
 
 
-def _rounded(values: NDArray[np.float64]) -> Picture:
+def _rounded(values: NDArray[np.floating[Any]]) -> Picture:
     """Values as gray levels: rounded, then limited to 0..255."""
     return np.clip(np.rint(values), 0, _WHITE).astype(np.uint8)
 
@@ -178,8 +182,6 @@ def _noise(picture: Picture, level: str, generator: Callable[[], np.random.Gener
 def _crop(picture: Picture, level: str, _: Callable[[], np.random.Generator]) -> Picture:
     if not float(level):
         return picture
-    from PIL import Image
-
     height, width = picture.shape[:2]
     part = 1 / (1 + float(level) / 100)
     left, top = width * (1 - part) / 2, height * (1 - part) / 2
@@ -193,14 +195,10 @@ def _mirror(picture: Picture, _: str, __: Callable[[], np.random.Generator]) -> 
 
 def _gray(picture: Picture, _: str, __: Callable[[], np.random.Generator]) -> Picture:
     """Luma of ITU-R BT.601, as Pillow rounds it: a picture without color does not change."""
-    from PIL import Image
-
     return np.repeat(np.asarray(Image.fromarray(picture).convert("L"))[:, :, None], 3, axis=2)
 
 
 def _jpeg(picture: Picture, level: str, _: Callable[[], np.random.Generator]) -> Picture:
-    from PIL import Image
-
     stored = io.BytesIO()
     Image.fromarray(picture).save(stored, "JPEG", quality=int(level))
     with Image.open(stored) as image:
@@ -231,7 +229,7 @@ PERTURBATIONS: Mapping[str, Perturbation] = {
         ),
         Perturbation(
             "noise",
-            "adds Gaussian noise, standard deviation in gray levels",
+            "adds Gaussian noise of this standard deviation",
             "gray levels",
             ("5", "10", "20"),
             _noise,

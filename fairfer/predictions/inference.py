@@ -295,8 +295,8 @@ def _predict_part(
         for i, reason in images.reasons.items():
             answers.statuses[start + i], answers.details[start + i] = "unreadable", reason
         asked = dict(images.pixels)
-        for i in images.pixels if known is not None else ():
-            answer = known(ids[start + i])
+        for i in images.pixels:
+            answer = None if known is None else known(ids[start + i])
             if answer is not None:
                 answers.add_known(start + i, answer)
                 del asked[i]

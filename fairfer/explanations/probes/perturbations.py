@@ -137,7 +137,8 @@ def _generator(sample_id: str, digest: str) -> np.random.Generator:
 
 def _rounded(values: NDArray[np.floating[Any]]) -> Picture:
     """Values as gray levels: rounded, then limited to 0..255."""
-    return np.clip(np.rint(values), 0, _WHITE).astype(np.uint8)
+    levels: Picture = np.clip(np.rint(values), 0, _WHITE).astype(np.uint8)
+    return levels
 
 
 def _brightness(picture: Picture, level: str, _: Callable[[], np.random.Generator]) -> Picture:

@@ -17,7 +17,8 @@ from probe_faces import PlantedModel, faces
 import fairfer
 from fairfer.audits.audit import audit_predictions
 from fairfer.audits.plan import AuditPlan
-from fairfer.audits.probe import belongs_to, probe
+from fairfer.audits.probe import probe
+from fairfer.audits.probe_identity import belongs_to
 from fairfer.errors import RunError, UsageError
 from fairfer.explanations.probes.answers import UNCHANGED, ChangedImages, folder_of
 from fairfer.explanations.probes.perturbations import parse_probes
@@ -272,6 +273,7 @@ def test_digests_depend_on_change_level_and_image():
     assert raws[0].startswith(b"fairfer probe 1 blur=1\n")
 
 
+@pytest.mark.slow
 def test_an_interrupted_probe_continues(tmp_path):
     """The process is killed while the model answers; the next one repeats at most one part and has the same result."""
     code = textwrap.dedent(
@@ -284,7 +286,7 @@ def test_an_interrupted_probe_continues(tmp_path):
         class Slow(PlantedModel):
             def predict(self, images):
                 if Path(sys.argv[3]).exists():
-                    time.sleep(0.1)
+                    time.sleep(0.02)
                     print("asked", flush=True)
                 return super().predict(images)
         Slow.__module__, Slow.__qualname__ = PlantedModel.__module__, PlantedModel.__qualname__

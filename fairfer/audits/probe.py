@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairfer.audits.join import join
+from fairfer.audits.probe_identity import plan_digest
 from fairfer.audits.stored_run import StoredRun
-from fairfer.datasets.dataset import digest_lines
 from fairfer.explanations.probes.answers import ask, check_answers_current, folder_of, unchanged
 from fairfer.explanations.probes.comparison import ChangedAnswers, Faces, compare_answers
 from fairfer.explanations.probes.perturbations import parse_probes
@@ -18,8 +18,6 @@ from fairfer.explanations.probes.results import PROBES, Probes
 from fairfer.files import write_text
 
 if TYPE_CHECKING:
-    from fairfer.audits.plan import AuditPlan
-    from fairfer.audits.result import Audit
     from fairfer.datasets.dataset import Dataset
     from fairfer.models.model import Model
 
@@ -119,14 +117,3 @@ def _compare(stored: StoredRun, changed: Sequence[ChangedAnswers]) -> Probes:
         samples=len(samples.table),
         results=compare_answers(faces, changed),
     )
-
-
-def plan_digest(plan: AuditPlan) -> str:
-    """Identity of the settings of an audit."""
-    return digest_lines([plan.model_dump_json()])
-
-
-def belongs_to(probes: Probes, audit: Audit) -> bool:
-    """Whether a result is of the predictions, the data and the plan of an audit."""
-    of_audit = (audit.model.predictions_digest, audit.data.digest, plan_digest(audit.plan))
-    return (probes.predictions_digest, probes.data_digest, probes.plan_digest) == of_audit

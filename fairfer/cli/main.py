@@ -15,14 +15,14 @@ from typing import Annotated
 import typer
 
 from fairfer import __version__
-from fairfer.cli import annotate, audit, console, listing, models, plan, results
+from fairfer.cli import annotate, audit, console, listing, models, plan, probe, results
 from fairfer.cli.command import app
 from fairfer.errors import FairferError
 
 COULD_NOT_RUN = 2
 INTERRUPTED = 130
 
-COMMANDS = (audit, results, plan, annotate, models, listing)
+COMMANDS = (audit, results, probe, plan, annotate, models, listing)
 """Modules that register commands."""
 
 

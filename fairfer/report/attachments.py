@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from fairfer.audits.probe_identity import belongs_to
+from fairfer.errors import RunError
+from fairfer.explanations.probes.results import PROBES, Probes
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -13,10 +17,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Attachments:
-    """What was found beside an audit, ``None`` where there is nothing."""
+    """What was found beside an audit, ``None`` where there is nothing.
+
+    Attributes
+    ----------
+    probes
+        Answers to changed pictures (``fairfer probe``).
+    """
+
+    probes: Probes | None = None
 
     @classmethod
     def read(cls, folder: Path, audit: Audit) -> Self:
         """Read the files of a run folder that belong to this audit; files of other predictions are left out."""
-        del folder, audit
-        return cls()
+        return cls(probes=_probes(folder, audit))
+
+
+def _probes(folder: Path, audit: Audit) -> Probes | None:
+    try:
+        probes = Probes.read(folder / PROBES)
+    except RunError:  # missing, damaged, or of another version
+        return None
+    return probes if belongs_to(probes, audit) else None

@@ -80,6 +80,11 @@ class Perturbation:
         """Whether levels are numbers, so that a response can be drawn against them."""
         return self.limits is not None
 
+    @property
+    def has_zero(self) -> bool:
+        """Whether level 0 is the original picture."""
+        return self.limits is not None and self.limits[0] <= 0
+
     def level(self, text: str) -> str:
         """A level in its one spelling: ``+20.0`` is ``20``.
 

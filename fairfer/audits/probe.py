@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -29,7 +30,7 @@ def probe(
     probes: Iterable[str] | str = (),
     *,
     out: str | os.PathLike[str] | None = None,
-    progress: Callable[[Iterable[int], str], Iterable[int]] = lambda parts, _: parts,
+    progress: Callable[[Iterable[int], str], Iterable[int]] | None = None,
     on_answers: Callable[[str, int, int, int], object] | None = None,
 ) -> Probes:
     """Ask the model of a run about changed pictures, and compare its answers with those of the run, face by face.
@@ -84,7 +85,7 @@ def probe(
             model,
             stored.predictions,
             folder_of(target, one),
-            progress=lambda parts, name=one.name: progress(parts, name),  # type: ignore[misc]  # bound now
+            progress=iter if progress is None else functools.partial(_named, progress, one.name),
             on_reuse=count_reused,
         )
         same = unchanged(answers)
@@ -96,6 +97,10 @@ def probe(
     result = _compare(stored, changed)
     write_text(target / PROBES, result.to_json())
     return result
+
+
+def _named(progress: Callable[[Iterable[int], str], Iterable[int]], name: str, parts: Iterable[int]) -> Iterable[int]:
+    return progress(parts, name)
 
 
 def _compare(stored: StoredRun, changed: Sequence[ChangedAnswers]) -> Probes:

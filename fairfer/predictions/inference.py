@@ -45,8 +45,6 @@ def predict(
     answer_times: bool = False,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
     on_reuse: Callable[[int, int], object] | None = None,
-    known: Callable[[str], Prediction | None] | None = None,
-    need_answers: bool = True,
 ) -> Predictions:
     """Ask a model about every image of a dataset.
 
@@ -67,10 +65,6 @@ def predict(
         Wraps the iterable of parts, for example ``tqdm.tqdm``.
     on_reuse
         Called with the number of answers that `run` already held, and the number of samples.
-    known
-        Called with the id of each sample whose image was read: its answer, if it is known without asking the model.
-    need_answers
-        Whether it is an error when the model has no answer for any image.
 
     Returns
     -------
@@ -99,6 +93,41 @@ def predict(
     if dataset.images is None:
         message = f"{dataset.name} is a table without images, so model {model.name} cannot be used; leave the model out"
         raise UsageError(message)
+    return ask_model(
+        dataset, model, folder, overwrite=overwrite, answer_times=answer_times, progress=progress, on_reuse=on_reuse
+    )
+
+
+def ask_model(
+    dataset: Dataset,
+    model: Model,
+    folder: Path | None,
+    *,
+    overwrite: bool = False,
+    answer_times: bool = False,
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+    on_reuse: Callable[[int, int], object] | None = None,
+    known: Callable[[str], Prediction | None] | None = None,
+    need_answers: bool = True,
+) -> Predictions:
+    """Ask a model about images, some of whose answers may be known.
+
+    Parameters
+    ----------
+    dataset
+        With images.
+    model, folder, overwrite, answer_times, progress, on_reuse
+        As of `predict`.
+    known
+        Called with the id of each sample whose image was read: its answer, if it is known without asking the model.
+    need_answers
+        Whether it is an error when the model has no answer for any image.
+
+    Returns
+    -------
+    Predictions
+        One row per sample.
+    """
     checked = CheckedModel(model)
     info = run_info(checked.declared, dataset)
     if folder is not None:

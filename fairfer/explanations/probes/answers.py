@@ -18,7 +18,7 @@ from fairfer.errors import RunError
 from fairfer.explanations.probes.perturbations import VERSION
 from fairfer.models.boundary import CheckedModel
 from fairfer.models.model import Prediction
-from fairfer.predictions.inference import predict, run_info
+from fairfer.predictions.inference import ask_model, run_info
 from fairfer.predictions.run_folder import RunInfo
 from fairfer.vocabulary import SCORE_PREFIX, STATUSES
 
@@ -149,7 +149,7 @@ def ask(
         detail = "; ".join(filter(None, (UNCHANGED, str(row["detail"]))))
         return Prediction(status, row[scores].to_numpy(np.float32) if status == "ok" else None, detail)
 
-    return predict(
+    return ask_model(
         changed,
         model,
         folder,

@@ -102,7 +102,7 @@ def _draw(view: View, probes: Probes, grouping: Grouping, groups: Sequence[Group
     width = _LEFT + (_WIDTH + _COLUMN_GAP) * max(columns, 2)
     legend = layout_legend(view, grouping, groups, width)
     top = 0.3 if is_everyone(grouping) else legend.height + 0.3
-    canvas = Canvas(width, top + rows * (_HEIGHT + _ROW_GAP), title)
+    canvas = Canvas(width, top + rows * (_HEIGHT + _ROW_GAP) + 0.1, title)
     if not is_everyone(grouping):
         draw_legend(canvas, view, grouping, legend, bars=False)
     styles = group_styles(view, grouping)
@@ -126,6 +126,9 @@ def _draw(view: View, probes: Probes, grouping: Grouping, groups: Sequence[Group
                 if (flip := flips.get((result.name, group))) and flip.rate is not None
             ]
             _draw_points(ax, points, styles[group], panel)
+    canvas.text(
+        _LEFT, top + rows * (_HEIGHT + _ROW_GAP) - 0.02, "horizontal: level of the change; vertical: flip rate", color=MUTED
+    )
     return canvas
 
 

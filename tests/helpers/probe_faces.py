@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from fairfer.datasets.attributes import Attribute
 from fairfer.datasets.dataset import Dataset
@@ -74,3 +75,17 @@ class PlantedModel:
         scores = np.full(3, 0.1)
         scores[label] = 0.8
         return Prediction("ok", scores)
+
+
+def load(sensitive="0"):
+    """A planted model for the command line: ``--model probe_faces:load --option sensitive=0``."""
+    return PlantedModel(tuple(int(n) for n in sensitive.split(",") if n))
+
+
+def write_folder(root, dataset):
+    """Write a dataset as a folder per label, and a table of its attributes."""
+    for sample_id, label in dataset.samples["label"].items():
+        path = root / label / f"{sample_id}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(dataset.image(sample_id)).save(path)
+    dataset.samples[["gender"]].rename(index=lambda i: f"{i}.png").to_csv(root.parent / "people.csv", index_label="image")

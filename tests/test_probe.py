@@ -11,6 +11,7 @@ import textwrap
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from probe_faces import PlantedModel, faces
 
@@ -21,9 +22,12 @@ from fairfer.audits.probe import probe
 from fairfer.audits.probe_identity import belongs_to
 from fairfer.errors import RunError, UsageError
 from fairfer.explanations.probes.answers import UNCHANGED, ChangedImages, folder_of
+from fairfer.explanations.probes.comparison import ChangedAnswers, Faces, compare_answers
 from fairfer.explanations.probes.perturbations import parse_probes
 from fairfer.explanations.probes.results import PROBES, Probes
 from fairfer.files import mark_finished
+from fairfer.metrics.metric_settings import MetricSettings
+from fairfer.models.model import Prediction
 from fairfer.predictions.predictions import Predictions
 
 
@@ -314,3 +318,66 @@ def test_an_interrupted_probe_continues(tmp_path):
     assert probe(killed, dataset, model, ["brightness=-60,-59"]) == expected
     assert model.asked == 2400 - 512
     assert (killed / PROBES).read_bytes() == (whole / PROBES).read_bytes()
+
+
+def test_a_difference_of_emotions_is_not_a_difference_of_groups(tmp_path):
+    """The answers of happy faces change, whatever the group; more of the women are happy."""
+
+    class Moody(PlantedModel):
+        def _answer(self, image):
+            label = int(image[:3].mean(axis=1).argmax())
+            flips = label == 1 and image.mean() < 80 and int(image.sum()) % 2  # half of the happy faces
+            scores = np.full(3, 0.1)
+            scores[2 if flips else label] = 0.8
+            return Prediction("ok", scores)
+
+    dataset = faces(1200)
+    label, gender = dataset.samples["label"], dataset.samples["gender"]
+    kept = (gender == "female") | (label != "happiness") | (np.arange(1200) % 5 == 0)
+    kept &= (gender == "male") | (label == "happiness") | (np.arange(1200) % 5 == 0)
+    dataset = dataset.replace(samples=dataset.samples[kept])
+    audited(tmp_path, dataset, Moody())
+    [result] = probe(tmp_path, dataset, Moody(), ["brightness=-60"]).results
+    [gap] = result.gaps
+    assert gap.significant
+    assert gap.highest == ("female",)
+    same_mix = gap.standardized
+    assert (same_mix.strata, same_mix.covered_share) == (3, 1.0)
+    assert same_mix.q > 0.05
+    # Directly standardized by hand: flip rates within labels, weighted by the labels of both groups together.
+    original = Predictions.read(tmp_path).frame["predicted"]
+    changed = Predictions.read(tmp_path / "probes/brightness/-60").frame["predicted"]
+    rows = dataset.samples.assign(flip=original != changed)
+    rates = rows.pivot_table("flip", "gender", "label", aggfunc="mean")
+    weights = rows["label"].value_counts(normalize=True)
+    by_hand = (rates * weights).sum(axis=1)
+    assert same_mix.standardized == pytest.approx(by_hand["female"] - by_hand["male"])
+    assert same_mix.unstandardized == pytest.approx(gap.difference)
+
+
+def test_a_difference_of_groups_remains_with_the_same_emotions(planted):
+    _, _, probes = planted
+    assert probes.results[0].gaps[0].standardized.standardized == pytest.approx(1.0)
+    assert probes.results[0].gaps[0].standardized.q < 0.05
+
+
+def findings_of_equal_groups(runs, levels):
+    """Number of runs with a finding, where answers flip at random and at one rate for both groups."""
+    generator = np.random.default_rng(0)
+    probes = parse_probes(levels)
+    groups = {(): ((),), ("g",): (("a",), ("b",))}
+    table = pd.DataFrame({"by0": ["a", "b"] * 60, "status": "ok", "truth": "anger", "predicted": "anger"})
+    found = 0
+    for run in range(runs):
+        settings = MetricSettings(minimum=20, confidence=0.95, permutations=500, seed=run)
+        faces_of_run = Faces("single-label", ("anger", "fear"), {"g": "by0"}, groups, table, None, settings)
+        flips = [np.where(generator.random(len(table)) < 0.3, "fear", "anger") for _ in probes]
+        answers = [ChangedAnswers(p, table.assign(predicted=f), 0) for p, f in zip(probes, flips, strict=True)]
+        found += any(g.significant for r in compare_answers(faces_of_run, answers) for g in r.gaps)
+    return found
+
+
+@pytest.mark.slow
+def test_groups_that_do_not_differ_rarely_have_a_finding():
+    """At 5 %, more would be found in 1 % of all repetitions of this test."""
+    assert findings_of_equal_groups(20, ["brightness=-60,60"]) <= 4

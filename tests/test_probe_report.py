@@ -61,6 +61,7 @@ def test_two_groups_in_words(two_groups):
         "When pictures are made darker by 60 gray levels, the predicted emotion changes more often for women than for men: "
         "flip rate 1.00 vs. 0.00 (120 of 120 vs. 0 of 120), statistically significant (q < 0.001); difference 1.00 (" in text
     )
+    assert "With the same mix of emotion, the difference between female and male is 1.00, and still statistically" in text
     assert "the same 240 faces, after each of 5 changes of their pictures" in text
     assert "not skin tone" in text
     assert "template for tightly cropped, upright faces" in text

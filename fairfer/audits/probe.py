@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from fairfer.audits.join import join
 from fairfer.audits.probe_identity import plan_digest
 from fairfer.audits.stored_run import StoredRun
@@ -20,6 +22,7 @@ from fairfer.files import write_text
 
 if TYPE_CHECKING:
     from fairfer.datasets.dataset import Dataset
+    from fairfer.metrics.counts import Integers
     from fairfer.models.model import Model
 
 
@@ -113,6 +116,7 @@ def _compare(stored: StoredRun, changed: Sequence[ChangedAnswers]) -> Probes:
         samples.table,
         samples.subjects if audit.plan.subject else None,
         audit.plan.metrics,
+        _strata(stored),
     )
     return Probes(
         predictions_digest=audit.model.predictions_digest,
@@ -122,3 +126,15 @@ def _compare(stored: StoredRun, changed: Sequence[ChangedAnswers]) -> Probes:
         samples=len(samples.table),
         results=compare_answers(faces, changed),
     )
+
+
+def _strata(stored: StoredRun) -> Integers | None:
+    """Number of each face's true label and columns of ``--standardize``; ``None`` for multi-label data."""
+    if stored.audit.task == "multi-label":
+        return None
+    table = stored.samples.table
+    columns = list(stored.audit.plan.standardize)
+    mix = stored.samples.design.dataset.samples.loc[table.index, columns]
+    # A column may have any name, but none begins with a null character.
+    mix["\0truth"] = table["truth"]
+    return np.asarray(mix.groupby(list(mix.columns), sort=True, observed=True).ngroup(), np.int64)

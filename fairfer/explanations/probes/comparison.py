@@ -7,7 +7,7 @@ rates, their intervals and the tests of differences between groups are those of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +19,8 @@ from fairfer.explanations.probes.results import FlipGap, FlipRate, ProbeResult
 from fairfer.metrics.counts import ACCURACY, Counts, Integers, Source, count
 from fairfer.metrics.gaps import compute_gaps
 from fairfer.metrics.paired_rates import PairedCounts, changes_of
-from fairfer.metrics.results import Gap, Rate, RateStatus
+from fairfer.metrics.results import Gap, Rate, RateStatus, StandardizedGap
+from fairfer.metrics.standardization import Strata, standardized_gaps
 from fairfer.metrics.subjects import SubjectEstimates
 from fairfer.stats import benjamini_hochberg, wilson
 from fairfer.vocabulary import ALL, EVERYONE, Group, Grouping, Task
@@ -52,6 +53,9 @@ class Faces:
         (faces,) number of each face's subject; ``None`` where every face is a subject of its own.
     settings
         Minimum, confidence, permutations and seed.
+    strata
+        (faces,) number of each face's true label, or combination of it and of other columns, for flip rates of groups with the
+        same mix of them; ``None`` without such a comparison.
     """
 
     task: Task
@@ -61,6 +65,7 @@ class Faces:
     answers: pd.DataFrame
     subjects: Integers | None
     settings: MetricSettings
+    strata: Integers | None = None
 
 
 @dataclass(frozen=True)
@@ -154,11 +159,13 @@ def _flips(faces: Faces, changed: ChangedAnswers) -> Iterator[_Flips]:
 
 def _flip_rates(faces: Faces, flips: Sequence[_Flips]) -> tuple[dict[str, list[FlipRate]], dict[str, list[FlipGap]]]:
     """Flip rates and their gaps, by the names of the flips."""
-    counts, by_subject = _count(faces, {f.name: (f.answered, f.flipped) for f in flips})
-    others, _ = _count(replace_subjects(faces), {f"{f.name}{kind}": pair for f in flips for kind, pair in _kinds(f).items()})
+    source = _source(faces, {f.name: (f.answered, f.flipped) for f in flips})
+    counts = count(source, faces.groups)
+    others = count(_source(faces, {f"{f.name}{kind}": pair for f in flips for kind, pair in _kinds(f).items()}), faces.groups)
     rates = [r for f in flips for grouping, c in counts.items() for r in _rates(c, grouping, f.name, faces.settings)]
     subjects = None
-    if by_subject is not None:
+    if faces.subjects is not None:
+        by_subject = count(_by(source, faces.subjects), faces.groups, unit=_UNIT)
         subjects = SubjectEstimates.of(by_subject, "multi-label", faces.settings.seed)
         rates = subjects.applied(rates, faces.settings.confidence, faces.settings.minimum_subjects)
     groupings = [g for g in counts if g != EVERYONE]
@@ -170,8 +177,9 @@ def _flip_rates(faces: Faces, flips: Sequence[_Flips]) -> tuple[dict[str, list[F
         i = list(faces.groups[rate.attribute]).index(rate.group)
         lost, gained = (others[rate.attribute].fraction(_RATE, f"{rate.label}{kind}") for kind in (" lost", " gained"))
         rows[rate.label].append(_row(labels[rate.label], rate, int(lost[0][i]), int(gained[1][i]), int(gained[0][i])))
+    standardized = _standardized(faces, source, found)
     for gap in found:
-        gaps[gap.label].append(_gap(labels[gap.label], gap))
+        gaps[gap.label].append(_gap(labels[gap.label], gap, standardized.get((gap.label, gap.attribute))))
     return rows, gaps
 
 
@@ -180,27 +188,34 @@ def _kinds(flips: _Flips) -> dict[str, tuple[Flags, Flags]]:
     return {" lost": (flips.answered, flips.lost), " gained": (~flips.answered, flips.gained)}
 
 
-def replace_subjects(faces: Faces) -> Faces:
-    """The same faces, each a subject of its own."""
-    return Faces(faces.task, faces.labels, faces.columns, faces.groups, faces.answers, None, faces.settings)
-
-
-def _count(
-    faces: Faces, kinds: Mapping[str, tuple[Flags, Flags]]
-) -> tuple[dict[Grouping, Counts], dict[Grouping, Counts] | None]:
-    """Counts in which each kind is a label: of the faces of its first flags, those of its second are hits; by subject too."""
+def _source(faces: Faces, kinds: Mapping[str, tuple[Flags, Flags]]) -> Source:
+    """Samples in which each kind is a label: of the faces of its first flags, those of its second are hits."""
     table = faces.answers[list(faces.columns.values())].assign(status="ok")
     columns = {}
     for i, (possible, occurs) in enumerate(kinds.values()):
         columns[f"truth:{i}"] = pd.Series(possible, table.index).astype("Int8").mask(~possible)
         columns[f"predicted:{i}"] = pd.Series(occurs, table.index).astype("Int8")
     relation = pa.Table.from_pandas(table.join(pd.DataFrame(columns)), preserve_index=False)
-    source = Source(relation, "multi-label", tuple(kinds), faces.columns)
-    counts = count(source, faces.groups)
-    if faces.subjects is None:
-        return counts, None
-    by_subject = Source(relation.append_column(_UNIT, pa.array(faces.subjects)), "multi-label", tuple(kinds), faces.columns)
-    return counts, count(by_subject, faces.groups, unit=_UNIT)
+    return Source(relation, "multi-label", tuple(kinds), faces.columns)
+
+
+def _by(source: Source, unit: Integers) -> Source:
+    """The same samples with the number of each one's unit."""
+    relation: pa.Table = source.relation
+    return replace(source, relation=relation.append_column(_UNIT, pa.array(unit)))
+
+
+def _standardized(faces: Faces, source: Source, gaps: Sequence[Gap]) -> dict[tuple[str, Grouping], StandardizedGap]:
+    """The tested gaps between groups with the same mix of strata, by label and grouping."""
+    if faces.strata is None:
+        return {}
+    unit, stratum, subject = faces.strata, np.arange(int(faces.strata.max()) + 1), None
+    if faces.subjects is not None:
+        pairs, number = np.unique(np.stack([faces.strata, faces.subjects], axis=1), axis=0, return_inverse=True)
+        unit, stratum, subject = number.ravel().astype(np.int64), pairs[:, 0], pairs[:, 1]
+    strata = Strata(count(_by(source, unit), faces.groups, unit=_UNIT), stratum, subject)
+    tested = [g for g in gaps if g.p is not None]
+    return {(g.label, g.attribute): g for g in standardized_gaps(tested, strata, faces.settings)}
 
 
 def _rates(counts: Counts, grouping: Grouping, name: str, settings: MetricSettings) -> Iterator[Rate]:
@@ -243,7 +258,7 @@ def _row(label: str, rate: Rate, lost: int, unanswered: int, gained: int) -> Fli
     )
 
 
-def _gap(label: str, gap: Gap) -> FlipGap:
+def _gap(label: str, gap: Gap, standardized: StandardizedGap | None) -> FlipGap:
     return FlipGap(
         label=label,
         attribute=gap.attribute,
@@ -259,6 +274,7 @@ def _gap(label: str, gap: Gap) -> FlipGap:
         differences=gap.differences,
         groups=gap.groups,
         excluded=gap.excluded,
+        standardized=None if standardized is None else standardized.model_copy(update={"label": label, "rate": "flip rate"}),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from fairfer.metrics.change_results import Change
-from fairfer.metrics.results import DifferenceStatus, ExcludedGroup, GroupDifference, RateStatus
+from fairfer.metrics.results import DifferenceStatus, ExcludedGroup, GroupDifference, RateStatus, StandardizedGap
 from fairfer.schema import Stored, Strict
 from fairfer.vocabulary import Group, Grouping, Task
 
@@ -43,7 +43,8 @@ class FlipGap(Strict):
     """The differences between the groups of one grouping in a flip rate; fields as those of `fairfer.metrics.results.Gap`.
 
     ``highest`` and ``lowest`` are the groups with the highest and the lowest flip rate. All flip gaps of all probes are one
-    family of tests.
+    family of tests. ``standardized`` is the same between groups with the same mix of true labels and of the columns of
+    ``--standardize`` (another family); ``None`` for multi-label data and where the gap was not tested.
     """
 
     label: str
@@ -60,6 +61,7 @@ class FlipGap(Strict):
     differences: list[GroupDifference]
     groups: list[Group]
     excluded: list[ExcludedGroup]
+    standardized: StandardizedGap | None = None
 
     @property
     def leading(self) -> GroupDifference | None:

@@ -50,7 +50,7 @@ class ProbesSection(Section):
         """Significant differences in words, or one line; figures; folded tables."""
         probes = _probes(view)
         found = [flip_finding(view, f) for f in significant_flips(probes)]
-        sentences = [f"{f.statement}: {f.rates} ({f.counts}), {f.certainty}." for f in found]
+        sentences = [f"{f.statement}: {f.rates} ({f.counts}), {f.certainty}. {f.caveat}." for f in found]
         results: list[Block] = [Bullets(sentences)] if sentences else [Paragraph(no_flip_finding(view, probes))]
         if view.groupings:
             results.append(Paragraph(_mix(view)))
@@ -102,6 +102,6 @@ def _introduction(view: View, probes: Probes) -> str:
 def _mix(view: View) -> str:
     """Why a difference in flip rates may have another cause than the group."""
     return (
-        f"Flip rates are over all faces of a group. Groups may differ in their {view.noun}s, and some {view.noun}s change more "
-        f"easily than others: compare the changes of TPR and FPR of one {view.noun}."
+        f"Flip rates are over all faces of a group, and some {view.noun}s change more easily than others. A flip may be a "
+        "correction: the changes of TPR and FPR show in which direction predictions change."
     )

@@ -69,15 +69,16 @@ def flips_csv(probes: Probes) -> str:
 
 def flip_gaps_csv(probes: Probes) -> str:
     """All differences between groups in flip rates; of the comparisons of each, the leading one."""
-    left_out = ("differences", "groups", "excluded")
+    left_out = ("differences", "groups", "excluded", "standardized")
     columns = [n for n in FlipGap.model_fields if n not in left_out]
     leading = ("group", "reference", "leading_difference", "low", "high")
     rows = ({"probe": r.perturbation, "level": r.level, **_gap_cells(g)} for r in probes.results for g in r.gaps)
-    return as_csv([*_PROBE, *columns, *leading, "groups", "excluded"], rows)
+    standardized = ("standardized", "standardized_p", "standardized_q", "covered_share")
+    return as_csv([*_PROBE, *columns, *leading, *standardized, "groups", "excluded"], rows)
 
 
 def _gap_cells(gap: FlipGap) -> dict[str, object]:
-    first = gap.leading
+    first, same_mix = gap.leading, gap.standardized
     return {
         **dict(gap),
         "group": first and first.group,
@@ -85,6 +86,10 @@ def _gap_cells(gap: FlipGap) -> dict[str, object]:
         "leading_difference": first and first.difference,
         "low": first and first.low,
         "high": first and first.high,
+        "standardized": same_mix and same_mix.standardized,
+        "standardized_p": same_mix and same_mix.p,
+        "standardized_q": same_mix and same_mix.q,
+        "covered_share": same_mix and same_mix.covered_share,
         "groups": csv_groups(map(csv_group, gap.groups)),
         "excluded": csv_groups(f"{csv_group(o.group)} ({o.reason}, {o.denominator})" for o in gap.excluded),
     }
@@ -130,14 +135,18 @@ def flip_gaps_table(view: View, probes: Probes) -> Table:
             p_value(gap.p),
             p_value(gap.q),
             *extreme_words(gap),
+            signed(gap.standardized.standardized if gap.standardized else None),
+            p_value(gap.standardized.q if gap.standardized else None),
             ("significant" if gap.significant else "not significant") + (", borderline" if gap.borderline else ""),
         )
         for result, gap in sorted(((f.result, f.gap) for f in tested_flips(probes)), key=order)
     ]
     columns = (
-        "change", "grouping", view.noun, "difference", "expected by chance", "p", "q", "highest", "lowest", "result",
+        "change", "grouping", view.noun, "difference", "expected by chance", "p", "q", "highest", "lowest", "same mix",
+        "its q", "result",
     )  # fmt: skip
-    return Table("Differences between groups in flip rates", columns, tuple(rows), heads=3)
+    caption = f"Differences between groups in flip rates; same mix: highest minus lowest, with the same mix of {view.strata}"
+    return Table(caption, columns, tuple(rows), heads=3)
 
 
 def changes_table(view: View, probes: Probes) -> Table:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from fairfer.report.text.findings import KeyFinding
 from fairfer.report.text.groups import EVERYONE, capital, group_words, inferred_note, people, quoted
-from fairfer.report.text.numbers import distinct_rates, listed, many, probability, rate, whole
+from fairfer.report.text.numbers import distinct_rates, listed, many, probability, rate, signed, whole
 from fairfer.report.text.sentences import size_with_bounds
-from fairfer.report.view import View
+from fairfer.report.view import View, is_significant
 from fairfer.vocabulary import ALL, is_annotated
 
 if TYPE_CHECKING:
@@ -158,10 +158,22 @@ def flip_finding(view: View, finding: FlipFinding) -> KeyFinding:
             f"statistically significant ({probability('q', finding.gap.q)}{borderline}); difference "
             f"{size_with_bounds(difference)}"
         ),
-        caveat="Groups may differ in their emotions, and some emotions change more easily than others"
-        if view.noun == "emotion"
-        else "Groups may differ in their labels, and some labels change more easily than others",
+        caveat=same_mix(view, finding.gap),
     )
+
+
+def same_mix(view: View, gap: FlipGap) -> str:
+    """Whether a difference remains between groups with the same mix of labels, as a sentence without its full stop."""
+    row = gap.standardized
+    if row is None or row.standardized is None:
+        return f"Groups may differ in their {view.noun}s, and some {view.noun}s change more easily than others"
+    if row.status != "ok":
+        return f"With the same mix of {view.strata}, the difference could not be tested"
+    text = f"With the same mix of {view.strata}, the difference between {group_words(gap.highest or ())} and "
+    text += f"{group_words(gap.lowest or ())} is {signed(row.standardized).removeprefix('+')}"
+    if is_significant(row):
+        return f"{text}, and still statistically significant ({probability('q', row.q)})"
+    return f"{text}, and not statistically significant ({probability('q', row.q)})"
 
 
 def no_flip_finding(view: View, probes: Probes) -> str:

@@ -26,7 +26,7 @@ from fairfer.report.figures import draw_kinds
 from fairfer.report.sections import csv_files, key_findings
 from fairfer.report.sections.probes import ProbesSection
 from fairfer.report.tables.probes import changes_csv
-from fairfer.report.text.probes import level_words, probe_summary, what_happens
+from fairfer.report.text.probes import level_words, probe_summary, same_mix, significant_flips, what_happens
 from fairfer.report.view import View
 
 MANY = ("one", "two", "three", "four", "five")
@@ -61,7 +61,7 @@ def test_two_groups_in_words(two_groups):
         "When pictures are made darker by 60 gray levels, the predicted emotion changes more often for women than for men: "
         "flip rate 1.00 vs. 0.00 (120 of 120 vs. 0 of 120), statistically significant (q < 0.001); difference 1.00 (" in text
     )
-    assert "With the same mix of emotion, the difference between female and male is 1.00, and still statistically" in text
+    assert "Standardized for emotion, the difference between female and male is 1.00, and still statistically" in text
     assert "the same 240 faces, after each of 5 changes of their pictures" in text
     assert "not skin tone" in text
     assert "template for tightly cropped, upright faces" in text
@@ -73,6 +73,27 @@ def test_a_finding_is_among_the_key_findings(two_groups):
     _, view = two_groups
     assert any(f.statement.startswith("When pictures are made darker") for f in key_findings(view))
     assert not any(f.statement.startswith("When") for f in key_findings(View(view.audit)))
+
+
+def test_a_difference_that_follows_from_the_emotions_is_no_key_finding(two_groups):
+    """It is in the section, which says so, after those that remain."""
+    _, view = two_groups
+    probes = view.attachments.probes
+    dark = probes.results[0]
+    [gap] = dark.gaps
+    same = gap.standardized.model_copy(update={"standardized": -0.001, "q": 0.9})
+    explained = dark.model_copy(
+        update={"perturbation": "noise", "level": "20", "gaps": [gap.model_copy(update={"standardized": same})]}
+    )
+    shown = View(view.audit, Attachments(probes.model_copy(update={"results": [explained, dark]})))
+    first, second = significant_flips(shown.attachments.probes)
+    assert (first.result.perturbation, second.result.perturbation) == ("brightness", "noise")
+    assert len(ProbesSection().findings(shown)) == 1
+    assert "female and male is −0.001, and not statistically significant (q = 0.90)." in text_of(shown)
+    [picture] = draw_kinds(shown, ["probes"])["probes"]
+    assert "darker" in picture.title
+    untested = same.model_copy(update={"status": "no_variation", "q": None, "p": None})
+    assert same_mix(view, gap.model_copy(update={"standardized": untested})).endswith("the difference could not be tested")
 
 
 def test_many_groups_in_words(tmp_path):

@@ -14,6 +14,7 @@ from fairfer.report.text.probes import (
     flip_range,
     lost_answers,
     no_flip_finding,
+    remains,
     significant_flips,
     unchanged_words,
 )
@@ -38,8 +39,8 @@ class ProbesSection(Section):
         return view.attachments.probes is not None
 
     def findings(self, view: View) -> list[KeyFinding]:
-        """Significant differences between groups in flip rates."""
-        return [flip_finding(view, f) for f in significant_flips(_probes(view))]
+        """Significant differences between groups in flip rates that do not follow from their mix of labels."""
+        return [flip_finding(view, f) for f in significant_flips(_probes(view)) if remains(f.gap)]
 
     def csv_files(self, view: View) -> dict[str, str]:
         """All changes of rates, flip rates and their differences."""

@@ -142,10 +142,10 @@ def flip_gaps_table(view: View, probes: Probes) -> Table:
         for result, gap in sorted(((f.result, f.gap) for f in tested_flips(probes)), key=order)
     ]
     columns = (
-        "change", "grouping", view.noun, "difference", "expected by chance", "p", "q", "highest", "lowest", "same mix",
+        "change", "grouping", view.noun, "difference", "expected by chance", "p", "q", "highest", "lowest", "standardized",
         "its q", "result",
     )  # fmt: skip
-    caption = f"Differences between groups in flip rates; same mix: highest minus lowest, with the same mix of {view.strata}"
+    caption = f"Differences between groups in flip rates; standardized: highest minus lowest, for {view.strata}"
     return Table(caption, columns, tuple(rows), heads=3)
 
 

@@ -79,15 +79,26 @@ def tested_flips(probes: Probes) -> list[FlipFinding]:
 def significant_flips(probes: Probes) -> list[FlipFinding]:
     """Significant flip gaps, by the certain size of their leading difference.
 
-    A gap by gender usually appears again by gender and race, and at one level as at the next. Of each change, only the gap with
-    the largest certain size is listed among groupings that contain one another.
+    Those that remain between groups with the same mix of labels come first. A gap by gender usually appears again by gender and
+    race, and at one level as at the next. Of each change, only the first gap among groupings that contain one another is
+    listed.
     """
     found = [f for f in tested_flips(probes) if f.gap.significant]
     kept: list[FlipFinding] = []
-    for one in sorted(found, key=lambda f: (-_certain(f.gap), f.gap.q or 0.0, f.gap.label != ALL)):
+    for one in sorted(found, key=_rank):
         if not any(_repeats(one, other) for other in kept):
             kept.append(one)
     return kept
+
+
+def _rank(finding: FlipFinding) -> tuple[bool, float, float, bool]:
+    gap = finding.gap
+    return not remains(gap), -_certain(gap), gap.q or 0.0, gap.label != ALL
+
+
+def remains(gap: FlipGap) -> bool:
+    """Whether a significant difference is also significant between groups with the same mix of labels, where that is known."""
+    return gap.standardized is None or is_significant(gap.standardized)
 
 
 def _certain(gap: FlipGap) -> float:
@@ -168,8 +179,8 @@ def same_mix(view: View, gap: FlipGap) -> str:
     if row is None or row.standardized is None:
         return f"Groups may differ in their {view.noun}s, and some {view.noun}s change more easily than others"
     if row.status != "ok":
-        return f"With the same mix of {view.strata}, the difference could not be tested"
-    text = f"With the same mix of {view.strata}, the difference between {group_words(gap.highest or ())} and "
+        return f"Standardized for {view.strata}, the difference could not be tested"
+    text = f"Standardized for {view.strata}, the difference between {group_words(gap.highest or ())} and "
     text += f"{group_words(gap.lowest or ())} is {signed(row.standardized).removeprefix('+')}"
     if is_significant(row):
         return f"{text}, and still statistically significant ({probability('q', row.q)})"
@@ -237,7 +248,7 @@ def probe_summary(audit: Audit, probes: Probes) -> str:
     found = significant_flips(probes)
     for one in found:
         finding = flip_finding(view, one)
-        lines.append(f"- {finding.statement}: {finding.rates} ({finding.counts}), {finding.certainty}.")
+        lines.append(f"- {finding.statement}: {finding.rates} ({finding.counts}), {finding.certainty}. {finding.caveat}.")
     if not found:
         lines.append(no_flip_finding(view, probes))
     return "\n".join(lines) + "\n"
@@ -246,7 +257,7 @@ def probe_summary(audit: Audit, probes: Probes) -> str:
 def figure_title(view: View, grouping: Grouping, probes: Probes) -> str:
     """The main result about a grouping."""
     of_grouping = [f for f in tested_flips(probes) if f.gap.attribute == grouping]
-    found = sorted((f for f in of_grouping if f.gap.significant), key=lambda f: -_certain(f.gap))
+    found = sorted((f for f in of_grouping if f.gap.significant), key=_rank)
     if found:
         return flip_sentence(view, found[0])
     if not grouping:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fairfer.audits.compare import compare
     from fairfer.audits.leaderboard import leaderboard
     from fairfer.audits.plan import AuditPlan, check_plan
+    from fairfer.audits.probe import probe
     from fairfer.audits.result import Audit
     from fairfer.audits.sample_size import plan_sample_size
     from fairfer.datasets.dataset import Dataset
@@ -70,6 +71,7 @@ _HOMES = {
     "load_model": "fairfer.models.registry",
     "plan_sample_size": "fairfer.audits.sample_size",
     "predict": "fairfer.predictions.inference",
+    "probe": "fairfer.audits.probe",
     "read_policy": "fairfer.gate.policy",
     "rebuild": "fairfer.audits.audit",
     "wrap": "fairfer.models.wrap",
@@ -98,6 +100,7 @@ __all__ = [
     "load_model",
     "plan_sample_size",
     "predict",
+    "probe",
     "read_policy",
     "rebuild",
     "wrap",

@@ -25,9 +25,11 @@ import typer
 
 import fairfer
 from fairfer.audits.comparison import Comparison
+from fairfer.audits.probe_identity import plan_digest
 from fairfer.audits.result import Audit
 from fairfer.cli.config import _NOT_IN_A_FILE
 from fairfer.cli.main import app, main
+from fairfer.explanations.probes.results import PROBES, ProbeResult, Probes
 from fairfer.gate.policy import JUDGED_RATES, Policy, Rule, Waiver
 from fairfer.gate.verdict import EXIT_CODES, Verdict
 from fairfer.labels import FERPLUS
@@ -255,6 +257,15 @@ def rich_audit(folder: Path) -> Path:
     plan = AuditPlan.of({"by": ["gender", "gender,race"], "minimum": 5, "permutations": 200, **options})
     times = pd.DataFrame({"seconds": 0.25, "images": 1}, index=samples.index)
     audit = audit_predictions(dataset, dataclasses.replace(fairfer.predict(dataset), times=times), plan)
+    unseen = ProbeResult(perturbation="mirror", level="on", position=None, unchanged=0, flips=[], gaps=[], changes=[])
+    Probes(
+        predictions_digest=audit.model.predictions_digest,
+        data_digest=audit.data.digest,
+        plan_digest=plan_digest(audit.plan),
+        task=audit.task,
+        samples=ROWS,
+        results=[unseen],
+    ).write(folder / PROBES)
     return fairfer.write_report(audit, folder).parent
 
 
@@ -293,7 +304,8 @@ def test_rates_are_documented(run_folder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("heading", "model"), [("audit.json", Audit), ("comparison.json", Comparison), ("verdict.json", Verdict)]
+    ("heading", "model"),
+    [("audit.json", Audit), ("comparison.json", Comparison), ("probes.json", Probes), ("verdict.json", Verdict)],
 )
 def test_keys_of_json_files_are_documented(heading, model) -> None:
     """The keys are those of the result type, and the schema version is its own."""

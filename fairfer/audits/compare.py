@@ -6,32 +6,28 @@ differences than two audits side by side.
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-from scipy import special
 
 from fairfer.audits.comparison import Change, Comparison, Flip, GapChange, MissingSample
 from fairfer.audits.stored_run import StoredRun, check_comparable, inferred_attributes
 from fairfer.errors import RunError
-from fairfer.metrics.counts import ACCURACY, Counts, Integers, Numbers, Source, count
+from fairfer.metrics.counts import ACCURACY, Integers, Numbers
 from fairfer.metrics.gaps import FAVORABLE
-from fairfer.stats import benjamini_hochberg, change_of_gap, mcnemar, paired_difference, variance_by_subjects
+from fairfer.metrics.paired_rates import PairedCounts, changes_of
+from fairfer.stats import benjamini_hochberg, change_of_gap
 from fairfer.vocabulary import ALL, EVERYONE, Group, Grouping, Task, is_annotated
 
 if TYPE_CHECKING:
     from fairfer.audits.plan import AuditPlan
-    from fairfer.metrics.results import RateStatus
 
 _SMALLEST_COMPARISON = 2
-_UNIT = "unit"
 
 
 def compare(base: str | os.PathLike[str], candidate: str | os.PathLike[str]) -> Comparison:
@@ -53,7 +49,7 @@ def compare(base: str | os.PathLike[str], candidate: str | os.PathLike[str]) -> 
     labels = tuple(n for n in one.audit.labels.audited if n in other.audit.labels.audited)
     paired = _pair(one, other, labels)
     plan = one.audit.plan
-    changes = [c for g in paired.base for c in _changes(paired, g, plan)]
+    changes = [c for g in paired.counts.base for c in _changes(paired, g, plan)]
     tested = [i for i, c in enumerate(changes) if c.p is not None]
     adjusted = benjamini_hochberg([p for c in changes if (p := c.p) is not None])
     for i, value in zip(tested, adjusted, strict=True):
@@ -81,19 +77,14 @@ def compare(base: str | os.PathLike[str], candidate: str | os.PathLike[str]) -> 
 
 @dataclass(frozen=True)
 class _Paired:
-    """Both models' counts of the common samples, by unit.
-
-    A unit is one combination of truth and both answers (of one subject, where samples share subjects), so within a unit a
-    rate's trials are all hits of a model, or none are. Entries of both counts correspond.
+    """Both models' counts of the common samples.
 
     Attributes
     ----------
     labels, task, samples
         What is compared.
-    base, candidate
-        By grouping.
-    subject
-        (units,) number of the unit's subject; ``None`` where every sample is a subject of its own.
+    counts
+        By unit.
     missing, flips
         Samples that are not compared, and those classified differently.
     """
@@ -101,38 +92,9 @@ class _Paired:
     labels: tuple[str, ...]
     task: Task
     samples: int
-    base: Mapping[Grouping, Counts]
-    candidate: Mapping[Grouping, Counts]
-    subject: Integers | None
+    counts: PairedCounts
     missing: list[MissingSample]
     flips: list[Flip]
-
-    def cells(self, grouping: Grouping, rate: str, label: str) -> _PairedCells:
-        """Trials and hits of one rate in every entry."""
-        base, trials = self.base[grouping].fraction(rate, label)
-        candidate, _ = self.candidate[grouping].fraction(rate, label)
-        both = np.minimum(base, candidate)
-        counts = self.base[grouping]
-        subject = None if self.subject is None else self.subject[counts.unit]
-        return _PairedCells(counts.group, trials, both, candidate - both, base - both, subject)
-
-
-@dataclass(frozen=True)
-class _PairedCells:
-    """(entries,) group, trials, hits of both, of the candidate only and of the base only, and subject."""
-
-    group: Integers
-    trials: Numbers
-    both: Numbers
-    gained: Numbers
-    lost: Numbers
-    subject: Integers | None
-
-    def of_group(self, group: int) -> _PairedCells:
-        """The entries of one group that have trials."""
-        used = (self.group == group) & (self.trials > 0)
-        subject = None if self.subject is None else self.subject[used]
-        return _PairedCells(self.group[used], self.trials[used], self.both[used], self.gained[used], self.lost[used], subject)
 
 
 def _other_labels(one: StoredRun, other: StoredRun) -> list[Change]:
@@ -145,11 +107,17 @@ def _other_labels(one: StoredRun, other: StoredRun) -> list[Change]:
     runs = [run.with_every_label() for run in (one, other)]
     paired = _pair(runs[0], runs[1], tuple(runs[0].samples.design.labels.labels))
     plan = one.audit.plan
-    return [c for g in paired.base for n in labels for c in _changes_of(paired, g, [("TPR", n)], plan) if _has_faces(paired, n)]
+    return [
+        c
+        for g in paired.counts.base
+        for n in labels
+        for c in changes_of(paired.counts, g, [("TPR", n)], plan.metrics)
+        if _has_faces(paired, n)
+    ]
 
 
 def _has_faces(paired: _Paired, label: str) -> bool:
-    return bool(paired.cells(EVERYONE, "TPR", label).trials.sum())
+    return bool(paired.counts.cells(EVERYONE, "TPR", label).trials.sum())
 
 
 def _pair(one: StoredRun, other: StoredRun, labels: tuple[str, ...]) -> _Paired:
@@ -161,28 +129,12 @@ def _pair(one: StoredRun, other: StoredRun, labels: tuple[str, ...]) -> _Paired:
         raise RunError(message)
     common, missing = _common_samples(one, other)
     left, right = (_restricted(run, common, labels) for run in (one, other))
-    answers = [c for c in left.columns if c in ("status", "predicted") or c.startswith("predicted:")]
-    truth = [c for c in left.columns if c == "truth" or c.startswith("truth:")]
-    pattern = pd.concat([left[truth + answers], right[answers].add_prefix("candidate:")], axis=1)
-    number = pattern.groupby(list(pattern.columns), dropna=False).ngroup().to_numpy(np.int64)
-    subject = None
+    subjects = None
     if one.audit.plan.subject:
-        of_samples = pd.Series(one.samples.subjects, index=one.samples.table.index).loc[common].to_numpy(np.int64)
-        pairs, unit = np.unique(np.stack([number, of_samples], axis=1), axis=0, return_inverse=True)
-        number, subject = unit.ravel().astype(np.int64), pairs[:, 1]
+        subjects = pd.Series(one.samples.subjects, index=one.samples.table.index).loc[common].to_numpy(np.int64)
     task = one.audit.task
-    sources = [
-        Source(
-            pa.Table.from_pandas(table, preserve_index=False).append_column(_UNIT, pa.array(number)),
-            task,
-            labels,
-            one.samples.columns,
-        )
-        for table in (left, right)
-    ]
-    groups = one.samples.design.groups
-    base, candidate = (count(source, groups, unit=_UNIT) for source in sources)
-    return _Paired(labels, task, len(common), base, candidate, subject, missing, _flips(left, right, labels, task))
+    counts = PairedCounts.of(left, right, task, labels, one.samples.columns, one.samples.design.groups, subjects)
+    return _Paired(labels, task, len(common), counts, missing, _flips(left, right, labels, task))
 
 
 def _common_samples(one: StoredRun, other: StoredRun) -> tuple[pd.Index, list[MissingSample]]:
@@ -249,96 +201,7 @@ def _as_text(table: pd.DataFrame, kind: str, labels: Sequence[str], task: Task) 
 def _changes(paired: _Paired, grouping: Grouping, plan: AuditPlan) -> Iterator[Change]:
     rates = [(rate, label) for label in paired.labels for rate in ("TPR", "FPR")]
     rates += [(r, ALL) for r in (ACCURACY[paired.task], "coverage")]
-    yield from _changes_of(paired, grouping, rates, plan)
-
-
-def _changes_of(paired: _Paired, grouping: Grouping, rates: Sequence[tuple[str, str]], plan: AuditPlan) -> Iterator[Change]:
-    for rate, label in rates:
-        cells = paired.cells(grouping, rate, label)
-        for i, group in enumerate(paired.base[grouping].groups):
-            yield _change((label, grouping, group, rate), cells.of_group(i), plan)
-
-
-def _change(key: tuple[str, Grouping, Group, str], cells: _PairedCells, plan: AuditPlan) -> Change:
-    label, grouping, group, rate = key
-    n, both, gained, lost = (int(getattr(cells, name).sum()) for name in ("trials", "both", "gained", "lost"))
-    status: RateStatus = "ok" if n >= plan.minimum else "small" if n else "not_estimable"
-    if status == "ok" and cells.subject is not None and len(np.unique(cells.subject)) < plan.minimum_subjects:
-        status = "few_subjects"
-    low = high = p = precision = None
-    if n:
-        bounds = paired_difference(gained, lost, n, plan.confidence)
-        low, high, p = float(bounds[0]), float(bounds[1]), float(mcnemar(gained, lost))
-        if cells.subject is not None:
-            precision = _precision(cells, cells.subject)
-            low, high, p = _by_subject(cells, precision, p, plan.confidence)
-    return Change(
-        label=label,
-        attribute=grouping,
-        group=group,
-        rate=rate,
-        trials=n,
-        both=both,
-        gained=gained,
-        lost=lost,
-        base=(both + lost) / n if n else None,
-        candidate=(both + gained) / n if n else None,
-        change=(gained - lost) / n if n else None,
-        low=low,
-        high=high,
-        p=p if status == "ok" else None,
-        q=None,
-        status=status,
-        effective_size=None if precision is None else precision.effective_size,
-        largest_share=None if precision is None else precision.largest_share,
-    )
-
-
-@dataclass(frozen=True)
-class _Precision:
-    """Of a change where several samples show one subject: see `fairfer.metrics.results.Rate`; with the number of subjects."""
-
-    effective_size: float
-    degrees_of_freedom: float
-    largest_share: float
-    subjects: int
-
-
-def _precision(cells: _PairedCells, subject: Integers) -> _Precision:
-    """As many samples as have the same precision: the variance of independent ones over that of subjects.
-
-    Where subjects do not vary, each counts as one sample.
-    """
-    n, more, less = int(cells.trials.sum()), float(cells.gained.sum()), float(cells.lost.sum())
-    observed = (more - less) / n
-    residual = (cells.gained.astype(float) - cells.lost - observed * cells.trials) / n
-    variance, subjects = variance_by_subjects(residual, subject)
-    each = np.bincount(np.unique(subject, return_inverse=True)[1], cells.trials)
-    spread = (more + less) / n - observed**2
-    return _Precision(
-        effective_size=min(max(spread / variance, 1.0), float(n)) if variance > 0 else float(subjects),
-        degrees_of_freedom=max(float(each.sum() ** 2 / (each**2).sum()) - 1, 1.0),
-        largest_share=float(each.max() / each.sum()),
-        subjects=subjects,
-    )
-
-
-def _by_subject(cells: _PairedCells, precision: _Precision, p: float, confidence: float) -> tuple[float, float, float]:
-    """Interval and p-value of a change where several samples show one subject; never narrower than for independent samples.
-
-    As `fairfer.stats.paired_difference`, of the effective number of samples.
-    """
-    n, more, less = int(cells.trials.sum()), float(cells.gained.sum()), float(cells.lost.sum())
-    observed = (more - less) / n
-    effective, degrees_of_freedom = precision.effective_size, precision.degrees_of_freedom
-    share = effective / n
-    b, c = (more * share + 1) / (effective + 2), (less * share + 1) / (effective + 2)
-    error = math.sqrt(max(b + c - (b - c) ** 2, 0) / (effective + 2))
-    half = float(special.stdtrit(degrees_of_freedom, (1 + confidence) / 2)) * error
-    by_subjects = 2 * float(special.stdtr(degrees_of_freedom, -abs(b - c) / error)) if precision.subjects > 1 else 1.0
-    as_effective = float(mcnemar(int(more * share), int(less * share)))
-    low, high = max(min(b - c - half, observed), -1.0), min(max(b - c + half, observed), 1.0)
-    return low, high, max(p, by_subjects, as_effective)
+    yield from changes_of(paired.counts, grouping, rates, plan.metrics)
 
 
 def _gap_changes(paired: _Paired, grouping: Grouping, changes: Sequence[Change], plan: AuditPlan) -> Iterator[GapChange]:
@@ -402,10 +265,10 @@ def _interval(paired: _Paired, usable: Sequence[Change], plan: AuditPlan) -> tup
     first = usable[0]
     generator = plan.metrics.stream(first.attribute, first.label, first.rate, "compared")
     totals = np.array([[c.both, c.gained, c.lost, c.trials - c.both - c.gained - c.lost] for c in usable])
-    cells = paired.cells(first.attribute, first.rate, first.label)
+    cells = paired.counts.cells(first.attribute, first.rate, first.label)
     if cells.subject is None:
         return change_of_gap(totals, generator=generator, confidence=plan.confidence)
-    groups = paired.base[first.attribute].groups
+    groups = paired.counts.base[first.attribute].groups
     number = np.full(len(groups), -1)
     number[[groups.index(c.group) for c in usable]] = np.arange(len(usable))
     member = number[cells.group]

@@ -6,9 +6,12 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from fairfer.metrics.results import DifferenceStatus, RateStatus
+from fairfer.metrics.change_results import Change
+from fairfer.metrics.results import DifferenceStatus
 from fairfer.schema import Stored, Strict
 from fairfer.vocabulary import Group, Grouping, Task
+
+__all__ = ["SCHEMA_VERSION", "Change", "Comparison", "Flip", "GapChange", "MissingSample", "Side"]
 
 SCHEMA_VERSION: Literal[2] = 2
 
@@ -30,35 +33,6 @@ class MissingSample(Strict):
     sample_id: str
     only_in: Literal["base", "candidate", "neither"]
     reason: str
-
-
-class Change(Strict):
-    """The change of one rate of one group.
-
-    Of ``trials`` samples, ``both`` are hits of both models, ``gained`` of the candidate only and ``lost`` of the base only;
-    ``change`` is the candidate's rate minus the base's. ``p`` is McNemar's mid-p-value, ``q`` the same, FDR-adjusted over all
-    changes. Where several samples show one subject, ``effective_size`` and ``largest_share`` are as those of a rate
-    (`fairfer.metrics.results.Rate`).
-    """
-
-    label: str
-    attribute: Grouping
-    group: Group
-    rate: str
-    trials: int
-    both: int
-    gained: int
-    lost: int
-    base: float | None
-    candidate: float | None
-    change: float | None
-    low: float | None
-    high: float | None
-    p: float | None
-    q: float | None
-    status: RateStatus
-    effective_size: float | None = None
-    largest_share: float | None = None
 
 
 class GapChange(Strict):

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 FILES = ("fairfer.toml", "pyproject.toml")
 _NOT_IN_A_FILE = frozenset({"config", "help"})
-"""Whole numbers without a default, from which the type of the others is read: typer states it differently in each version."""
 
 
 def load_config(context: typer.Context, path: Path | None) -> Path | None:

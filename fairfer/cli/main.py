@@ -15,14 +15,14 @@ from typing import Annotated
 import typer
 
 from fairfer import __version__
-from fairfer.cli import annotate, audit, console, explain, listing, models, plan, results
+from fairfer.cli import annotate, audit, console, explain, listing, models, plan, probe, results
 from fairfer.cli.command import app
 from fairfer.errors import FairferError
 
 COULD_NOT_RUN = 2
 INTERRUPTED = 130
 
-COMMANDS = (audit, results, plan, explain, annotate, models, listing)
+COMMANDS = (audit, results, explain, probe, plan, annotate, models, listing)
 """Modules that register commands."""
 
 

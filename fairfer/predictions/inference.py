@@ -33,7 +33,7 @@ from fairfer.vocabulary import SCORE_PREFIX, Status
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from fairfer.models.model import Model, PredictionBatch
+    from fairfer.models.model import Model, Prediction, PredictionBatch
 
 
 def predict(
@@ -93,8 +93,43 @@ def predict(
     if dataset.images is None:
         message = f"{dataset.name} is a table without images, so model {model.name} cannot be used; leave the model out"
         raise UsageError(message)
+    return ask_model(
+        dataset, model, folder, overwrite=overwrite, answer_times=answer_times, progress=progress, on_reuse=on_reuse
+    )
+
+
+def ask_model(
+    dataset: Dataset,
+    model: Model,
+    folder: Path | None,
+    *,
+    overwrite: bool = False,
+    answer_times: bool = False,
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+    on_reuse: Callable[[int, int], object] | None = None,
+    known: Callable[[str], Prediction | None] | None = None,
+    need_answers: bool = True,
+) -> Predictions:
+    """Ask a model about images, some of whose answers may be known.
+
+    Parameters
+    ----------
+    dataset
+        With images.
+    model, folder, overwrite, answer_times, progress, on_reuse
+        As of `predict`.
+    known
+        Called with the id of each sample whose image was read: its answer, if it is known without asking the model.
+    need_answers
+        Whether it is an error when the model has no answer for any image.
+
+    Returns
+    -------
+    Predictions
+        One row per sample.
+    """
     checked = CheckedModel(model)
-    info = _run_info(checked.declared, dataset)
+    info = run_info(checked.declared, dataset)
     if folder is not None:
         run_folder.open_run(folder, info, overwrite=overwrite)
     stored = _Stored(folder, info)
@@ -108,15 +143,15 @@ def predict(
             table = stored.read(index, part_ids, with_times=answer_times)
             if table is None:
                 stored.mark()
-                table, part_times = _predict_part(reader, checked, part_ids, size, following[:size])
+                table, part_times = _predict_part(reader, checked, part_ids, size, following[:size], known)
                 stored.write(index, table, part_times if answer_times else None)
                 times.append(part_times)
             tables.append(table)
     stored.close()
     if folder is not None and on_reuse is not None:
         on_reuse(stored.reused, len(dataset))
-    known = pd.concat(times) if folder is None else read_times(folder, len(tables))
-    return Predictions.from_parts(info, tables, known if answer_times else None)
+    recorded = pd.concat(times) if folder is None else read_times(folder, len(tables))
+    return Predictions.from_parts(info, tables, recorded if answer_times else None, need_answers=need_answers)
 
 
 @dataclass
@@ -174,7 +209,8 @@ def _store_recorded(dataset: Dataset, run: Path | None, *, overwrite: bool) -> P
     return Predictions.read(run)
 
 
-def _run_info(model: Declaration, dataset: Dataset) -> RunInfo:
+def run_info(model: Declaration, dataset: Dataset) -> RunInfo:
+    """What the answers of a model for the images of a dataset depend on."""
     return RunInfo(
         model=model.name,
         version=model.version,
@@ -223,6 +259,15 @@ class _Answers:
         self.statuses.update((positions[i], status) for i, status in batch.statuses.items())
         self.details.update((positions[i], detail) for i, detail in batch.details.items())
 
+    def add_known(self, position: int, answer: Prediction) -> None:
+        """Write the answer of one image that the model was not asked about."""
+        if answer.scores is not None:
+            self.scores[position] = answer.scores
+        if answer.status != "ok":
+            self.statuses[position] = answer.status
+        if answer.detail:
+            self.details[position] = answer.detail
+
 
 @dataclass(frozen=True)
 class _Images:
@@ -263,7 +308,12 @@ class _Reader:
 
 
 def _predict_part(
-    reader: _Reader, model: CheckedModel, ids: Sequence[str], size: int, following: Sequence[str]
+    reader: _Reader,
+    model: CheckedModel,
+    ids: Sequence[str],
+    size: int,
+    following: Sequence[str],
+    known: Callable[[str], Prediction | None] | None = None,
 ) -> tuple[pa.Table, pd.DataFrame]:
     """The answers of a part, and their times; `following` are the first samples of the next part."""
     answers = _Answers(np.full((len(ids), len(model.declared.labels)), np.nan, np.float32), [])
@@ -273,10 +323,16 @@ def _predict_part(
         answers.digests += images.digests
         for i, reason in images.reasons.items():
             answers.statuses[start + i], answers.details[start + i] = "unreadable", reason
-        if images.pixels:
+        asked = dict(images.pixels)
+        for i in images.pixels:
+            answer = None if known is None else known(ids[start + i])
+            if answer is not None:
+                answers.add_known(start + i, answer)
+                del asked[i]
+        if asked:
             before = time.perf_counter()
-            batch = model.predict(list(images.pixels.values()), [ids[start + i] for i in images.pixels])
-            answers.add([start + i for i in images.pixels], batch, time.perf_counter() - before)
+            batch = model.predict(list(asked.values()), [ids[start + i] for i in asked])
+            answers.add([start + i for i in asked], batch, time.perf_counter() - before)
     return _part_table(ids, answers, model.declared), answers.times(ids)
 
 

@@ -124,17 +124,19 @@ class Predictions:
         return cls.from_parts(info, tables, read_times(folder, len(parts)))
 
     @classmethod
-    def from_parts(cls, info: RunInfo, tables: Sequence[pa.Table], times: pd.DataFrame | None = None) -> Predictions:
+    def from_parts(
+        cls, info: RunInfo, tables: Sequence[pa.Table], times: pd.DataFrame | None = None, *, need_answers: bool = True
+    ) -> Predictions:
         """Join the parts of a run.
 
         Raises
         ------
         ModelError
-            When no sample has an answer.
+            When no sample has an answer and `need_answers` is true.
         """
         # Recorded decisions are 1, 0 or unknown; as floats they would differ from what was stored.
         frame = pa.concat_tables(tables).to_pandas(types_mapper={pa.int8(): pd.Int8Dtype()}.get).set_index("sample_id")
-        if not bool((frame["status"] == "ok").any()):
+        if need_answers and not bool((frame["status"] == "ok").any()):
             reason = str(frame["detail"].iloc[0]) or "no reason given"
             message = (
                 f"model {info.model} has no answer for any of {len(frame):,} images (the first: {reason}); fix the cause, then "

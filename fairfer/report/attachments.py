@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from fairfer.audits.probe_identity import belongs_to
+from fairfer.errors import RunError
 from fairfer.explanations.explanation_results import EXPLANATIONS, Explanations
+from fairfer.explanations.probes.results import PROBES, Probes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,22 +23,31 @@ class Attachments:
     Attributes
     ----------
     explanations
-        Result of ``fairfer explain``.
+        Where the model looked (``fairfer explain``).
+    probes
+        Answers to changed pictures (``fairfer probe``).
     """
 
     explanations: Explanations | None = None
+    probes: Probes | None = None
 
     @classmethod
     def read(cls, folder: Path, audit: Audit) -> Self:
-        """Read the files of a run folder that belong to this audit; results for other predictions or samples are left out.
+        """Read the files of a run folder that belong to this audit; files of other predictions are left out."""
+        return cls(_explanations(folder, audit), _probes(folder, audit))
 
-        Raises
-        ------
-        RunError
-            When a file is damaged or of another version.
-        """
-        path = folder / EXPLANATIONS
-        explanations = Explanations.read(path) if path.is_file() else None
-        if explanations is not None and not explanations.belongs_to(audit.model.predictions_digest, audit.data.digest):
-            explanations = None
-        return cls(explanations)
+
+def _explanations(folder: Path, audit: Audit) -> Explanations | None:
+    try:
+        explanations = Explanations.read(folder / EXPLANATIONS)
+    except RunError:  # missing, damaged, or of another version
+        return None
+    return explanations if explanations.belongs_to(audit.model.predictions_digest, audit.data.digest) else None
+
+
+def _probes(folder: Path, audit: Audit) -> Probes | None:
+    try:
+        probes = Probes.read(folder / PROBES)
+    except RunError:  # missing, damaged, or of another version
+        return None
+    return probes if belongs_to(probes, audit) else None

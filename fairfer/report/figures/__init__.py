@@ -29,6 +29,7 @@ from fairfer.report.figures.confusions import draw_confusions
 from fairfer.report.figures.dataset_composition import draw_composition
 from fairfer.report.figures.gaps import draw_gaps
 from fairfer.report.figures.human_agreement import draw_accuracy_by_agreement, draw_human_agreement
+from fairfer.report.figures.probes import draw_probes
 from fairfer.report.figures.rate_bars import draw_bars
 from fairfer.report.figures.rate_heatmaps import draw_label_heatmaps, draw_rate_heatmaps
 from fairfer.report.figures.rate_overview import draw_overview
@@ -63,6 +64,7 @@ FIGURES: Mapping[str, Callable[[View], list[Picture]]] = {
     "composition": draw_composition,
     "association": draw_association,
     "relevance_map": draw_relevance_maps,
+    "probes": draw_probes,
 }
 """Every kind of figure by name, in the order in which they are drawn."""
 

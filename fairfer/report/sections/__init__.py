@@ -17,6 +17,7 @@ from fairfer.report.sections.human_agreement import HumanAgreementSection
 from fairfer.report.sections.indices import IndicesSection
 from fairfer.report.sections.limits import Limits
 from fairfer.report.sections.options import AnswerTimesSection, GeeSection, InteractionsSection, PooledSection
+from fairfer.report.sections.probes import ProbesSection
 from fairfer.report.sections.provenance import ProvenanceSection
 from fairfer.report.sections.rates import Rates
 from fairfer.report.sections.reference import Glossary, Reproduce, Versions
@@ -49,6 +50,7 @@ SECTIONS: tuple[Section, ...] = (
     ExplanationsSection(),
     CountsSection(),
     AnswerTimesSection(),
+    ProbesSection(),
     Composition(),
     PROVENANCE,
     Limits(),

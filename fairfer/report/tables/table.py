@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 _GROUPING_COLUMNS = ("attribute",)
-_GROUP_COLUMNS = ("group", "reference", "worst", "best")
+_GROUP_COLUMNS = ("group", "reference", "worst", "best", "highest", "lowest")
 
 _SIGNS = "=+-@\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
 _FORMULA_STARTS = (*_SIGNS, "\t", "\r", "\n")
@@ -54,8 +54,8 @@ def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
     """Rows as CSV.
 
     Numbers are written in full: the shortest decimal that reads back as the same number. ``None`` is an empty cell. Groupings
-    (column ``attribute``) and groups (``group``, ``reference``, ``worst``, ``best``) are written as text: ``gender,race``,
-    ``female,black``.
+    (column ``attribute``) and groups (``group``, ``reference``, ``worst``, ``best``, ``highest``, ``lowest``) are written as
+    text: ``gender,race``, ``female,black``.
     Text that a spreadsheet would run as a formula gets an apostrophe before it.
     """
     out = io.StringIO()

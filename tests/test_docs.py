@@ -29,6 +29,7 @@ from fairfer.audits.probe_identity import plan_digest
 from fairfer.audits.result import Audit
 from fairfer.cli.config import _NOT_IN_A_FILE
 from fairfer.cli.main import app, main
+from fairfer.explanations.explanation_results import EXPLANATIONS, Explanations
 from fairfer.explanations.probes.results import PROBES, ProbeResult, Probes
 from fairfer.gate.policy import JUDGED_RATES, Policy, Rule, Waiver
 from fairfer.gate.verdict import EXIT_CODES, Verdict
@@ -266,6 +267,22 @@ def rich_audit(folder: Path) -> Path:
         samples=ROWS,
         results=[unseen],
     ).write(folder / PROBES)
+    Explanations(
+        predictions_digest=audit.model.predictions_digest,
+        data_digest=audit.data.digest,
+        model="recorded",
+        model_version="1",
+        pairs=0,
+        faces=0,
+        unanswered=0,
+        landmarks="",
+        on_landmarks=0,
+        minimum=5,
+        permutations=200,
+        seed=0,
+        methods=[],
+        agreement=[],
+    ).write(folder / EXPLANATIONS)
     return fairfer.write_report(audit, folder).parent
 
 
@@ -305,7 +322,13 @@ def test_rates_are_documented(run_folder) -> None:
 
 @pytest.mark.parametrize(
     ("heading", "model"),
-    [("audit.json", Audit), ("comparison.json", Comparison), ("probes.json", Probes), ("verdict.json", Verdict)],
+    [
+        ("audit.json", Audit),
+        ("comparison.json", Comparison),
+        ("explanations.json", Explanations),
+        ("probes.json", Probes),
+        ("verdict.json", Verdict),
+    ],
 )
 def test_keys_of_json_files_are_documented(heading, model) -> None:
     """The keys are those of the result type, and the schema version is its own."""

@@ -42,8 +42,8 @@ class ExplainOptions:
             help="Table of 68, 468 or 478 facial landmarks per image; a template for tightly cropped faces when not given.",
         ),
     ] = None
-    dataset: Annotated[
-        str | None, typer.Option("--dataset", metavar="DATASET", help="Where the images are now; as in the run when not given.")
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="DATASET", help="Where the dataset is now; as in RUN when not given.")
     ] = None
     map_permutations: Annotated[
         int, typer.Option("--map-permutations", help="Number of permutations of each comparison between groups.")
@@ -60,7 +60,7 @@ def explain(options: ExplainOptions, model: ModelOptions) -> None:
     from fairfer.audits.explain import ExplainSettings, explain_run
     from fairfer.audits.result import Audit
     from fairfer.cli.console import results_only
-    from fairfer.cli.stored_invocation import load_again
+    from fairfer.cli.stored_invocation import dataset_again, model_again
     from fairfer.datasets.landmarks import read_landmarks
     from fairfer.files import check_finished
     from fairfer.report.text.explanations import explanation_summary
@@ -73,8 +73,9 @@ def explain(options: ExplainOptions, model: ModelOptions) -> None:
     check_finished(options.run)
     audit = Audit.read(options.run)
     chosen = _method_options(options.method_option or ())
-    data, asked = load_again(options.run, audit.config, options.dataset, model, audit.data.images_digest)
-    landmarks = None if options.landmarks is None else read_landmarks(options.landmarks, map(str, data.samples.index))
+    dataset = dataset_again(options.run, options.data)
+    asked = model_again(options.run, dataset, model.model, model.option)
+    landmarks = None if options.landmarks is None else read_landmarks(options.landmarks, map(str, dataset.samples.index))
     settings = ExplainSettings(tuple(options.method or ()), chosen, landmarks, options.map_permutations, options.checked_faces)
 
     def progress(name: str, parts: Iterable[int]) -> Iterable[int]:
@@ -84,7 +85,7 @@ def explain(options: ExplainOptions, model: ModelOptions) -> None:
         return bar
 
     with results_only():
-        explanations = explain_run(options.run, data, asked, settings, progress)
+        explanations = explain_run(options.run, dataset, asked, settings, progress)
     page = write_report(audit, options.run)
     typer.echo(explanation_summary(View(audit), explanations).rstrip("\n"))
     typer.echo(f"Report: {page}")

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
 from fairfer.cli.command import app
 from fairfer.cli.console import results_only
-from fairfer.cli.options import BASELINE, LoadOptions, ModelOptions, TableOptions, chosen_dataset, chosen_model
-from fairfer.errors import DataError, ModelError, UsageError
-
-if TYPE_CHECKING:
-    from fairfer.datasets.dataset import Dataset
-    from fairfer.models.model import Model
+from fairfer.cli.options import LoadOptions, ModelOptions, TableOptions
 
 Options = TypeVar("Options", LoadOptions, TableOptions, ModelOptions)
 
@@ -53,14 +46,15 @@ def probe(
     """Change the pictures of a run, ask its model again, and add to the report whose answers change."""
     from fairfer.audits.probe import probe as probe_run
     from fairfer.audits.stored_run import StoredRun
+    from fairfer.cli.stored_invocation import dataset_again, model_again
     from fairfer.explanations.probes.perturbations import parse_probes
     from fairfer.report.text.probes import probe_summary
     from fairfer.report.write import write_report
 
     chosen = parse_probes(probe or ())  # a wrong name is told before anything is loaded
     stored = StoredRun.read(run)
-    dataset = _dataset(run, data)
-    asked = _model(run, dataset, model, option)
+    dataset = dataset_again(run, data)
+    asked = model_again(run, dataset, model, option)
     with results_only():
         result = probe_run(run, dataset, asked, [p.name for p in chosen], out=out, progress=_progress, on_answers=_tell)
     page = write_report(stored.audit, out or run)
@@ -82,53 +76,3 @@ def _tell(name: str, reused: int, same: int, samples: int) -> None:
     texts += [f"{same:,} of {samples:,} pictures unchanged"] if same else []
     if texts:
         typer.echo(f"{name}: {', '.join(texts)}", err=True)
-
-
-def _dataset(run: Path, data: str | None) -> Dataset:
-    """The dataset of a run, at its stored place or another one."""
-    stored = _stored(run)
-    if not stored and data is None:
-        message = (
-            f"{run} was audited in Python, so that it is not stored how its data were read; call fairfer.probe, or name the "
-            "dataset with --data"
-        )
-        raise UsageError(message)
-    options = _options(LoadOptions, stored)
-    if data is not None:
-        return chosen_dataset(dataclasses.replace(options, dataset=data), _options(TableOptions, stored))
-    try:
-        return chosen_dataset(options, _options(TableOptions, stored))
-    except (DataError, UsageError) as error:
-        message = f"the data of {run} cannot be read as they were ({error}); if they have moved, name their place with --data"
-        raise type(error)(message) from error
-
-
-def _model(run: Path, dataset: Dataset, model: str | None, option: list[str] | None) -> Model:
-    """The model of a run, as stored or as named now."""
-    stored = _options(ModelOptions, _stored(run))
-    if model is not None:
-        stored = ModelOptions(model, option)
-    elif option:
-        stored = ModelOptions(stored.model, option)
-    if dataset.recorded is None:
-        loaded = chosen_model(dataclasses.replace(stored, model=stored.model or BASELINE), dataset)
-        if loaded is not None:
-            return loaded
-    message = f"{run} has predictions from a table, so there is no model to ask; audit a model with --model, then probe it"
-    raise ModelError(message)
-
-
-def _stored(run: Path) -> dict[str, Any]:
-    """Options of the audit by name; empty for an audit that was not made on the command line."""
-    from fairfer.audits.stored_samples import read_samples
-
-    config = read_samples(run).invocation.config
-    table: dict[str, Any] = tomllib.loads(config).get("audit", {}) if config else {}
-    return {name.replace("-", "_"): value for name, value in table.items()}
-
-
-def _options(kind: type[Options], stored: dict[str, Any]) -> Options:
-    """One group of options, with the values of the run."""
-    names = {field.name for field in dataclasses.fields(kind)}
-    values = {name: value for name, value in stored.items() if name in names}
-    return dataclasses.replace(kind(), **values)

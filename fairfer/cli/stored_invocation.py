@@ -4,65 +4,93 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fairfer.cli.options import LoadOptions, ModelOptions, TableOptions, chosen_dataset, chosen_model
-from fairfer.errors import RunError
+from fairfer.cli.options import BASELINE, LoadOptions, ModelOptions, TableOptions, chosen_dataset, chosen_model
+from fairfer.errors import DataError, ModelError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fairfer.datasets.dataset import Dataset
     from fairfer.models.model import Model
 
 Options = TypeVar("Options", LoadOptions, TableOptions, ModelOptions)
 
 
-def load_again(run: Path, config: str, dataset: str | None, model: ModelOptions, images_digest: str) -> tuple[Dataset, Model]:
-    """Load the dataset and the model of a run.
+def dataset_again(run: Path, data: str | None) -> Dataset:
+    """Load the dataset of a run, from where it was or from another place.
 
     Parameters
     ----------
     run
-        Folder of the run, for messages.
-    config
-        The ``[audit]`` table that its audit stored.
-    dataset
+        Folder of an audited run.
+    data
         Where the dataset is now; where it was when ``None``.
-    model
-        The model; that of the run where nothing is given.
-    images_digest
-        Digest of the run's images.
 
     Raises
     ------
-    RunError
-        When the run has no stored options, is of a table of predictions, or the images are others.
+    UsageError, DataError
+        When it is not stored how the data were read, or they cannot be read; names ``--data``.
     """
-    stored: dict[str, Any] = tomllib.loads(config).get("audit", {}) if config else {}
-    if not config and dataset is None:
-        message = f"{run} was not made by fairfer audit, so its images are unknown; name them with --dataset"
-        raise RunError(message)
-    load, tables = _options(LoadOptions, stored), _options(TableOptions, stored)
-    if dataset is not None:
-        load = dataclasses.replace(load, dataset=dataset)
-    of_run = _options(ModelOptions, stored)
-    chosen = ModelOptions(model.model or of_run.model, model.option if model.model or model.option else of_run.option)
-    data = chosen_dataset(load, dataclasses.replace(tables, predictions=None))
-    if data.recorded is not None or data.images is None:
-        message = f"{run} is an audit of a table of predictions; pictures and a model are needed: audit a dataset of images"
-        raise RunError(message)
-    if data.images_digest != images_digest:
+    stored = _stored(run)
+    if not stored and data is None:
         message = (
-            f"{load.dataset} holds other images than {run} was made from; name the folder with the same images with --dataset, "
-            "or audit again"
+            f"{run} was audited in Python, so that it is not stored how its data were read; name the dataset with --data, or "
+            "use the functions of fairfer.audits"
         )
-        raise RunError(message)
-    asked = chosen_model(chosen, data)
-    if asked is None:  # `chosen_dataset` has images, so there is a model
-        raise AssertionError
-    return data, asked
+        raise UsageError(message)
+    options = _options(LoadOptions, stored)
+    if data is not None:
+        return chosen_dataset(dataclasses.replace(options, dataset=data), _options(TableOptions, stored))
+    try:
+        return chosen_dataset(options, _options(TableOptions, stored))
+    except (DataError, UsageError) as error:
+        message = f"the data of {run} cannot be read as they were ({error}); if they have moved, name their place with --data"
+        raise type(error)(message) from error
+
+
+def model_again(run: Path, dataset: Dataset, model: str | None, option: list[str] | None) -> Model:
+    """Load the model of a run, as it was named or as it is named now.
+
+    Parameters
+    ----------
+    run
+        Folder of an audited run.
+    dataset
+        Its dataset.
+    model, option
+        Name and options of the model now; those of the run when ``None``.
+
+    Raises
+    ------
+    ModelError
+        When the run has predictions from a table.
+    """
+    stored = _options(ModelOptions, _stored(run))
+    if model is not None:
+        stored = ModelOptions(model, option)
+    elif option:
+        stored = ModelOptions(stored.model, option)
+    if dataset.recorded is None:
+        loaded = chosen_model(dataclasses.replace(stored, model=stored.model or BASELINE), dataset)
+        if loaded is not None:
+            return loaded
+    message = f"{run} has predictions from a table, so there is no model to ask; audit a model with --model first"
+    raise ModelError(message)
+
+
+def _stored(run: Path) -> dict[str, Any]:
+    """Options of the audit by name; empty for an audit that was not made on the command line."""
+    from fairfer.audits.stored_samples import read_samples
+
+    config = read_samples(run).invocation.config
+    table: dict[str, Any] = tomllib.loads(config).get("audit", {}) if config else {}
+    return {name.replace("-", "_"): value for name, value in table.items()}
 
 
 def _options(kind: type[Options], stored: dict[str, Any]) -> Options:
-    names = {f.name for f in dataclasses.fields(kind)}
-    return kind(**{name: value for key, value in stored.items() if (name := key.replace("-", "_")) in names})
+    """One group of options, with the values of the run."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    values = {name: value for name, value in stored.items() if name in names}
+    return dataclasses.replace(kind(), **values)

@@ -67,6 +67,7 @@ def test_the_simulation_covers_every_kind_of_claim(folder):
         "standard",
         "AUROC",
         "calibration error",
+        "many means",
     ):
         assert kind in promises, kind
 

@@ -153,15 +153,18 @@ def mean_differences(
     comparisons = Comparisons.of(int(units.group.max()) + 1)
     entropy = int(generator.integers(2**63))
     largest = np.zeros(permutations)
-    blocks = []
+    described = []
     least = minimum, max(minimum_units, 2)
-    for columns, rows in _column_blocks(table):
-        values_of = np.asarray(table[np.ix_(rows, columns)], float)
-        block = _Block.of(values_of, rows, units, comparisons, least)
+    for batch in _batches(table):
+        blocks = []
+        for columns, rows in batch:
+            part_of_table = np.asarray(table[np.ix_(rows, columns)], float)
+            block = _Block.of(part_of_table, rows, units, comparisons, least)
+            described.append((columns, _describe(block, part_of_table, units, rows)))
+            blocks.append(block)
         for part, labels in permuted_groups(units, permutations, entropy):
-            np.maximum(largest[part], block.largest(labels), out=largest[part])
-        blocks.append((columns, _describe(block, values_of, units, rows)))
-    return _result(blocks, table.shape[1], largest, comparisons, confidence)
+            largest[part] = np.max([largest[part], *(block.largest(labels) for block in blocks)], axis=0)
+    return _result(described, table.shape[1], largest, comparisons, confidence)
 
 
 @dataclass(frozen=True)
@@ -314,6 +317,20 @@ def _result(
         critical=critical,
         permutations=len(largest),
     )
+
+
+def _batches(values: NDArray[np.generic]) -> Iterator[list[tuple[Indices, Indices]]]:
+    """Blocks of measures that fit into memory together, so that permutations are drawn once for all of them."""
+    batch: list[tuple[Indices, Indices]] = []
+    size = 0
+    for columns, rows in _column_blocks(values):
+        if size + len(columns) * len(rows) > _CELLS and batch:
+            yield batch
+            batch, size = [], 0
+        batch.append((columns, rows))
+        size += len(columns) * len(rows)
+    if batch:
+        yield batch
 
 
 def _column_blocks(values: NDArray[np.generic]) -> Iterator[tuple[Indices, Indices]]:

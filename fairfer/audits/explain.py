@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ import pandas as pd
 from fairfer.audits.explained_pairs import explained_pairs
 from fairfer.audits.stored_run import StoredRun
 from fairfer.datasets.images import UnreadableImageError
-from fairfer.errors import ModelError, RunError, UsageError
+from fairfer.errors import DataError, ModelError, RunError, UsageError
 from fairfer.explanations.alignment import align
 from fairfer.explanations.explanation_results import EXPLANATIONS, GRID, Agreement, Explanations, MethodResult
+from fairfer.explanations.face_shape import face_shape
 from fairfer.explanations.mean_maps import AlignedMaps, MapSettings
 from fairfer.explanations.method_checks import check_methods
 from fairfer.explanations.methods import make_method
@@ -116,6 +118,7 @@ def explain_run(
         When there is no such method or option.
     """
     settings = settings or ExplainSettings()
+    settings = dataclasses.replace(settings, landmarks=_usable_landmarks(settings.landmarks))
     stored = StoredRun.read(run)
     if dataset.images_digest != stored.audit.data.images_digest:
         message = f"{run} was made from other images than {dataset.name} holds; give the dataset of the run"
@@ -184,6 +187,18 @@ def check_same_answers(stored: StoredRun, dataset: Dataset, model: Model) -> Non
             "give the model and the options of the run, or audit again"
         )
         raise ModelError(message)
+
+
+def _usable_landmarks(landmarks: Landmarks | None) -> Landmarks | None:
+    """Landmarks without those that are not a face, such as points that coincide: these faces get the template's regions."""
+    if landmarks is None:
+        return None
+    points = {}
+    for name, of_face in landmarks.points.items():
+        with contextlib.suppress(DataError):
+            face_shape(of_face, landmarks.scheme)
+            points[name] = of_face
+    return dataclasses.replace(landmarks, points=points)
 
 
 def _points(settings: ExplainSettings) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -15,8 +16,10 @@ from fairfer.audits.plan import AuditPlan
 from fairfer.datasets.attributes import Attribute
 from fairfer.datasets.dataset import Dataset
 from fairfer.datasets.images import PixelImages
+from fairfer.datasets.landmarks import Landmarks
 from fairfer.errors import ModelError, RunError, UsageError
 from fairfer.explanations.explanation_results import Explanations
+from fairfer.explanations.face_shape import template_shape
 from fairfer.labels import LabelSpace
 from fairfer.models.model import PredictionBatch
 from fairfer.report.view import View
@@ -183,6 +186,22 @@ def test_subjects_are_counted_and_groups_with_few_of_them_are_not_compared(tmp_p
     assert all(r.subjects is not None for r in method.regions)
     assert not any(c.significant for c in method.comparisons)
     assert {d.status for d in method.map_differences} == {"few_subjects"}
+
+
+def test_landmarks_give_each_face_its_own_regions(tmp_path):
+    """Faces in the lower half of the picture; with their landmarks, what is read there is the mouth, not the chin."""
+    data, model = faces(), Places()
+    audited(tmp_path, data, model)
+    points = template_shape(0, 2, SIDE, SIDE).points[:68]
+    known = dict.fromkeys(data.samples.index[:-2], points)
+    known[data.samples.index[-2]] = np.ones((68, 2))  # not a face
+    landmarks = Landmarks(68, known, "points.csv")
+    result = explain_run(tmp_path, data, model, dataclasses.replace(SETTINGS, landmarks=landmarks))
+    assert (result.landmarks, result.on_landmarks) == ("points.csv", len(data) - 2)
+    [method] = result.methods
+    shifted = region(method, "happiness", "mouth").mass
+    [method] = explain_run(tmp_path, data, model, SETTINGS).methods
+    assert shifted != region(method, "happiness", "mouth").mass
 
 
 # ---- what is refused

@@ -150,6 +150,19 @@ def test_a_group_without_positives_counts_as_extreme():
     assert (gaps == 1).all()
 
 
+def test_a_comparison_is_also_tested_with_its_own_units():
+    """Two of three groups, or one group and the rest of them; two groups have one comparison."""
+    units = np.random.default_rng(1).integers(0, 4, (30, 3, 2))
+    group = np.arange(30) % 3
+    test = F1Test(UnitTable.of(units, group, 3), np.random.default_rng(0), subjects=True)
+    for comparison, (one, other) in {0: ([0], [1]), 3: ([0], [1, 2])}.items():
+        single = test.single(comparison)
+        sums = [units[np.isin(group, side)].sum(axis=0) for side in (one, other)]
+        assert single.difference == pytest.approx([average_f1(sums[0]) - average_f1(sums[1])])
+        assert single.difference[0] == pytest.approx(test.difference[comparison])
+        assert single.single(0) is None
+
+
 def simulated(draw: np.random.Generator, subjects: int, images: int, better: float) -> np.ndarray:
     """Counts of subjects who differ in their labels and in how well they are recognized."""
     prevalence = 1 / (1 + np.exp(0.8 - draw.normal(0, 0.8, (subjects, 1, 4))))

@@ -24,7 +24,9 @@ from fairfer.datasets.loading import load_dataset
 from fairfer.errors import DataError, RunError, UsageError
 from fairfer.metrics.thresholds import GRID, choose_threshold
 from fairfer.predictions.predictions import Predictions
+from fairfer.report.sections import PROVENANCE
 from fairfer.report.summary import summary
+from fairfer.report.view import View
 
 UNITS = ("AU1", "AU4", "AU6", "AU12")
 
@@ -211,6 +213,18 @@ def test_a_decision_without_a_score_is_refused(test):
     answers = replace(answers, model=test[1].model)
     with pytest.raises(DataError, match="decisions without a score: 1"):
         fairfer.audit(*test, PLAN, choose_thresholds=(other, answers))
+
+
+def test_explicit_thresholds_are_shown_too(test):
+    """Without other samples there is no F1 to show."""
+    result = audit_predictions(*test, PLAN.model_copy(update={"thresholds": {"AU6": 0.4}}))
+    blocks = PROVENANCE.blocks(View(result), [])
+    [place] = [i for i, b in enumerate(blocks) if getattr(b, "text", "") == "Decision thresholds"]
+    assert [(d.term, d.text) for d in blocks[place + 1].items] == [("AU6", "0.4, set explicitly")]
+    rare = audit_predictions(*load(table(3, "t", rare=0.04), "test"), PLAN)
+    entries = {d.term: d.text for b in PROVENANCE.blocks(View(rare), []) for d in getattr(b, "items", ())}
+    assert entries["not audited, because too few faces have them"].startswith("AU4 (")
+    assert entries["minimum number of faces with an audited label"] == "20"
 
 
 # --- labels that few samples have -------------------------------------------------------------------------------------

@@ -44,7 +44,9 @@ class ProbesSection(Section):
 
     def csv_files(self, view: View) -> dict[str, str]:
         """All changes of rates, flip rates and their differences."""
-        probes = _probes(view)
+        probes = view.attachments.probes
+        if probes is None:
+            return {}
         return dict(zip(self.csv_names, (changes_csv(probes), flips_csv(probes), flip_gaps_csv(probes)), strict=True))
 
     def blocks(self, view: View, pictures: Sequence[Picture]) -> list[Block]:

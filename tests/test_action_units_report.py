@@ -222,7 +222,7 @@ def test_page_has_sentences_tables_and_more(tmp_path) -> None:
     assert len(significant_shares(view)) > 12
     assert f"{len(significant_shares(view)) - 12} more significant unit" in page
     assert "all other compared groups" not in page or "is not compared" in page
-    assert "Neutral is not compared: no unit is chosen for it by default" in page
+    assert "Neutral is not compared: there are no default units" in page
     kept = {(t.labels.label, t.labels.attribute) for t in significant_triples(view)}
     assert ("happiness", ("gender",)) in kept
     assert ("happiness", ("gender", "age")) not in kept  # the same, repeated
@@ -263,7 +263,7 @@ def test_sentences_of_rare_cases() -> None:
         "At equal action units (AU12, estimated), the share predicted as happy minus the share labeled so is lower for women "
         "than for men"
     )
-    assert gap_reading(added).startswith("what the model adds to the labels differs, neither")
+    assert gap_reading(added).startswith("only what the model adds is significant, neither")
     predicted = GapTriple(neither[0], gap("predictions", 0.05, 0.01, 0.09), gap("difference", 0.02, -0.01, 0.05, 0.3))
     assert gap_reading(predicted).endswith("nor is what the model adds significant")
     assert "are predicted to be happy more often than men" in gap_statement(view, predicted)

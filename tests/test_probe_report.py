@@ -85,7 +85,7 @@ def test_a_difference_that_follows_from_the_emotions_is_no_key_finding(two_group
     explained = dark.model_copy(
         update={"perturbation": "noise", "level": "20", "gaps": [gap.model_copy(update={"standardized": same})]}
     )
-    shown = View(view.audit, Attachments(probes.model_copy(update={"results": [explained, dark]})))
+    shown = View(view.audit, Attachments(probes=probes.model_copy(update={"results": [explained, dark]})))
     first, second = significant_flips(shown.attachments.probes)
     assert (first.result.perturbation, second.result.perturbation) == ("brightness", "noise")
     assert len(ProbesSection().findings(shown)) == 1
@@ -126,7 +126,7 @@ def test_without_groups_the_figure_is_of_everyone(tmp_path):
 
 def test_a_model_that_ignores_the_change_has_no_finding(tmp_path):
     view = probed(tmp_path, faces(), PlantedModel(), ["brightness=-60,40"])
-    assert "No difference between groups in flip rates could be tested: nearly no answer changes" in text_of(view)
+    assert "No difference between groups in flip rates could be tested: almost no prediction changes" in text_of(view)
     assert not ProbesSection().findings(view)
 
 
@@ -146,8 +146,11 @@ def test_lost_answers_are_named(tmp_path):
     dataset.images.pixels[1, :, 5] = 60
     view = probed(tmp_path, dataset, PlantedModel(blind=(1,)), ["brightness=-60"])
     text = text_of(view)
-    assert "Faces that have no answer any more count as flips: 119 faces for brightness −60 gray levels, the most." in text
-    assert "1 face has no answer for the original picture and no flip rate." in text
+    assert (
+        "Faces without a prediction for the changed picture count as flips: at most 119 faces (brightness −60 gray levels)."
+        in text
+    )
+    assert "Flip rates leave out 1 face without a prediction for the original picture." in text
 
 
 def test_multi_label_section(tmp_path):
@@ -343,7 +346,7 @@ def test_a_table_of_predictions_has_no_model(command, tmp_path):
     assert command("audit", "table.csv", "--out", "run") == 0, command.err
     assert command("probe", "run") == 2
     assert command.err == (
-        "fairfer: run has predictions from a table, so there is no model to ask; audit a model with --model, then probe it\n"
+        "fairfer: run has predictions from a table, so there is no model to ask; audit a model with --model first\n"
     )
 
 

@@ -397,7 +397,7 @@ def test_every_audit_has_a_valid_report(case):
     for check in CHECKS:
         check(case)
     if case == COMPLETE:
-        of_other_commands = {"probes"}
+        of_other_commands = {"probes", "relevance_map", "relevance_faces"}
         assert {p.kind for p in figures_of(case)} == set(FIGURES) - of_other_commands
 
 

@@ -21,6 +21,7 @@ from fairfer.report.blocks import Heading, Paragraph, TableBlock
 from fairfer.report.figures import FIGURES, draw
 from fairfer.report.html import page
 from fairfer.report.sections import SECTIONS, csv_names
+from fairfer.report.sections.explanations import ExplanationsSection
 from fairfer.report.sections.probes import ProbesSection
 from fairfer.report.sections.section import Section
 from fairfer.report.tables.annotation_error import annotation_error_table
@@ -214,7 +215,7 @@ def test_csv_files_contain_the_numbers_of_the_audit(result):
         "conditioned_gaps.csv",
         "action_unit_patterns.csv",
     }  # this audit does not ask for them
-    options |= set(ProbesSection.csv_names)  # of another command
+    options |= {*ProbesSection.csv_names, *ExplanationsSection.csv_names}  # of other commands
     assert set(files) == csv_names() - options
     for name, expected in rows_by_file(result).items():
         rows = rows_of(files[name])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,7 +17,7 @@ from fairfer.audits.stored_run import StoredRun
 from fairfer.datasets.images import UnreadableImageError
 from fairfer.errors import DataError, ModelError, RunError, UsageError
 from fairfer.explanations.alignment import align
-from fairfer.explanations.explanation_results import EXPLANATIONS, GRID, Agreement, Explanations, MethodResult
+from fairfer.explanations.explanation_results import EXPLANATIONS, GRID, Agreement, Example, Explanations, MethodResult
 from fairfer.explanations.face_shape import face_shape
 from fairfer.explanations.mean_maps import AlignedMaps, MapSettings
 from fairfer.explanations.method_checks import check_methods
@@ -29,7 +30,7 @@ from fairfer.explanations.relevance import measures
 from fairfer.explanations.results import RegionComparison, RegionDifference, RegionRelevance
 from fairfer.explanations.stored_maps import MapPart, make_maps
 from fairfer.models.differentiable import HasGradients
-from fairfer.vocabulary import EVERYONE
+from fairfer.vocabulary import EVERYONE, Group, Grouping
 
 Row = TypeVar("Row", RegionRelevance, RegionComparison, RegionDifference)
 
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from fairfer.models.model import Model
 
 DEFAULT_METHODS = ("lrp", "grad-cam")
-"""For a model that offers its network: the method of paper 001, and one that passes the randomization check."""
+"""For a model that offers its network: LRP, and Grad-CAM, whose maps depend on the weights."""
 
 BLACK_BOX_METHODS = ("occlusion",)
 """For a model that only answers."""
@@ -72,6 +73,9 @@ class ExplainSettings:
         Of the comparisons of groups.
     checked_faces
         Faces with which each method is checked; 0 for no check.
+    shown_faces
+        Single faces that the result shows with their maps, for each label and group of an attribute: those with the highest
+        output. None by default: the result then has means of many faces only.
     """
 
     methods: Sequence[str] = ()
@@ -79,6 +83,7 @@ class ExplainSettings:
     landmarks: Landmarks | None = None
     permutations: int = 2_000
     checked_faces: int = 64
+    shown_faces: int = 0
 
 
 def explain_run(
@@ -121,13 +126,13 @@ def explain_run(
     settings = dataclasses.replace(settings, landmarks=_usable_landmarks(settings.landmarks))
     stored = StoredRun.read(run)
     if dataset.images_digest != stored.audit.data.images_digest:
-        message = f"{run} was made from other images than {dataset.name} holds; give the dataset of the run"
+        message = f"the images of {dataset.name} are not those of the run {run}; give the dataset of the run"
         raise RunError(message)
     names = list(settings.methods) or list(DEFAULT_METHODS if isinstance(model, HasGradients) else BLACK_BOX_METHODS)
     options = settings.options or {}
     for name in options:
         if name not in names:
-            message = f"there are options for the method {name}, which is not used; add it to the methods: {', '.join(names)}"
+            message = f"options are set for the method {name}, which is not among {', '.join(names)}; add it to the methods"
             raise UsageError(message)
     made = [make_method(name, model, **options.get(name, {})) for name in names]
     check_same_answers(stored, dataset, model)
@@ -174,7 +179,7 @@ def check_same_answers(stored: StoredRun, dataset: Dataset, model: Model) -> Non
     answered = frame.index[frame["status"] == "ok"]
     columns = [f"score:{label}" for label in model.labels.labels]
     if list(model.labels.labels) != list(stored.predictions.labels.labels):
-        message = f"{model.name} has other labels than the model of {stored.folder}; give the model of the run"
+        message = f"the labels of {model.name} are not those of the model of {stored.folder}; give the model of the run"
         raise ModelError(message)
     ids = [str(i) for i in answered[:: max(1, len(answered) // _TRIED)][:_TRIED]]
     before = frame.loc[ids, columns].to_numpy(float)
@@ -183,8 +188,8 @@ def check_same_answers(stored: StoredRun, dataset: Dataset, model: Model) -> Non
     difference = np.abs(before - now).max(initial=0)
     if not difference <= _TOLERANCE:
         message = (
-            f"{model.name} answers differently from the run in {stored.folder} (scores differ by up to {difference:.2g}); "
-            "give the model and the options of the run, or audit again"
+            f"the scores of {model.name} differ by up to {difference:.2g} from those of the run in {stored.folder}; "
+            "give the model and the options of the run, or run fairfer audit again"
         )
         raise ModelError(message)
 
@@ -218,20 +223,22 @@ def _explain(
     targets = [labels.index(name) for name in pairs["label"]]
     identity = json.dumps([method.model.name, method.model.version, dict(sorted(getattr(method.model, "options", {}).items()))])
     wrap = iter if progress is None else lambda parts: progress(method.name, parts)
-    parts = make_maps(dataset, method, pairs, targets, stored.folder / "explanations" / method.name, identity, wrap)
+    folder = stored.folder / "explanations" / method.name
+    parts = make_maps(dataset, method, pairs, targets, folder, identity, wrap)
+    again = functools.partial(make_maps, dataset, method, pairs, targets, folder, identity)
     map_settings = _map_settings(samples, settings.permutations)
     aligned = AlignedMaps(pairs, map_settings)
-    tables, conserved, first, maps = [], [], 0, 0
+    tables, conserved, outputs, first = [], [], [], 0
     for part in parts:
         rows = pairs.iloc[first : first + len(part.readable)]
         tables.append(_measured(part, rows, settings))
         positions = aligned.wanted(first, len(rows))
         aligned.add(first, positions, _aligned(part, rows, positions, settings))
         conserved.append(part.conserved)
+        outputs.append(part.outputs)
         first += len(rows)
-        maps += int(np.isfinite(part.outputs).sum())
     table = pd.concat([pairs.reset_index(drop=True), pd.concat(tables, ignore_index=True)], axis=1)
-    shares = np.concatenate(conserved)
+    shares, output = np.concatenate(conserved), np.concatenate(outputs)
     groupings = [tuple(samples.columns[name] for name in grouping) for grouping in map_settings.groups]
     metrics = plan.metrics
     tested = dataclasses.replace(metrics, permutations=settings.permutations)
@@ -242,15 +249,49 @@ def _explain(
         options=dict(method.options),
         trusted=method.trusted,
         warning=method.warning,
-        explained=maps,
+        explained=int(np.isfinite(output).sum()),
         unreadable=int(table["unreadable"].sum()),
         conserved=float(np.nanmean(shares)) if np.isfinite(shares).any() else None,
         regions=[_renamed(row, samples) for row in region_relevance(table, groupings, metrics)],
         comparisons=[_renamed(row, samples) for row in compare_regions(table, groupings[1:], tested)],
         mean_maps=aligned.mean_maps(audited),
         map_differences=aligned.differences(audited),
+        examples=_examples(dataset, again, pairs.assign(output=output), map_settings, settings) if settings.shown_faces else [],
         checks=None,
     )
+
+
+def _examples(
+    dataset: Dataset,
+    again: Callable[[], Iterable[MapPart]],
+    pairs: pd.DataFrame,
+    map_settings: MapSettings,
+    settings: ExplainSettings,
+) -> list[Example]:
+    """The recognized faces of each label and group with the highest outputs, and their maps, which are stored by now."""
+    recognized = pairs[(pairs["outcome"] == "TP") & pairs["output"].notna()].sort_values(
+        "output", ascending=False, kind="stable"
+    )
+    chosen: dict[int, list[tuple[str, Grouping, Group]]] = {}
+    for grouping, groups in map_settings.groups.items():
+        for group in groups if len(grouping) == 1 else ():
+            of_group = recognized[recognized[map_settings.columns[grouping[0]]] == group[0]]
+            for label, rows in of_group.groupby("label", sort=False):
+                for position in rows.index[: settings.shown_faces]:
+                    chosen.setdefault(int(position), []).append((str(label), grouping, group))
+    points, scheme = _points(settings), None if settings.landmarks is None else settings.landmarks.scheme
+    examples, first = [], 0
+    for part in again():
+        for i in (p for p in chosen if first <= p < first + len(part.readable)):
+            sample_id = str(pairs["sample_id"].iloc[i])
+            of_face, frame = points.get(sample_id), tuple(part.frames[i - first])
+            values = align(part.maps[i - first], of_face, scheme, frame, size=GRID)
+            picture = dataset.image(sample_id)
+            whole = (0.0, 0.0, float(picture.shape[1]), float(picture.shape[0]))
+            levels = align(picture.mean(axis=2), of_face, scheme, whole, size=GRID, relevance=False)
+            examples += [Example.of(label, grouping, group, levels, values) for label, grouping, group in chosen[i]]
+        first += len(part.readable)
+    return examples
 
 
 def _renamed(row: Row, samples: JoinedSamples) -> Row:

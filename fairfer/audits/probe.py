@@ -45,7 +45,7 @@ def probe(
     dataset, model
         Those of the run.
     probes
-        Changes with their levels, such as ``["blur", "brightness=-40,40"]``; all changes with their usual levels by default.
+        Changes with their levels, such as ``["blur", "brightness=-40,40"]``; all changes with their default levels by default.
     out
         Folder for the answers (``probes/NAME/LEVEL``) and the result (``probes.json``); `run` by default. Answers that it
         already holds are not computed again.

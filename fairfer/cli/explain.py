@@ -52,6 +52,13 @@ class ExplainOptions:
         int, typer.Option("--checked-faces", help="Faces with which each method is checked; 0 for no check.")
     ] = 64
 
+    faces: Annotated[
+        int,
+        typer.Option(
+            "--faces", help="Single faces that the report shows with their maps, per label and group; none when not given."
+        ),
+    ] = 0
+
 
 @app.command()
 @grouped
@@ -76,7 +83,11 @@ def explain(options: ExplainOptions, model: ModelOptions) -> None:
     dataset = dataset_again(options.run, options.data)
     asked = model_again(options.run, dataset, model.model, model.option)
     landmarks = None if options.landmarks is None else read_landmarks(options.landmarks, map(str, dataset.samples.index))
-    settings = ExplainSettings(tuple(options.method or ()), chosen, landmarks, options.map_permutations, options.checked_faces)
+    settings = ExplainSettings(
+        tuple(options.method or ()), chosen, landmarks, options.map_permutations, options.checked_faces, options.faces
+    )
+    if options.faces:
+        typer.echo("the report will show single faces: share it only as the license of the data permits", err=True)
 
     def progress(name: str, parts: Iterable[int]) -> Iterable[int]:
         from tqdm import tqdm

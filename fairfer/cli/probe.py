@@ -25,7 +25,7 @@ def probe(
             "--probe",
             metavar="NAME[=LEVEL,…]",
             help="A change of the pictures: brightness, contrast, blur, noise, crop, mirror, gray, jpeg or occlusion. All of "
-            "them, with their usual levels, when not given.",
+            "them, with their default levels, when not given.",
         ),
     ] = None,
     data: Annotated[

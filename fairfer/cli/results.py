@@ -31,7 +31,7 @@ def report(
     from fairfer.audits.audit import rebuild
     from fairfer.report.write import write_report
 
-    typer.echo(f"Report: {write_report(rebuild(_folder(run)), out or run)}")
+    typer.echo(f"Report: {write_report(rebuild(_folder(run)), out or run, attached=run)}")
 
 
 @app.command()

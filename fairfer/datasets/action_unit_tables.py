@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fairfer.datasets.binary_columns import to_binary
+from fairfer.datasets.binary_columns import Coding, to_binary
 from fairfer.datasets.label_columns import as_text
 from fairfer.datasets.landmarks import read_landmarks
 from fairfer.datasets.prediction_formats import openface, pyfeat
@@ -273,7 +273,7 @@ def _from(table: SourceTable, values: pd.DataFrame, threshold: float, *, highest
 
 
 def _binary(table: SourceTable, values: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame({code: to_binary(column, table.column(str(code))) for code, column in values.items()})
+    return pd.DataFrame({code: to_binary(column, table.column(str(code)), Coding()) for code, column in values.items()})
 
 
 # ---- joining

@@ -1,4 +1,4 @@
-"""Maps of many faces on one grid, so that they can be averaged: eyes on eyes, mouth on mouth."""
+"""Align the maps of many faces to the average face, so that they can be averaged."""
 
 from __future__ import annotations
 

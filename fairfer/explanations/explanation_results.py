@@ -57,6 +57,32 @@ class MeanMap(Strict):
     map: PackedMap | None
 
 
+class Example(Strict):
+    """One face with its map, both on the canonical face; only where faces were asked for.
+
+    ``picture`` has the gray levels of `GRID` x `GRID` pixels, in base64.
+    """
+
+    label: str
+    attribute: Grouping
+    group: Group
+    picture: str
+    map: PackedMap
+
+    @classmethod
+    def of(
+        cls, label: str, attribute: Grouping, group: Group, picture: NDArray[np.floating], values: NDArray[np.floating]
+    ) -> Example:
+        """Pack a picture, gray levels 0 to 255, and a map, both (GRID, GRID)."""
+        levels = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+        packed = base64.b64encode(levels.tobytes()).decode()
+        return cls(label=label, attribute=attribute, group=group, picture=packed, map=PackedMap.of(values))
+
+    def levels(self) -> NDArray[np.uint8]:
+        """(GRID, GRID) gray levels."""
+        return np.frombuffer(base64.b64decode(self.picture), np.uint8).reshape(GRID, GRID)
+
+
 class MapDifference(Strict):
     """Difference of the mean maps of a group and of all other faces, and the pixels at which it is significant.
 
@@ -138,6 +164,7 @@ class MethodResult(Strict):
     comparisons: list[RegionComparison]
     mean_maps: list[MeanMap]
     map_differences: list[MapDifference]
+    examples: list[Example]
     checks: Checks | None
 
 

@@ -5,8 +5,8 @@
   saliency maps);
 * `agreement`: rank correlation of the maps of two methods.
 
-None of them says that a map is right. A map whose pixels matter no more than random ones, or that survives random weights, says
-nothing about the model.
+None of them proves that a map is correct. Do not interpret maps whose pixels matter no more than random ones, or that stay
+similar with random weights.
 """
 
 from __future__ import annotations

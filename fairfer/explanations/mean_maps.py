@@ -1,7 +1,7 @@
 """Mean relevance of groups on the canonical face, and the pixels at which a group differs from all other faces.
 
-Only faces that have a label and were recognized count: maps of right and wrong answers differ, and groups have different shares
-of wrong answers. Each face's map is divided by the sum of its magnitudes first: otherwise faces with a high output would decide
+Only faces that have a label and were recognized count: maps of correct and wrong predictions differ, and groups differ in their
+error rates. Each face's map is divided by the sum of its magnitudes first: otherwise faces with a high output would decide
 the mean.
 """
 

@@ -1,4 +1,4 @@
-"""The action units by which a label shows, and so its own region of the face."""
+"""The action units of a label, which define its own region of the face."""
 
 from __future__ import annotations
 

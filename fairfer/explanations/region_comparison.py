@@ -53,8 +53,8 @@ def compare_regions(frame: pd.DataFrame, groupings: Sequence[Grouping], settings
     Notes
     -----
     Groups are permuted among the faces with the same true and predicted label, or among subjects, each with all of its faces
-    (see `fairfer.stats.mean_differences.mean_differences`). For multi-label data, in which a face has several true labels, they
-    are permuted among all faces.
+    (see `fairfer.stats.mean_differences.mean_differences`). If the rows of a face differ in the true or predicted label, groups
+    are permuted among all faces. In the table of `fairfer explain`, all rows of a multi-label face have the same label sets.
     """
     check_table(frame, groupings)
     return [_compare(frame, grouping, settings) for grouping in groupings if grouping != EVERYONE]

@@ -1,4 +1,4 @@
-"""Relevance maps of a run, made in parts and stored, so that an interrupted command goes on where it was.
+"""Relevance maps of a run, computed in parts and stored, so that an interrupted command can be resumed.
 
 ::
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fairfer.report.figures import Picture
 
 
-def write_report(audit: Audit, folder: str | os.PathLike[str]) -> Path:
+def write_report(audit: Audit, folder: str | os.PathLike[str], attached: str | os.PathLike[str] | None = None) -> Path:
     """Write the report of an audit.
 
     ::
@@ -41,6 +41,8 @@ def write_report(audit: Audit, folder: str | os.PathLike[str]) -> Path:
         The audit.
     folder
         Where the report is written; created when missing.
+    attached
+        Folder with the results of ``fairfer explain`` and ``fairfer probe`` on the same run; `folder` when not given.
 
     Returns
     -------
@@ -56,7 +58,7 @@ def write_report(audit: Audit, folder: str | os.PathLike[str]) -> Path:
     from fairfer.report.html import page  # imports jinja2
 
     folder = Path(folder)
-    view = View(audit, Attachments.read(folder, audit))
+    view = View(audit, Attachments.read(Path(folder if attached is None else attached), audit))
     pictures = draw(view)
     figures = _figure_files(pictures)
     tables = sections.csv_files(view)

@@ -133,8 +133,8 @@ def mean_differences(
     -----
     The test is the single-step max-T procedure (Westfall and Young 1993, Resampling-Based Multiple Testing, 2.3). Groups are
     permuted jointly for all measures, and an adjusted p-value is (1 + permutations in which the largest statistic of any
-    measure and comparison is at least as large) / (1 + permutations). Dependence between measures is thus used, not assumed
-    away.
+    measure and comparison is at least as large) / (1 + permutations). Dependence between measures is thus taken into
+    account.
 
     The statistic is the difference divided by its standard error, which is computed anew in each permutation: so the test
     remains valid, in large samples, for groups that differ in variance but not in mean (Chung and Romano 2013, Ann. Stat. 41).

@@ -209,15 +209,15 @@ def test_landmarks_give_each_face_its_own_regions(tmp_path):
 
 def test_another_model_is_refused(planted):
     run, _, data, *_ = planted
-    with pytest.raises(ModelError, match=r"places answers differently from the run in .* \(scores differ by up to"):
+    with pytest.raises(ModelError, match=r"the scores of places differ by up to .* from those of the run in "):
         explain_run(run, data, Places(mouth=False), SETTINGS)
 
 
 def test_other_images_and_unused_options_are_refused(planted):
     run, _, data, model, _ = planted
-    with pytest.raises(RunError, match="was made from other images than planted holds"):
+    with pytest.raises(RunError, match="the images of planted are not those of the run"):
         explain_run(run, faces(seed=1), model, SETTINGS)
-    with pytest.raises(UsageError, match="options for the method rise, which is not used"):
+    with pytest.raises(UsageError, match="options are set for the method rise, which is not among occlusion"):
         explain_run(run, data, model, ExplainSettings(options={"rise": {"masks": "8"}}))
     with pytest.raises(UsageError, match="there is no method 'oclusion'; did you mean 'occlusion'"):
         explain_run(run, data, model, ExplainSettings(methods=["oclusion"]))
@@ -244,6 +244,12 @@ def test_the_report_has_the_section_only_with_explanations_of_this_audit(planted
     assert not (tmp_path / "tables" / "relevance.csv").exists()
 
 
+def test_a_report_in_another_folder_has_the_section_too(planted, tmp_path):
+    run, audit, *_ = planted
+    page = write_report(audit, tmp_path / "elsewhere", attached=run)
+    assert "Where the model looked" in page.read_text()
+
+
 def test_no_picture_of_a_face_is_in_the_result(planted):
     """A mean of fewer faces than the minimum is left out; maps of single faces are in the folder of parts only."""
     run, *_ = planted
@@ -251,6 +257,22 @@ def test_no_picture_of_a_face_is_in_the_result(planted):
     [method] = stored.methods
     assert all((m.map is None) == (m.faces < stored.minimum) for m in method.mean_maps)
     assert any(m.map is None for m in method.mean_maps) or min(m.faces for m in method.mean_maps) >= stored.minimum
+
+
+def test_single_faces_are_shown_only_on_request(planted, tmp_path):
+    run, audit, data, model, without = planted
+    assert without.methods[0].examples == []
+    assert not list((run / "figures").glob("relevance-faces-*"))
+    audited(tmp_path, data, model)
+    result = explain_run(tmp_path, data, model, dataclasses.replace(SETTINGS, shown_faces=2))
+    examples = result.methods[0].examples
+    cells = [(e.label, e.group) for e in examples]
+    assert sorted(set(cells)) == [(n, (g,)) for n in ("happiness", "neutral") for g in ("female", "male")]
+    assert all(cells.count(cell) <= 2 for cell in cells)
+    assert examples[0].levels().shape == (48, 48)
+    page = write_report(audit, tmp_path)
+    assert list((tmp_path / "figures").glob("relevance-faces-occlusion-gender.png"))
+    assert "no single face is shown" not in page.read_text()
 
 
 def test_a_finding_rests_only_on_maps_that_can_be_believed(planted):

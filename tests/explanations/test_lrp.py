@@ -244,7 +244,7 @@ def test_what_has_no_rule_is_refused(tiny, random_network, faces) -> None:
         ({"rule": "epsilon-pluss"}, "option rule='epsilon-pluss' is not a choice; did you mean 'epsilon-plus'"),
         ({"epsilon": "0"}, "option epsilon='0' is not a number above 0"),
         ({"epsilon": "much"}, "option epsilon='much' is not a number above 0"),
-        ({"batch_size": "0"}, "option batch_size='0' is not a whole number of at least 1"),
+        ({"batch_size": "0"}, "option batch_size='0' must be a whole number of at least 1"),
         ({"rules": "x"}, "method lrp has no option 'rules'; did you mean 'rule'"),
     ],
 )

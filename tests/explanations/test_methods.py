@@ -336,9 +336,9 @@ def test_wrong_targets(faces, targets, message) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("occlusion", {"stride": "9"}, "stride 9, patch 8 and side 48 must not decrease"),
+        ("occlusion", {"stride": "9"}, "stride \\(9\\) must be at most patch"),
         ("occlusion", {"fill": "white"}, "option fill='white' is not a choice"),
-        ("rise", {"masks": "1"}, "option masks='1' is not a whole number of at least 2"),
+        ("rise", {"masks": "1"}, "option masks='1' must be a whole number of at least 2"),
         ("rise", {"visible": "1"}, "option visible='1' is not a number above 0 and of at most 0.99"),
     ],
 )

@@ -31,8 +31,8 @@ RULES: Mapping[str, str] = {
 """Rules by name, and the part of each that ignores the weights of deep layers; empty for none."""
 
 WARNING = (
-    "The rule {rule} in the convolutions gives nearly the same map when the weights of the deep layers are random (Sixt et al. "
-    "2020, When explanations lie). Do not rest a finding on this map alone."
+    "The rule {rule} in the convolutions is known to give similar maps when the weights of the deep layers are random (Sixt et "
+    "al. 2020, When explanations lie). No finding rests on these maps."
 )
 
 

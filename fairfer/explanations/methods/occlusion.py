@@ -57,7 +57,7 @@ class Occlusion:
             whole_number(self.name, name, text) for name, text in (("side", side), ("patch", patch), ("stride", stride))
         )
         if not self._stride <= self._patch <= self._side:
-            message = f"method occlusion: stride {stride}, patch {patch} and side {side} must not decrease in this order"
+            message = f"method occlusion: stride ({stride}) must be at most patch ({patch}), and patch at most side ({side})"
             raise UsageError(message)
         self._fill = choice(self.name, "fill", fill, FILLS)
         self._asked = Asked(model)

@@ -16,7 +16,7 @@ def whole_number(method: str, name: str, text: str, *, least: int = 1) -> int:
         When it is none, or less than `least`.
     """
     if not text.strip().isdecimal() or int(text) < least:
-        message = f"method {method}: option {name}={text!r} is not a whole number of at least {least}; correct it"
+        message = f"method {method}: option {name}={text!r} must be a whole number of at least {least}"
         raise UsageError(message)
     return int(text)
 

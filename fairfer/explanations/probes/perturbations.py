@@ -286,7 +286,7 @@ def parse_probes(texts: Iterable[str] = ()) -> list[Probe]:
     Parameters
     ----------
     texts
-        ``NAME`` with its usual levels, or ``NAME=LEVEL,…``. All changes with their usual levels when empty.
+        ``NAME`` with its default levels, or ``NAME=LEVEL,…``. All changes with their usual levels when empty.
 
     Returns
     -------

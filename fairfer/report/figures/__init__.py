@@ -33,7 +33,7 @@ from fairfer.report.figures.probes import draw_probes
 from fairfer.report.figures.rate_bars import draw_bars
 from fairfer.report.figures.rate_heatmaps import draw_label_heatmaps, draw_rate_heatmaps
 from fairfer.report.figures.rate_overview import draw_overview
-from fairfer.report.figures.relevance_maps import draw_relevance_maps
+from fairfer.report.figures.relevance_maps import draw_relevance_faces, draw_relevance_maps
 from fairfer.report.figures.reliability import draw_reliability
 from fairfer.report.figures.score_metrics import draw_score_metrics
 from fairfer.report.figures.standardized import draw_standardized_gaps
@@ -64,6 +64,7 @@ FIGURES: Mapping[str, Callable[[View], list[Picture]]] = {
     "composition": draw_composition,
     "association": draw_association,
     "relevance_map": draw_relevance_maps,
+    "relevance_faces": draw_relevance_faces,
     "probes": draw_probes,
 }
 """Every kind of figure by name, in the order in which they are drawn."""

@@ -86,10 +86,10 @@ class ActionUnitsSection(Section):
 
 def _gaps(view: View, pictures: Sequence[Picture]) -> list[Block]:
     text = (
-        f"Faces of two groups that show the same action units should be given the same {view.noun} equally often. A difference "
-        "in the labels points to biased annotation, or to something that these units do not describe. The same difference in "
-        "the predictions is what the model has learned. What the model adds is the difference of both, from the same faces. "
-        "The gaps are standardized to the patterns of units of both groups; q is adjusted over all of them."
+        f"The share of faces with each {view.noun} is compared between groups, among faces that show the same action units. A "
+        "difference in the labels can be annotation bias, or come from something that these units do not describe. What the "
+        "model adds is the difference in the predictions minus that in the labels, for the same faces. The differences are "
+        "standardized to the patterns of units of both groups; q is FDR-adjusted over all of them."
     )
     found = significant_triples(view)
     sentences = [f"{gap_statement(view, t)}: {gap_reading(t)} ({gap_numbers(t)})." for t in found[:_MOST_SENTENCES]]
@@ -119,7 +119,8 @@ def _shares(view: View) -> list[Block]:
     result: Block = Bullets(sentences) if sentences else Paragraph(no_share(view))
     rest = [_more(len(found), "unit")] if len(found) > _MOST_SENTENCES else []
     small = sum(s.status == "small" and s.unit == "*" for s in view.audit.action_unit_shares)
-    note = [Paragraph(f"No shares are given for {many(small, 'cell')} with fewer than {view.minimum}.")] if small else []
+    cells = many(small, f"cell (group, true and predicted {view.noun})", f"cells (group, true and predicted {view.noun})")
+    note = [Paragraph(f"No shares are given for {cells} with fewer than {view.minimum}.")] if small else []
     table = unit_shares_table(view)
     tables: list[Block] = [TableBlock(table, summary="Action units as a table")] if table.rows else []
     return [Heading("Units that accompany misclassifications"), Paragraph(text), result, *rest, *note, *tables]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from fairfer.report.blocks import Block, Bullets, Heading, Paragraph, TableBlock, csv_links, figures
@@ -42,7 +43,7 @@ class ExplanationsSection(Section):
     key = "relevance"
     title = "Where the model looked"
     csv_names = ("relevance.csv", "relevance_differences.csv")
-    figure_kinds = ("relevance_map",)
+    figure_kinds = ("relevance_map", "relevance_faces")
 
     def applies(self, view: View) -> bool:
         """Whether the run was explained."""
@@ -65,16 +66,21 @@ class ExplanationsSection(Section):
         explanations = view.attachments.explanations
         if explanations is None:
             return []
+        shown = any(method.examples for method in explanations.methods)
         text = (
-            "An attribution map says how much each pixel speaks for or against a label. Here, maps of single faces are summed "
-            "over regions of the face and averaged over groups; no single face is shown. Relevance says where the model looks. "
-            "It does not say what the model sees there, nor whether looking there is right. "
+            "An attribution map has a relevance for each pixel: positive for a label, negative against it. Here, the positive "
+            "relevance of each face is summed over regions of the face and averaged over groups"
+            f"{'' if shown else '; no single face is shown'}. Relevance depends on the method. It does not show what the model "
+            "uses a region for, or whether that is wrong. Adjusted p: max-T permutation test over all labels, outcomes, "
+            "regions and groups of an attribute. "
         )
         blocks: list[Block] = [Paragraph(text + basis_sentence(explanations))]
         if explanations.unanswered:
             blocks.append(Paragraph(f"{many(explanations.unanswered, 'face')} without a prediction cannot be explained."))
         for method in explanations.methods:
-            blocks += _method(view, method, [p for p in pictures if p.name.startswith(f"relevance-map-{method.name}")])
+            blocks += _method(
+                view, method, [p for p in pictures if re.match(f"relevance-(map|faces)-{re.escape(method.name)}-", p.name)]
+            )
         if explanations.agreement:
             blocks.append(Paragraph(agreement_sentence(explanations.agreement)))
         return [*blocks, csv_links(self.csv_names)]
@@ -84,9 +90,10 @@ def _method(view: View, method: MethodResult, pictures: Sequence[Picture]) -> li
     blocks: list[Block] = [Heading(capital(method_title(method)))]
     if method.warning:
         blocks.append(Paragraph(method.warning))
-    elif not is_believable(method):
+    elif method.checks is not None and not is_believable(method):
         text = (
-            "In the check below, the most relevant pixels do not matter more than random ones: no finding rests on these maps."
+            "The check below does not show that the most relevant pixels matter more than random ones. No finding rests on "
+            "these maps."
         )
         blocks.append(Paragraph(text))
     sentences = attention(method, view.labels)

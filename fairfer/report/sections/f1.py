@@ -51,11 +51,11 @@ class F1Section(Section):
         text = (
             f"F1 of a {view.noun} is the harmonic mean of precision and recall. Macro-F1 is its mean over all audited labels, "
             "weighted macro-F1 the mean weighted by the number of faces with each label. Where no face of a group has a label, "
-            "its F1 and macro-F1 are undefined there."
+            "the F1 of the label and the macro-F1 of the group are undefined."
         )
         test = (
-            f"The test recomputes macro-F1 after random reassignment of {unit} to the groups. Its p and q are those of these "
-            "differences alone, not of the gaps above. The intervals are simultaneous for the groups compared."
+            f"The test recomputes macro-F1 after random reassignment of {unit} to the groups. q is FDR-adjusted over these "
+            "differences alone, not over the gaps above. The intervals are simultaneous for the groups compared."
         )
         shown = [g for g in view.groupings if len(view.groups(g)) <= _MOST_GROUPS]
         blocks: list[Block] = [Paragraph(text)]

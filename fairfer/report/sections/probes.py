@@ -89,7 +89,8 @@ def _introduction(view: View, probes: Probes) -> str:
     text = (
         f"The model was asked again about the same {many(probes.samples, 'face')}, after each of "
         f"{many(len(probes.results), 'change')} of their pictures. The flip rate is the share of faces whose {flips} differs "
-        "from that of the original picture, or is missing. q is FDR-adjusted over all differences between groups in flip rates."
+        "from that of the original picture, or is missing, among the faces with a prediction for the original picture. q is "
+        "FDR-adjusted over all differences between groups in flip rates."
     )
     kinds = {r.perturbation for r in probes.results}
     if kinds & {"brightness", "contrast"}:

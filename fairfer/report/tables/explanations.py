@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fairfer.report.tables.table import Table, as_csv
 from fairfer.report.text.groups import group_words, with_source
-from fairfer.report.text.numbers import DASH, interval, rate, ratio, share, signed, whole
+from fairfer.report.text.numbers import DASH, p_value, ratio, share, signed, whole
 
 if TYPE_CHECKING:
     from fairfer.explanations.explanation_results import Explanations, MethodResult
@@ -63,10 +63,10 @@ def region_table(view: View, method: MethodResult) -> Table:
             row.label,
             with_source(view.audit, row.attribute) if row.attribute else "everyone",
             group_words(row.group),
-            row.region if row.region != "own" else f"region of the {view.noun}",
+            row.region if row.region != "own" else "own region",
             whole(row.faces),
             share(row.mass),
-            DASH if row.low is None else interval(row.low, row.high),
+            DASH if row.low is None else f"{share(row.low)} to {share(row.high)}",
             ratio(row.density),
         )
         for row in method.regions
@@ -90,8 +90,8 @@ def comparison_table(view: View, method: MethodResult) -> Table:
             group_words(d.group),
             "the rest" if d.reference is None else group_words(d.reference),
             signed(d.difference),
-            DASH if d.low is None else interval(d.low, d.high),
-            rate(d.p, 3),
+            DASH if d.low is None else f"{signed(d.low)} to {signed(d.high)}",
+            p_value(d.p),
         )
         for tested in method.comparisons
         for d in sorted(tested.differences, key=lambda d: d.p)
@@ -112,7 +112,7 @@ def map_table(view: View, method: MethodResult, grouping: Grouping) -> Table:
                 row.label,
                 group_words(row.group),
                 whole(row.faces),
-                rate(change.p, 3) if change is not None and tested else DASH,
+                p_value(change.p) if change is not None and tested else DASH,
                 share(change.significant) if change is not None and tested else DASH,
             )
         )

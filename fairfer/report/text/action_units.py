@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from fairfer.report.view import View
 
 KINDS = {
-    "labels": "coded by people",
-    "detected": "detected by a model, with errors of its own",
+    "labels": "taken as human labels",
+    "detected": "detected by a model",
     "estimated": "estimated from landmarks, not coded or detected",
 }
 """Where action units come from, in words."""
@@ -205,7 +205,7 @@ def gap_reading(triple: GapTriple) -> str:
     if predictions:
         text = "the predictions differ; the labels do not differ significantly"
         return f"{text}, so the model adds the difference" if added else f"{text}, nor is what the model adds significant"
-    return "what the model adds to the labels differs, neither the labels nor the predictions by themselves"
+    return "only what the model adds is significant, neither the labels nor the predictions by themselves"
 
 
 def gap_numbers(triple: GapTriple) -> str:
@@ -238,7 +238,7 @@ def not_conditioned(view: View) -> str:
         return ""
     verb = "is" if len(names) == 1 else "are"
     return (
-        f"{capital(listed(names))} {verb} not compared: no unit is chosen for it by default, or the table has none of them. "
+        f"{capital(listed(names))} {verb} not compared: there are no default units, or the table has none of them. "
         "--condition-on chooses units."
     )
 
@@ -269,7 +269,7 @@ def _finding_caveat(view: View, row: ConditionedGap) -> str:
     info = view.audit.action_units
     texts = []
     if info and info.kind != "labels":
-        texts.append(f"The units are {KINDS[info.kind]}, so the difference can be an error of theirs")
+        texts.append(f"The units are {KINDS[info.kind]}, so the difference can be due to their errors")
     if row.lacking:
         texts.append(f"{'they are' if texts else 'The units are'} without {listed(row.lacking)}, which the table lacks")
     return "; ".join(texts)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from fairfer.report.tables.explanations import method_title
 from fairfer.report.text.findings import KeyFinding
-from fairfer.report.text.groups import adjective, capital, faces, grouping_words, people, with_source
-from fairfer.report.text.numbers import interval, listed, many, probability, ratio, share, signed
+from fairfer.report.text.groups import adjective, capital, faces, grouping_words, people, quoted, with_source
+from fairfer.report.text.numbers import listed, many, probability, ratio, share, signed
 from fairfer.vocabulary import EVERYONE
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ MOST_DIFFERENCES = 5
 PLACES = {
     "forehead": "the forehead", "brows": "the brows", "eyes": "the eyes", "nose": "the nose", "cheeks": "the cheeks",
     "mouth": "the mouth", "chin": "the chin", "face": "the rest of the face",
-    "background": "what is outside of the face (hair, ears, background)",
+    "background": "what is outside the face (hair, ears, background)",
 }  # fmt: skip
 """Regions in sentences."""
 
@@ -37,7 +37,7 @@ MEASURES = {
 
 def place(region: str, label: str) -> str:
     """A region in a sentence."""
-    return PLACES.get(region, f"the region in which {adjective(label)} shows" if region == "own" else region)
+    return PLACES.get(region, f"the own region of {quoted(label)}" if region == "own" else region)
 
 
 def attention(method: MethodResult, labels: Sequence[str]) -> list[str]:
@@ -56,10 +56,10 @@ def attention(method: MethodResult, labels: Sequence[str]) -> list[str]:
         background = next((r for r in rows if r.region == "background"), None)
         text = (
             f"{capital(faces(label))}: {share(top.mass)} of the relevance is on {place(top.region, label)} "
-            f"({interval(top.low, top.high)}), {ratio(top.density)} times its share of the area"
+            f"({share(top.low)} to {share(top.high)}), {ratio(top.density)} times its share of the area"
         )
         if background is not None:
-            text += f"; {share(background.mass)} is outside of the face ({ratio(background.density)} times its area)"
+            text += f"; {share(background.mass)} is outside the face ({ratio(background.density)} times its share of the area)"
         sentences.append(f"{text}. {many(top.faces, 'face')}.")
     return sentences
 
@@ -72,7 +72,7 @@ def comparison_sentence(view: View, tested: RegionComparison) -> str:
     """Whether the relevance differs between the groups of a grouping."""
     by = with_source(view.audit, tested.attribute)
     if tested.p is None:
-        return f"By {by}: too few faces in all groups but one; nothing was compared."
+        return f"By {by}: no comparison was possible; fewer than two groups have enough faces, or no measure varies."
     number = many(tested.tests, "comparison")
     if not tested.significant:
         return (
@@ -122,7 +122,7 @@ def explanation_findings(explanations: Explanations) -> list[KeyFinding]:
                 f"statistically significant (adjusted {probability('p', row.p)}); difference "
                 f"{_with_limits(row.difference, row.low, row.high)}"
             ),
-            caveat="It says where the model looks, not why, and not that its answers are worse",
+            caveat="Relevance does not show why the model uses a region, or whether its predictions are worse",
         )
         for method in believable
         for tested in method.comparisons
@@ -148,21 +148,17 @@ def check_sentences(method: MethodResult) -> list[str]:
     if checks is None:
         return ["The maps were not checked (--checked-faces 0); no finding rests on them."]
     pixels = (
-        f"Pixels matter: covering the most relevant pixels first lowers the score {_gain(checks.deletion_gain)} more than "
-        f"covering them in a random order; uncovering them first raises it {_gain(checks.insertion_gain)} more (differences of "
-        f"areas under curves, {many(checks.faces, 'face')}; positive is better than random)."
+        "Check of the pixels: gain over a random order when the most relevant pixels are covered first (deletion): "
+        f"{_number(checks.deletion_gain)}; when they are uncovered first (insertion): {_number(checks.insertion_gain)} "
+        f"(difference of areas under the curves of the score, {many(checks.faces, 'face')}; positive: better than random)."
     )
     sentences = [pixels]
     if checks.randomization is not None:
         sentences.append(
-            f"Weights matter: with random weights, the maps have a rank correlation of {_number(checks.randomization)} with "
-            "those of the trained network (0: the maps depend on what was learned; 1: they do not)."
+            "Check of the weights: mean absolute rank correlation of the maps with those of the same network with random "
+            f"weights: {_number(checks.randomization)} (near 0: the maps depend on the weights; near 1: they do not)."
         )
     return sentences
-
-
-def _gain(mean: MeanValue) -> str:
-    return "by an unknown amount" if mean.value is None else f"by {_number(mean)}"
 
 
 def _number(mean: MeanValue) -> str:
@@ -171,7 +167,7 @@ def _number(mean: MeanValue) -> str:
 
 def _with_limits(value: float, low: float | None, high: float | None) -> str:
     """A signed number with its interval, where it has one."""
-    return signed(value) + ("" if low is None or high is None else f" ({interval(low, high)})")
+    return signed(value) + ("" if low is None or high is None else f" ({signed(low)} to {signed(high)})")
 
 
 def agreement_sentence(rows: Sequence[Agreement]) -> str:
@@ -196,9 +192,8 @@ def basis_sentence(explanations: Explanations) -> str:
 
 def explanation_summary(view: View, explanations: Explanations) -> str:
     """The summary on a terminal."""
-    lines = [
-        f"{many(explanations.faces, 'face')}, {many(explanations.pairs, 'answer')} explained. {basis_sentence(explanations)}"
-    ]
+    number = f"{many(explanations.pairs, 'pair')} of a face and a label explained ({many(explanations.faces, 'face')})"
+    lines = [f"{number}. {basis_sentence(explanations)}"]
     for method in explanations.methods:
         lines += ["", f"{capital(method_title(method))}{'' if method.trusted else ' (no finding rests on it)'}"]
         lines += attention(method, view.labels)

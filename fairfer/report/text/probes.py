@@ -196,7 +196,7 @@ def no_flip_finding(view: View, probes: Probes) -> str:
         return "No groups were compared."
     if any(g.status == "no_variation" for r in probes.results for g in r.gaps):
         return (
-            "No difference between groups in flip rates could be tested: nearly no answer changes, or nearly all do, or the "
+            "No difference between groups in flip rates could be tested: almost no prediction changes, almost all do, or the "
             "groups are too small."
         )
     return f"No difference between groups in flip rates could be tested: no two groups have at least {view.minimum}."
@@ -222,12 +222,12 @@ def lost_answers(probes: Probes) -> str:
     if lost:
         number, most = max(lost, key=lambda x: x[0])
         texts.append(
-            f"Faces that have no answer any more count as flips: {many(number, 'face')} for {level_words(most)}, the most."
+            "Faces without a prediction for the changed picture count as flips: at most "
+            f"{many(number, 'face')} ({level_words(most)})."
         )
     unanswered = max((f.unanswered for f, _ in rows), default=0)
     if unanswered:
-        has = "has" if unanswered == 1 else "have"
-        texts.append(f"{many(unanswered, 'face')} {has} no answer for the original picture and no flip rate.")
+        texts.append(f"Flip rates leave out {many(unanswered, 'face')} without a prediction for the original picture.")
     return " ".join(texts)
 
 

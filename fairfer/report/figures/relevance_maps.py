@@ -193,9 +193,9 @@ def _caption(
     view: View, method: MethodResult, groups: list[Group], shown: list[Group], columns: list[tuple[str, Group, bool]]
 ) -> str:
     text = (
-        f"Mean relevance of faces that have the {view.noun} and were recognized, aligned to the average face. Each face's map is "
-        "scaled to a sum of absolute relevance of 1. Red: evidence for the label; blue: evidence against it. Each row has its own "
-        "color scale. Lines: regions of the face."
+        f"Mean relevance of faces that have the {view.noun} and were recognized, aligned to the average face. Each face's map "
+        "is scaled to a sum of absolute relevance of 1. Red: evidence for the label; blue: evidence against it. Each row has "
+        "its own color scale. Lines: regions of the face."
     )
     if any(is_difference for _, _, is_difference in columns):
         text += (

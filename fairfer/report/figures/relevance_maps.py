@@ -135,6 +135,8 @@ def _figure(view: View, method: MethodResult, grouping: Grouping, maps: list[Mea
                 canvas.text(x - 0.1, y + _PANEL / 2 + 0.03, shorten(label), ha="right")
             shown_map = changes.get((label, group)) if is_difference else found.get((label, group))
             limit = _limit([m for m in maps if m.label == label])
+            if is_difference:
+                limit = _largest([d for d in differing if d.label == label])
             untested = is_difference and (label, group) not in tested
             empty = "no significant\npixel" if is_difference and not untested else "too few\nfaces"
             _panel(canvas.axes(x, y, _PANEL, _PANEL), shown_map, limit, empty)
@@ -151,6 +153,11 @@ def _limit(maps: list[MeanMap]) -> float:
     """The end of a row's color scale: the 99.5th percentile of the magnitudes, so that one pixel does not set it."""
     magnitudes = np.abs(np.stack([m.map.unpack() for m in maps if m.map is not None]))
     return float(np.quantile(magnitudes, 0.995)) or 1.0
+
+
+def _largest(differences: list[MapDifference]) -> float:
+    """The end of the color scale of a row's differences, which are much smaller than the maps."""
+    return max((np.abs(d.map.unpack()).max() for d in differences if d.map is not None), default=1.0) or 1.0
 
 
 def _frame(ax: Axes) -> None:
@@ -200,8 +207,8 @@ def _caption(
     if any(is_difference for _, _, is_difference in columns):
         text += (
             " Columns “vs. rest”: the group's mean minus that of all other faces, at significant pixels only; red: more than "
-            "in all other faces, blue: less (max-T permutation test over all pixels; p multiplied by the number of "
-            "comparisons of this attribute, Bonferroni)."
+            "in all other faces, blue: less, on a color scale of their own (max-T permutation test over all pixels; p "
+            "multiplied by the number of comparisons of this attribute, Bonferroni)."
         )
     if len(shown) < len(groups):
         text += f" Of {len(groups)} groups, the {len(shown)} largest are shown."

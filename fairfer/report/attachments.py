@@ -31,6 +31,11 @@ class Attachments:
     explanations: Explanations | None = None
     probes: Probes | None = None
 
+    @property
+    def shows_faces(self) -> bool:
+        """Whether the report has images of single faces; only where they were asked for."""
+        return self.explanations is not None and any(method.examples for method in self.explanations.methods)
+
     @classmethod
     def read(cls, folder: Path, audit: Audit) -> Self:
         """Read the files of a run folder that belong to this audit; files of other predictions are left out."""

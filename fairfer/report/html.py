@@ -97,6 +97,7 @@ def page(audit: Audit | View, pictures: Sequence[Picture], verdict: Verdict | No
             banner=Markup(verdict_renderers.banner(verdict)),
             version=audit.versions.get("fairfer", ""),
             date=day(audit.date),
+            shows_faces=view.attachments.shows_faces,
         )
     )
 

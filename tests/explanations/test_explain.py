@@ -20,6 +20,7 @@ from fairfer.datasets.landmarks import Landmarks
 from fairfer.errors import ModelError, RunError, UsageError
 from fairfer.explanations.explanation_results import Explanations
 from fairfer.explanations.face_shape import template_shape
+from fairfer.files import mark_finished
 from fairfer.labels import LabelSpace
 from fairfer.models.model import PredictionBatch
 from fairfer.report.view import View
@@ -73,7 +74,8 @@ def faces(n=120, seed=0, *, bright_hair=False):
 def audited(run, data, model, **plan):
     predictions = fairfer.predict(data, model, run)
     audit = audit_predictions(data, predictions, AuditPlan.of({"by": "gender", "permutations": 200, **plan}), run=run)
-    write_report(audit, run)
+    (run / "audit.json").write_text(audit.to_json())
+    mark_finished(run)
     return audit
 
 
@@ -261,6 +263,7 @@ def test_no_picture_of_a_face_is_in_the_result(planted):
 
 def test_single_faces_are_shown_only_on_request(planted, tmp_path):
     run, audit, data, model, without = planted
+    write_report(audit, run)
     assert without.methods[0].examples == []
     assert not list((run / "figures").glob("relevance-faces-*"))
     audited(tmp_path, data, model)
@@ -272,7 +275,10 @@ def test_single_faces_are_shown_only_on_request(planted, tmp_path):
     assert examples[0].levels().shape == (48, 48)
     page = write_report(audit, tmp_path)
     assert list((tmp_path / "figures").glob("relevance-faces-occlusion-gender.png"))
-    assert "no single face is shown" not in page.read_text()
+    text = page.read_text()
+    assert "no single face is shown" not in text
+    assert "contains images of single faces, which were asked for, and loads" in text
+    assert "contains no image of a face" in (run / "report.html").read_text()
 
 
 def test_a_finding_rests_only_on_maps_that_can_be_believed(planted):

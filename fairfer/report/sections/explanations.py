@@ -66,7 +66,7 @@ class ExplanationsSection(Section):
         explanations = view.attachments.explanations
         if explanations is None:
             return []
-        shown = any(method.examples for method in explanations.methods)
+        shown = view.attachments.shows_faces
         text = (
             "An attribution map has a relevance for each pixel: positive for a label, negative against it. Here, the positive "
             "relevance of each face is summed over regions of the face and averaged over groups"

@@ -270,6 +270,7 @@ def rich_audit(folder: Path) -> Path:
     Explanations(
         predictions_digest=audit.model.predictions_digest,
         data_digest=audit.data.digest,
+        plan_digest=plan_digest(audit.plan),
         model="recorded",
         model_version="1",
         pairs=0,

@@ -54,6 +54,8 @@ def test_a_file_name_that_is_not_unique_is_not_joined(tmp_path):
         (pd.DataFrame({"picture": ["a"], "x": [[1.0]], "y": [[1.0]]}), "no column that names the image"),
         (lists(["a", "a"], [POINTS, POINTS]), "several rows for 'a'"),
         (lists(["z"], [POINTS]), "of no image of this dataset"),
+        (lists(["a"], [None]), "no row has coordinates that can be used"),
+        (pd.DataFrame({"image": ["a"], "x": ["nan"], "y": ["nan"]}), "no row has coordinates that can be used"),
         (lists(["a"], [POINTS[:5]]), "has 5 points per face"),
         (pd.DataFrame({"image": ["a"], "left": [1]}), "it needs columns x and y"),
         (pd.DataFrame({"image": ["a"], "x": [[1.0, 2.0]], "y": [[1.0]]}), "2 x and 1 y coordinates"),

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from fairfer.audits.explained_pairs import explained_pairs
+from fairfer.audits.probe_identity import plan_digest
 from fairfer.audits.stored_run import StoredRun
 from fairfer.datasets.images import UnreadableImageError
 from fairfer.errors import DataError, ModelError, RunError, UsageError
@@ -50,8 +51,14 @@ DEFAULT_METHODS = ("lrp", "grad-cam")
 BLACK_BOX_METHODS = ("occlusion",)
 """For a model that only answers."""
 
+LEAST_PERMUTATIONS = 100
+"""With fewer, no difference could be significant."""
+
 _TRIED = 32
 """Answers that are asked for again before a run is explained."""
+
+_MOST, _LEAST_UNIT, _UPRIGHT = 0.5, 2.0, 0.5
+"""Landmarks are used if half of the points are in the picture, the eyes 2 pixels apart, and the face turned by up to 60°."""
 
 _TOLERANCE = 0.01
 """Largest difference of a score between two back ends of the same network."""
@@ -84,6 +91,16 @@ class ExplainSettings:
     permutations: int = 2_000
     checked_faces: int = 64
     shown_faces: int = 0
+
+    def __post_init__(self) -> None:
+        for option, value, least in (
+            ("--map-permutations", self.permutations, LEAST_PERMUTATIONS),
+            ("--checked-faces", self.checked_faces, 0),
+            ("--faces", self.shown_faces, 0),
+        ):
+            if value < least:
+                message = f"{option} {value}: give at least {least}"
+                raise UsageError(message)
 
 
 def explain_run(
@@ -123,12 +140,12 @@ def explain_run(
         When there is no such method or option.
     """
     settings = settings or ExplainSettings()
-    settings = dataclasses.replace(settings, landmarks=_usable_landmarks(settings.landmarks))
     stored = StoredRun.read(run)
     if dataset.images_digest != stored.audit.data.images_digest:
         message = f"the images of {dataset.name} are not those of the run {run}; give the dataset of the run"
         raise RunError(message)
-    names = list(settings.methods) or list(DEFAULT_METHODS if isinstance(model, HasGradients) else BLACK_BOX_METHODS)
+    settings = dataclasses.replace(settings, landmarks=_usable_landmarks(settings.landmarks, dataset))
+    names = list(settings.methods) or list(default_methods(model)[0])
     options = settings.options or {}
     for name in options:
         if name not in names:
@@ -150,6 +167,7 @@ def explain_run(
     result = Explanations(
         predictions_digest=stored.audit.model.predictions_digest,
         data_digest=stored.audit.data.digest,
+        plan_digest=plan_digest(stored.audit.plan),
         model=model.name,
         model_version=model.version,
         pairs=len(pairs),
@@ -165,6 +183,17 @@ def explain_run(
     )
     result.write(run / EXPLANATIONS)
     return result
+
+
+def default_methods(model: Model) -> tuple[tuple[str, ...], str]:
+    """The methods that are used when none is named, and why they are not those that need a network; empty if they are."""
+    if not isinstance(model, HasGradients):
+        return BLACK_BOX_METHODS, f"model {model.name} offers no network"
+    try:
+        model.differentiable()
+    except ModelError as error:
+        return BLACK_BOX_METHODS, str(error)
+    return DEFAULT_METHODS, ""
 
 
 def check_same_answers(stored: StoredRun, dataset: Dataset, model: Model) -> None:
@@ -194,15 +223,30 @@ def check_same_answers(stored: StoredRun, dataset: Dataset, model: Model) -> Non
         raise ModelError(message)
 
 
-def _usable_landmarks(landmarks: Landmarks | None) -> Landmarks | None:
-    """Landmarks without those that are not a face, such as points that coincide: these faces get the template's regions."""
+def _usable_landmarks(landmarks: Landmarks | None, dataset: Dataset) -> Landmarks | None:
+    """Landmarks of upright faces that lie in their pictures; all other faces get the template's regions.
+
+    Raises
+    ------
+    UsageError
+        When there are none: the coordinates are not pixels, or x and y are exchanged.
+    """
     if landmarks is None:
         return None
     points = {}
     for name, of_face in landmarks.points.items():
-        with contextlib.suppress(DataError):
-            face_shape(of_face, landmarks.scheme)
-            points[name] = of_face
+        with contextlib.suppress(DataError, UnreadableImageError):
+            shape = face_shape(of_face, landmarks.scheme)
+            size = np.array(dataset.image(name).shape[1::-1])
+            inside = ((of_face >= 0) & (of_face <= size)).all(axis=1).mean()
+            if inside >= _MOST and shape.unit >= _LEAST_UNIT and shape.up[1] <= -_UPRIGHT:
+                points[name] = of_face
+    if not points:
+        message = (
+            f"{landmarks.source}: no face has landmarks that lie upright in its picture; give pixels of the image, x to the "
+            "right and y down"
+        )
+        raise UsageError(message)
     return dataclasses.replace(landmarks, points=points)
 
 

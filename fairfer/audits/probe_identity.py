@@ -1,4 +1,4 @@
-"""To which audit the result of ``fairfer probe`` belongs. Imports no table library."""
+"""To which audit the result of ``fairfer probe`` or ``fairfer explain`` belongs. Imports no table library."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fairfer.audits.plan import AuditPlan
     from fairfer.audits.result import Audit
+    from fairfer.explanations.explanation_results import Explanations
     from fairfer.explanations.probes.results import Probes
 
 
@@ -16,7 +17,7 @@ def plan_digest(plan: AuditPlan) -> str:
     return hashlib.sha256(plan.model_dump_json().encode()).hexdigest()
 
 
-def belongs_to(probes: Probes, audit: Audit) -> bool:
+def belongs_to(result: Probes | Explanations, audit: Audit) -> bool:
     """Whether a result is of the predictions, the data and the plan of an audit."""
     of_audit = (audit.model.predictions_digest, audit.data.digest, plan_digest(audit.plan))
-    return (probes.predictions_digest, probes.data_digest, probes.plan_digest) == of_audit
+    return (result.predictions_digest, result.data_digest, result.plan_digest) == of_audit

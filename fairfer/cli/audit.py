@@ -55,6 +55,7 @@ def audit(
     from fairfer.audits.plan import check_plan
     from fairfer.audits.stored_samples import Invocation
     from fairfer.audits.threshold_choice import with_chosen_thresholds
+    from fairfer.report.attachments import not_shown
     from fairfer.report.summary import summary
     from fairfer.report.verdict_files import remove_verdict
     from fairfer.report.write import write_report
@@ -85,6 +86,8 @@ def audit(
         )
         result = audit_predictions(dataset, predictions, chosen, invocation=invocation, run=run)
         page = write_report(result, run)
+        for sentence in not_shown(run, result):
+            typer.echo(sentence, err=True)
     typer.echo(summary(result).rstrip("\n"))
     typer.echo(f"Report: {page}")
 

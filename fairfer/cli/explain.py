@@ -64,7 +64,7 @@ class ExplainOptions:
 @grouped
 def explain(options: ExplainOptions, model: ModelOptions) -> None:
     """Show where a model looked: relevance maps and regions of the face per group, added to the report of a run."""
-    from fairfer.audits.explain import ExplainSettings, explain_run
+    from fairfer.audits.explain import ExplainSettings, default_methods, explain_run
     from fairfer.audits.result import Audit
     from fairfer.cli.console import results_only
     from fairfer.cli.stored_invocation import dataset_again, model_again
@@ -86,6 +86,8 @@ def explain(options: ExplainOptions, model: ModelOptions) -> None:
     settings = ExplainSettings(
         tuple(options.method or ()), chosen, landmarks, options.map_permutations, options.checked_faces, options.faces
     )
+    if not options.method and (reason := default_methods(asked)[1]):
+        typer.echo(f"method occlusion is used: {reason}", err=True)
     if options.faces:
         typer.echo("the report will show single faces: share it only as the license of the data permits", err=True)
 

@@ -29,9 +29,14 @@ def report(
 ) -> None:
     """Rebuild audit.json, tables, figures and report.html from the stored predictions of a run."""
     from fairfer.audits.audit import rebuild
+    from fairfer.report.attachments import not_shown
     from fairfer.report.write import write_report
 
-    typer.echo(f"Report: {write_report(rebuild(_folder(run)), out or run, attached=run)}")
+    audit = rebuild(_folder(run))
+    page = write_report(audit, out or run, attached=run)
+    for sentence in not_shown(run, audit):
+        typer.echo(sentence, err=True)
+    typer.echo(f"Report: {page}")
 
 
 @app.command()

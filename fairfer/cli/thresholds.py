@@ -72,7 +72,7 @@ def find_validation(name: str | None, design: Design, data: LoadOptions, tables:
         validation = Validation.of_run(name)
         check_apart(design.dataset.image_digests, validation.predictions.frame["image"], validation.dataset.name)
         return OtherSamples(name, validation)
-    if Path(name).is_dir() or len(Path(name).parts) > 1:
+    if Path(name).exists() or len(Path(name).parts) > 1:
         message = f"--choose-thresholds {name}: neither a folder that fairfer audit wrote nor a split; name one of the two"
         raise UsageError(message)
     dataset = _read_split(name, data, tables)

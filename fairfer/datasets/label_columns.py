@@ -110,7 +110,20 @@ def multi_label_truth(
             f"{source}: every true label is unknown ({list_some(columns.values(), 3)}); fill in the columns or name others"
         )
         raise DataError(message)
+    if coding.threshold is not None and coding.threshold > 1:
+        _check_graded(frame[list(names.values())], coding, source)
     return Truth("multi-label", labels, values)
+
+
+def _check_graded(columns: pd.DataFrame, coding: Coding, source: str) -> None:
+    """Refuse a threshold of intensities for cells of 1 and 0, which would make every unit absent."""
+    cells = {str(v).strip().casefold() for c in columns for v in pd.unique(columns[c].dropna())}
+    if cells <= {"0", "1", "0.0", "1.0", "true", "false", "9", "9.0", "", *coding.unknown}:
+        message = (
+            f"--au-threshold {coding.threshold:g} has no use: {source} has only 1, 0 and unknown, no intensities; leave the "
+            "option out"
+        )
+        raise UsageError(message)
 
 
 def label_space(requested: str | None, values: pd.Series, where: str, option: str = "--labels") -> LabelSpace:

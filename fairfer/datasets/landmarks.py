@@ -91,6 +91,9 @@ def read_landmarks(path: Path, sample_ids: Iterable[str]) -> Landmarks:
     coordinates = _coordinates(frame, path)
     known = dict(zip(images, coordinates, strict=True))
     short = _by_file_name(known)
+    if all(p is None for p in known.values()):
+        message = f"{path}: no row has coordinates that can be used; give numbers, one list or column each for x and y"
+        raise DataError(message)
     points = {}
     for sample_id in sample_ids:
         found = known.get(sample_id, short.get(Path(sample_id).name))

@@ -6,6 +6,7 @@ import base64
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from fairfer.explanations.results import RegionComparison, RegionRelevance
 from fairfer.schema import Stored, Strict
@@ -164,7 +165,7 @@ class MethodResult(Strict):
     comparisons: list[RegionComparison]
     mean_maps: list[MeanMap]
     map_differences: list[MapDifference]
-    examples: list[Example]
+    examples: list[Example] = Field(default_factory=list)
     checks: Checks | None
 
 
@@ -176,6 +177,7 @@ class Explanations(Stored):
     schema_version: Literal[1] = SCHEMA_VERSION
     predictions_digest: str
     data_digest: str
+    plan_digest: str
     model: str
     model_version: str
     pairs: int
@@ -188,7 +190,3 @@ class Explanations(Stored):
     seed: int
     methods: list[MethodResult]
     agreement: list[Agreement]
-
-    def belongs_to(self, predictions_digest: str, data_digest: str) -> bool:
-        """Whether these are explanations of an audit's predictions and samples."""
-        return (self.predictions_digest, self.data_digest) == (predictions_digest, data_digest)

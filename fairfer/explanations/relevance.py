@@ -155,11 +155,16 @@ def measures(maps: ArrayLike, masks: ArrayLike, own: ArrayLike | None = None) ->
     -------
     DataFrame
         One row per map; ``mass:REGION``, ``signed:REGION`` and ``density:REGION`` for each of the nine regions and, if its
-        masks are given, for the label's ``own``, with ``rank_accuracy:own`` and ``pointing:own``. NaN where not defined.
+        masks are given, for the label's ``own``, with ``rank_accuracy:own`` and ``pointing:own``. NaN where not defined; the
+        shares of an empty region of the nine are 0.
     """
     by_region = relevance_by_region(maps, masks)
     columns: dict[str, Floats] = {}
-    for prefix, values in ((MASS, by_region.mass), (SIGNED, by_region.signed), (DENSITY, by_region.density)):
+    # Regions partition the map, so an empty one has no relevance: left out, the means of the shares would not sum to 1.
+    mass, signed = (
+        np.where(np.isnan(v) & np.isfinite(v).any(axis=1, keepdims=True), 0, v) for v in (by_region.mass, by_region.signed)
+    )
+    for prefix, values in ((MASS, mass), (SIGNED, signed), (DENSITY, by_region.density)):
         columns |= {f"{prefix}:{name}": values[:, i] for i, name in enumerate(REGION_NAMES)}
     if own is not None:
         agreement = localization(maps, own)

@@ -47,7 +47,7 @@ def _explanations(folder: Path, audit: Audit) -> Explanations | None:
         explanations = Explanations.read(folder / EXPLANATIONS)
     except RunError:  # missing, damaged, or of another version
         return None
-    return explanations if explanations.belongs_to(audit.model.predictions_digest, audit.data.digest) else None
+    return explanations if belongs_to(explanations, audit) else None
 
 
 def _probes(folder: Path, audit: Audit) -> Probes | None:
@@ -56,3 +56,17 @@ def _probes(folder: Path, audit: Audit) -> Probes | None:
     except RunError:  # missing, damaged, or of another version
         return None
     return probes if belongs_to(probes, audit) else None
+
+
+def not_shown(folder: Path, audit: Audit) -> list[str]:
+    """A sentence for each file of other commands in a run folder that the report of this audit does not show."""
+    found = Attachments.read(folder, audit)
+    return [
+        f"{folder / name} is not shown: it is damaged, of another version of fairfer, or of other predictions, samples or "
+        f"settings; run fairfer {command} again"
+        for name, command, result in (
+            (EXPLANATIONS, "explain", found.explanations),
+            (PROBES, "probe", found.probes),
+        )
+        if result is None and (folder / name).exists()
+    ]

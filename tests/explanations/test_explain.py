@@ -11,8 +11,9 @@ import pytest
 
 import fairfer
 from fairfer.audits.audit import audit_predictions
-from fairfer.audits.explain import ExplainSettings, explain_run
+from fairfer.audits.explain import ExplainSettings, default_methods, explain_run
 from fairfer.audits.plan import AuditPlan
+from fairfer.audits.probe_identity import belongs_to
 from fairfer.datasets.attributes import Attribute
 from fairfer.datasets.dataset import Dataset
 from fairfer.datasets.images import PixelImages
@@ -23,6 +24,7 @@ from fairfer.explanations.face_shape import template_shape
 from fairfer.files import mark_finished
 from fairfer.labels import LabelSpace
 from fairfer.models.model import PredictionBatch
+from fairfer.report.attachments import not_shown
 from fairfer.report.view import View
 from fairfer.report.write import write_report
 
@@ -135,7 +137,7 @@ def test_a_model_that_looks_at_the_hair_of_one_group_is_exposed(planted):
 
 def test_the_explanations_say_what_they_are_of(planted):
     run, audit, data, model, explanations = planted
-    assert explanations.belongs_to(audit.model.predictions_digest, audit.data.digest)
+    assert belongs_to(explanations, audit)
     assert (explanations.model, explanations.landmarks, explanations.on_landmarks) == (model.name, "", 0)
     assert explanations.faces == len(data)
     assert Explanations.read(run / "explanations.json") == explanations
@@ -227,6 +229,37 @@ def test_other_images_and_unused_options_are_refused(planted):
         explain_run(run, data, model, ExplainSettings(methods=["grad-cam"]))
 
 
+@pytest.mark.parametrize(("setting", "value"), [("permutations", 99), ("checked_faces", -1), ("shown_faces", -1)])
+def test_settings_with_which_nothing_could_be_shown_are_refused(setting, value):
+    with pytest.raises(UsageError, match=f" {value}: give at least"):
+        ExplainSettings(**{setting: value})
+
+
+@pytest.mark.parametrize("change", ["shares", "outside", "upside down", "exchanged"])
+def test_landmarks_that_are_not_of_the_pictures_are_refused(planted, change):
+    run, _, data, model, _ = planted
+    points = template_shape(0, 0, SIDE, SIDE).points[:68]
+    wrong = {"shares": points / SIDE, "outside": points + 99, "upside down": SIDE - points, "exchanged": points[:, ::-1]}
+    landmarks = Landmarks(68, dict.fromkeys(data.samples.index, wrong[change]), "points.csv")
+    with pytest.raises(UsageError, match=r"points.csv: no face has landmarks that lie upright in its picture"):
+        explain_run(run, data, model, dataclasses.replace(SETTINGS, landmarks=landmarks))
+
+
+def test_a_model_whose_network_cannot_be_had_is_explained_by_occlusion(toy):
+    class Without(Places):
+        def differentiable(self):
+            message = "it runs elsewhere"
+            raise ModelError(message)
+
+    class With(Places):
+        def differentiable(self):
+            return None
+
+    assert default_methods(Without()) == (("occlusion",), "it runs elsewhere")
+    assert default_methods(Places()) == (("occlusion",), "model places offers no network")
+    assert default_methods(With()) == (("lrp", "grad-cam"), "")
+
+
 # ---- the report
 
 
@@ -240,7 +273,10 @@ def test_the_report_has_the_section_only_with_explanations_of_this_audit(planted
     assert (run / "tables" / "relevance.csv").read_text().startswith("method,label,outcome,")
     assert list((run / "figures").glob("relevance-map-occlusion-gender.svg"))
     stored = json.loads((run / "explanations.json").read_text())
-    (tmp_path / "explanations.json").write_text(json.dumps({**stored, "predictions_digest": "another"}))
+    assert not_shown(run, audit) == []
+    for change in ({"predictions_digest": "another"}, {"plan_digest": "another"}, {"schema_version": 0}):
+        (tmp_path / "explanations.json").write_text(json.dumps({**stored, **change}))
+        assert "run fairfer explain again" in not_shown(tmp_path, audit)[0]
     write_report(audit, tmp_path)
     assert "Where the model looked" not in (tmp_path / "report.html").read_text()
     assert not (tmp_path / "tables" / "relevance.csv").exists()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sys
 
-import numpy as np
 import pandas as pd
 import pytest
 from probe_faces import faces, write_folder
 
 import fairfer.cli.main
+from fairfer.explanations.face_shape import template_shape
 
 AUDIT = ("audit", "faces", "--demographics", "people.csv", "--by", "gender", "--model", "probe_faces:load", "--minimum", 10)
 QUICK = (
@@ -38,7 +38,7 @@ def command(monkeypatch, capsys, tmp_path, few_figures):
 def test_the_command_adds_a_section_to_the_report(command, tmp_path):
     code, _, err = command(*AUDIT, "--out", "run")
     assert code == 0, err
-    points = np.random.default_rng(0).uniform(2, 10, (68, 2))
+    points = template_shape(0, 0, 12, 12).points[:68]
     names = [p.name for p in sorted((tmp_path / "faces").rglob("*.png"))][:-1]
     rows = {"image": names, "x": [list(points[:, 0])] * len(names), "y": [list(points[:, 1])] * len(names)}
     pd.DataFrame(rows).to_parquet(tmp_path / "points.parquet")

@@ -117,12 +117,7 @@ def load(
     images = find_image_folder(path, image_folder, ("Images",), _EXTRACT)
     names = {s.name.upper() for s in kept}
     files = find_frames(images, _SUBJECT, "DISFA").of(names)
-    first = min(files.files, key=_number, default=None)
-    if first is not None and _number(first) < first_frame:
-        message = (
-            f"{images} has {files.files[first]}, but DISFA counts frames from 1; add --first-frame 0 if the images count from 0"
-        )
-        raise DataError(message)
+    _check_first(files.files, images, first_frame)
     intensities = pd.concat([_read_subject(s, first_frame - 1) for s in kept])
     present = (intensities >= threshold).astype("Int8").where(intensities.notna())
     codes, steps = pair_frames(present, files, images, "DISFA")
@@ -162,6 +157,20 @@ def _number(frame: Frame) -> int:
 def _fold(subject: str) -> str:
     """The fold of a subject; others than those of the dataset are in none."""
     return _FOLD_OF.get(subject, NO_FOLD)
+
+
+def _check_first(files: Mapping[Frame, str], images: Path, first_frame: int) -> None:
+    """Refuse images that count from another number: each would get the label of another frame."""
+    first = min(files, key=_number, default=None)
+    if first is not None and _number(first) < first_frame:
+        message = f"{images} has {files[first]}, but DISFA counts frames from 1; add --first-frame 0 if the images count from 0"
+        raise DataError(message)
+    if first is not None and not first_frame and _number(first) > 0:
+        message = (
+            f"--first-frame 0: no image in {images} has the number 0 (the first is {files[first]}), so each would get "
+            "the label of another frame; leave the option out"
+        )
+        raise UsageError(message)
 
 
 def _read_subject(folder: Path, shift: int) -> pd.DataFrame:

@@ -191,6 +191,8 @@ def no_flip_finding(view: View, probes: Probes) -> str:
     """One line when no flip gap is significant."""
     tested = len(tested_flips(probes))
     if tested:
+        if tested == 1:
+            return "The one tested difference between groups in flip rates is not statistically significant."
         return f"None of {many(tested, 'tested difference')} between groups in flip rates is statistically significant."
     if not view.groupings:
         return "No groups were compared."
@@ -204,7 +206,8 @@ def no_flip_finding(view: View, probes: Probes) -> str:
 
 def flip_range(probes: Probes) -> str:
     """The changes with the lowest and the highest flip rate over all faces."""
-    rates = [(f.rate, r) for r in probes.results if (f := flip_of(r, ALL)) and f.rate is not None]
+    changed = [r for r in probes.results if r.unchanged < probes.samples] or probes.results
+    rates = [(f.rate, r) for r in changed if (f := flip_of(r, ALL)) and f.rate is not None]
     if not rates:
         return "No face has an answer for its original picture."
     (low, least), (high, most) = min(rates, key=lambda x: x[0]), max(rates, key=lambda x: x[0])

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fairfer.audits.arrays import audit
     from fairfer.audits.audit import rebuild
     from fairfer.audits.compare import compare
+    from fairfer.audits.explain import ExplainSettings, explain
     from fairfer.audits.leaderboard import leaderboard
     from fairfer.audits.plan import AuditPlan, check_plan
     from fairfer.audits.probe import probe
@@ -54,6 +55,7 @@ _HOMES = {
     "Audit": "fairfer.audits.result",
     "AuditPlan": "fairfer.audits.plan",
     "Dataset": "fairfer.datasets.dataset",
+    "ExplainSettings": "fairfer.audits.explain",
     "FairferError": "fairfer.errors",
     "LabelSpace": "fairfer.labels",
     "Model": "fairfer.models.model",
@@ -65,6 +67,7 @@ _HOMES = {
     "audit": "fairfer.audits.arrays",
     "check_plan": "fairfer.audits.plan",
     "compare": "fairfer.audits.compare",
+    "explain": "fairfer.audits.explain",
     "judge": "fairfer.gate.judge",
     "leaderboard": "fairfer.audits.leaderboard",
     "load_dataset": "fairfer.datasets.loading",
@@ -83,6 +86,7 @@ __all__ = [
     "Audit",
     "AuditPlan",
     "Dataset",
+    "ExplainSettings",
     "FairferError",
     "LabelSpace",
     "Model",
@@ -94,6 +98,7 @@ __all__ = [
     "audit",
     "check_plan",
     "compare",
+    "explain",
     "judge",
     "leaderboard",
     "load_dataset",

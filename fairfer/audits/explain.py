@@ -6,7 +6,9 @@ import contextlib
 import dataclasses
 import functools
 import json
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -37,7 +39,6 @@ Row = TypeVar("Row", RegionRelevance, RegionComparison, RegionDifference)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from fairfer.audits.join import JoinedSamples
     from fairfer.datasets.dataset import Dataset
@@ -103,8 +104,8 @@ class ExplainSettings:
                 raise UsageError(message)
 
 
-def explain_run(
-    run: Path,
+def explain(
+    run: str | os.PathLike[str],
     dataset: Dataset,
     model: Model,
     settings: ExplainSettings | None = None,
@@ -139,7 +140,7 @@ def explain_run(
     UsageError
         When there is no such method or option.
     """
-    settings = settings or ExplainSettings()
+    settings, run = settings or ExplainSettings(), Path(run)
     stored = StoredRun.read(run)
     if dataset.images_digest != stored.audit.data.images_digest:
         message = f"the images of {dataset.name} are not those of the run {run}; give the dataset of the run"

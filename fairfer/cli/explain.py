@@ -64,7 +64,7 @@ class ExplainOptions:
 @grouped
 def explain(options: ExplainOptions, model: ModelOptions) -> None:
     """Show where a model looked: relevance maps and regions of the face per group, added to the report of a run."""
-    from fairfer.audits.explain import ExplainSettings, default_methods, explain_run
+    from fairfer.audits.explain import ExplainSettings, default_methods, explain
     from fairfer.audits.result import Audit
     from fairfer.cli.console import results_only
     from fairfer.cli.stored_invocation import dataset_again, model_again
@@ -98,7 +98,7 @@ def explain(options: ExplainOptions, model: ModelOptions) -> None:
         return bar
 
     with results_only():
-        explanations = explain_run(options.run, dataset, asked, settings, progress)
+        explanations = explain(options.run, dataset, asked, settings, progress)
     page = write_report(audit, options.run)
     typer.echo(explanation_summary(View(audit), explanations).rstrip("\n"))
     typer.echo(f"Report: {page}")

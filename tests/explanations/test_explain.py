@@ -11,7 +11,7 @@ import pytest
 
 import fairfer
 from fairfer.audits.audit import audit_predictions
-from fairfer.audits.explain import ExplainSettings, default_methods, explain_run
+from fairfer.audits.explain import ExplainSettings, default_methods, explain
 from fairfer.audits.plan import AuditPlan
 from fairfer.audits.probe_identity import belongs_to
 from fairfer.datasets.attributes import Attribute
@@ -92,7 +92,7 @@ def planted(tmp_path_factory):
     run = tmp_path_factory.mktemp("planted")
     data, model = faces(bright_hair=True), Places(hair=True)
     audit = audited(run, data, model)
-    return run, audit, data, model, explain_run(run, data, model, SETTINGS)
+    return run, audit, data, model, explain(run, data, model, SETTINGS)
 
 
 def region(method, label, name, group=(), outcome="TP", attribute=None):
@@ -108,7 +108,7 @@ def region(method, label, name, group=(), outcome="TP", attribute=None):
 def test_a_model_that_looks_only_at_the_mouth_is_exposed(tmp_path):
     data, model = faces(), Places()
     audited(tmp_path, data, model)
-    [method] = explain_run(tmp_path, data, model, SETTINGS).methods
+    [method] = explain(tmp_path, data, model, SETTINGS).methods
     mouth, background = region(method, "happiness", "mouth"), region(method, "happiness", "background")
     chin = region(method, "happiness", "chin")
     assert mouth.mass + chin.mass > 0.8  # the template's mouth and chin share the place
@@ -154,9 +154,9 @@ def test_the_same_run_gives_the_same_bytes_and_does_not_ask_again(planted, monke
     asked = []
     real = Places.predict
     monkeypatch.setattr(Places, "predict", lambda self, images: asked.append(len(images)) or real(self, images))
-    explain_run(run, data, model, ExplainSettings(permutations=200, checked_faces=0, options=SETTINGS.options))
+    explain(run, data, model, ExplainSettings(permutations=200, checked_faces=0, options=SETTINGS.options))
     assert sum(asked) <= 32  # only to see that it is the same model
-    explain_run(run, data, model, SETTINGS)
+    explain(run, data, model, SETTINGS)
     assert (run / "explanations.json").read_bytes() == before
 
 
@@ -174,19 +174,19 @@ def test_a_killed_run_goes_on_with_the_parts_that_it_has(tmp_path, monkeypatch):
             yield part
 
     with pytest.raises(KeyboardInterrupt):
-        explain_run(tmp_path, data, model, SETTINGS, killed)
+        explain(tmp_path, data, model, SETTINGS, killed)
     assert len(list((tmp_path / "explanations" / "occlusion").iterdir())) == 2
     assert not (tmp_path / "explanations.json").exists()
-    resumed = explain_run(tmp_path, data, model, SETTINGS)
+    resumed = explain(tmp_path, data, model, SETTINGS)
     other = tmp_path / "other"
     audited(other, data, model, minimum=5)
-    assert explain_run(other, data, model, SETTINGS) == resumed
+    assert explain(other, data, model, SETTINGS) == resumed
 
 
 def test_subjects_are_counted_and_groups_with_few_of_them_are_not_compared(tmp_path):
     data, model = faces(bright_hair=True), Places(hair=True)
     audited(tmp_path, data, model, subject="person", minimum_subjects=500)
-    [method] = explain_run(tmp_path, data, model, SETTINGS).methods
+    [method] = explain(tmp_path, data, model, SETTINGS).methods
     assert all(r.subjects is not None for r in method.regions)
     assert not any(c.significant for c in method.comparisons)
     assert {d.status for d in method.map_differences} == {"few_subjects"}
@@ -200,11 +200,11 @@ def test_landmarks_give_each_face_its_own_regions(tmp_path):
     known = dict.fromkeys(data.samples.index[:-2], points)
     known[data.samples.index[-2]] = np.ones((68, 2))  # not a face
     landmarks = Landmarks(68, known, "points.csv")
-    result = explain_run(tmp_path, data, model, dataclasses.replace(SETTINGS, landmarks=landmarks))
+    result = explain(tmp_path, data, model, dataclasses.replace(SETTINGS, landmarks=landmarks))
     assert (result.landmarks, result.on_landmarks) == ("points.csv", len(data) - 2)
     [method] = result.methods
     shifted = region(method, "happiness", "mouth").mass
-    [method] = explain_run(tmp_path, data, model, SETTINGS).methods
+    [method] = explain(tmp_path, data, model, SETTINGS).methods
     assert shifted != region(method, "happiness", "mouth").mass
 
 
@@ -214,19 +214,19 @@ def test_landmarks_give_each_face_its_own_regions(tmp_path):
 def test_another_model_is_refused(planted):
     run, _, data, *_ = planted
     with pytest.raises(ModelError, match=r"the scores of places differ by up to .* from those of the run in "):
-        explain_run(run, data, Places(mouth=False), SETTINGS)
+        explain(run, data, Places(mouth=False), SETTINGS)
 
 
 def test_other_images_and_unused_options_are_refused(planted):
     run, _, data, model, _ = planted
     with pytest.raises(RunError, match="the images of planted are not those of the run"):
-        explain_run(run, faces(seed=1), model, SETTINGS)
+        explain(run, faces(seed=1), model, SETTINGS)
     with pytest.raises(UsageError, match="options are set for the method rise, which is not among occlusion"):
-        explain_run(run, data, model, ExplainSettings(options={"rise": {"masks": "8"}}))
+        explain(run, data, model, ExplainSettings(options={"rise": {"masks": "8"}}))
     with pytest.raises(UsageError, match="there is no method 'oclusion'; did you mean 'occlusion'"):
-        explain_run(run, data, model, ExplainSettings(methods=["oclusion"]))
+        explain(run, data, model, ExplainSettings(methods=["oclusion"]))
     with pytest.raises(ModelError, match="grad-cam"):
-        explain_run(run, data, model, ExplainSettings(methods=["grad-cam"]))
+        explain(run, data, model, ExplainSettings(methods=["grad-cam"]))
 
 
 @pytest.mark.parametrize(("setting", "value"), [("permutations", 99), ("checked_faces", -1), ("shown_faces", -1)])
@@ -242,7 +242,7 @@ def test_landmarks_that_are_not_of_the_pictures_are_refused(planted, change):
     wrong = {"shares": points / SIDE, "outside": points + 99, "upside down": SIDE - points, "exchanged": points[:, ::-1]}
     landmarks = Landmarks(68, dict.fromkeys(data.samples.index, wrong[change]), "points.csv")
     with pytest.raises(UsageError, match=r"points.csv: no face has landmarks that lie upright in its picture"):
-        explain_run(run, data, model, dataclasses.replace(SETTINGS, landmarks=landmarks))
+        explain(run, data, model, dataclasses.replace(SETTINGS, landmarks=landmarks))
 
 
 def test_a_model_whose_network_cannot_be_had_is_explained_by_occlusion(toy):
@@ -303,7 +303,7 @@ def test_single_faces_are_shown_only_on_request(planted, tmp_path):
     assert without.methods[0].examples == []
     assert not list((run / "figures").glob("relevance-faces-*"))
     audited(tmp_path, data, model)
-    result = explain_run(tmp_path, data, model, dataclasses.replace(SETTINGS, shown_faces=2))
+    result = explain(tmp_path, data, model, dataclasses.replace(SETTINGS, shown_faces=2))
     examples = result.methods[0].examples
     cells = [(e.label, e.group) for e in examples]
     assert sorted(set(cells)) == [(n, (g,)) for n in ("happiness", "neutral") for g in ("female", "male")]

@@ -89,6 +89,7 @@ def test_multi_label_audits_have_no_confusions():
     assert audit.confusions == []
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(threshold=st.one_of(st.integers(0, 1000).map(lambda k: k / 1000), st.floats(0, 1)))
 def test_rates_at_any_threshold_are_those_of_the_rows(threshold):
@@ -119,6 +120,7 @@ def test_thresholds_need_scores(audit):
         other.at_threshold("fear", 0.5)
 
 
+@pytest.mark.slow
 def test_the_limits_of_a_significant_ratio_exclude_1():
     """Rare confusions of ten groups: limits that were not those of the test included 1 (0.67 to 9.3 at q = 0.035)."""
     found = 0

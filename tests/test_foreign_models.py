@@ -353,6 +353,7 @@ def test_sys_exit_in_a_model_is_exit_code_2(folder, attribute):
     assert "tried to end the program (sys.exit(0))" in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attribute", ["Vanishes", "vanish"])
 def test_an_audit_that_os_exit_ended_leaves_nothing_to_judge(folder, attribute):
     """`os._exit` cannot be caught, so the folder is marked before any code of the model runs."""
@@ -372,6 +373,7 @@ def test_an_audit_that_os_exit_ended_leaves_nothing_to_judge(folder, attribute):
     assert not (folder / "run" / UNFINISHED).exists()
 
 
+@pytest.mark.slow
 def test_a_refused_command_does_not_mark_the_audit(folder):
     """The predictions of the other model are still there, and so is their audit."""
     fairfer("audit", "faces", "--model", "robust_models:Base", "--out", "run", "--permutations", "100", cwd=folder)

@@ -346,6 +346,7 @@ def test_results_survive_the_file(plain, by_subject, tmp_path):
         assert Audit.read(tmp_path / "audit.json") == audit
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_results(frame, by_subject):
     again = audited(frame, subjects=True, standardize=["light"], gee=True, interaction=True)
     assert again == by_subject.model_copy(update={"date": again.date})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from fairfer.explanations.alignment import align
 from fairfer.explanations.face_shape import POINTS, TEMPLATE
@@ -69,6 +70,7 @@ def test_a_model_that_looks_only_at_the_mouth_does_so_for_all():
     assert not compare_regions(frame, [("gender",)], SETTINGS)[0].significant
 
 
+@pytest.mark.slow
 def test_a_model_that_treats_all_alike_is_accused_in_at_most_5_percent():
     """200 runs of a model that looks at every nose, on other faces each time, of random groups."""
     pool, _ = explained({"female": "nose", "male": "nose"}, faces=400)

@@ -363,6 +363,9 @@ def test_a_run_of_other_samples(run, tmp_path):
     expected = fairfer.audit(*load(table(2, "t"), "t"), PLAN, choose_thresholds=load(table(1, "v"), "v")).plan
     assert plan.thresholds == {**expected.thresholds, "AU6": 0.7}
     assert 'choose-thresholds = "runs/v"' in Audit.read(tmp_path / "runs/t").config
+    code, _, err = run("audit", "v.csv", *columns, "--out", "runs/v", "--choose-thresholds", "runs/v")
+    assert code == 2
+    assert "--choose-thresholds runs/v is the folder of this audit" in err
     code, _, err = run("audit", "v.csv", *columns, "--out", "runs/w", "--choose-thresholds", "runs/v")
     assert (code, "240 samples of v are also audited" in err) == (2, True)
     code, _, err = run("audit", "t.csv", *columns, "--out", "runs/w", "--choose-thresholds", "valid")

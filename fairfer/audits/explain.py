@@ -52,6 +52,9 @@ DEFAULT_METHODS = ("lrp", "grad-cam")
 BLACK_BOX_METHODS = ("occlusion",)
 """For a model that only answers."""
 
+LEAST_FACES = 20
+"""Faces behind a mean map, also where the plan compares smaller groups: a mean of few maps shows single people."""
+
 LEAST_PERMUTATIONS = 100
 """With fewer, no difference could be significant."""
 
@@ -353,7 +356,7 @@ def _map_settings(samples: JoinedSamples, permutations: int) -> MapSettings:
     return MapSettings(
         groups={EVERYONE: [()], **{g: list(members) for g, members in groups.items() if g}},
         columns=samples.columns,
-        minimum=plan.minimum,
+        minimum=max(plan.minimum, LEAST_FACES),
         minimum_subjects=plan.minimum_subjects,
         permutations=permutations,
         seed=plan.seed,

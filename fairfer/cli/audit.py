@@ -69,7 +69,7 @@ def audit(
         answers = dataset.recorded if asked is None else asked
         if answers is not None:
             design = check_plan(chosen, dataset, answers.labels, getattr(answers, "task", "single-label"))
-            other = find_validation(plan.choose_thresholds, design, data, tables)
+            other = find_validation(plan.choose_thresholds, design, data, tables, output.out)
         _suggest_subject(dataset, plan.subject)
         if not plan.by:
             _list_refused(dataset, {plan.subject, *chosen.standardize})

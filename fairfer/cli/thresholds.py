@@ -45,7 +45,9 @@ class OtherSamples:
         return Validation(self.source, self.samples, ask(self.samples, model, run / FOLDER, overwrite=overwrite))
 
 
-def find_validation(name: str | None, design: Design, data: LoadOptions, tables: TableOptions) -> OtherSamples | None:
+def find_validation(
+    name: str | None, design: Design, data: LoadOptions, tables: TableOptions, out: Path | None = None
+) -> OtherSamples | None:
     """The samples that ``--choose-thresholds`` names, before any model runs.
 
     Parameters
@@ -56,6 +58,8 @@ def find_validation(name: str | None, design: Design, data: LoadOptions, tables:
         What is audited.
     data, tables
         Options with which the audited samples were read.
+    out
+        Folder of the audit, if it was given.
 
     Raises
     ------
@@ -68,6 +72,9 @@ def find_validation(name: str | None, design: Design, data: LoadOptions, tables:
     if name is None:
         return None
     check_multi_label(design.task)
+    if out is not None and Path(name).resolve() == out.resolve():
+        message = f"--choose-thresholds {name} is the folder of this audit; name the run of other samples, or a split"
+        raise UsageError(message)
     if (Path(name) / RUN_FILE).is_file():
         validation = Validation.of_run(name)
         check_apart(design.dataset.image_digests, validation.predictions.frame["image"], validation.dataset.name)

@@ -297,6 +297,14 @@ def test_no_picture_of_a_face_is_in_the_result(planted):
     assert any(m.map is None for m in method.mean_maps) or min(m.faces for m in method.mean_maps) >= stored.minimum
 
 
+def test_maps_are_means_of_at_least_twenty_faces_whatever_the_minimum(tmp_path):
+    data, model = faces(64), Places()
+    audited(tmp_path, data, model, minimum=5)
+    [method] = explain(tmp_path, data, model, dataclasses.replace(SETTINGS, checked_faces=0)).methods
+    assert {m.status for m in method.mean_maps if m.faces < 20} == {"small"}
+    assert any(r.status == "ok" for r in method.regions if r.faces < 20)
+
+
 def test_single_faces_are_shown_only_on_request(planted, tmp_path):
     run, audit, data, model, without = planted
     write_report(audit, run)

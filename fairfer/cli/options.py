@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fairfer.cli import option_values as values
 from fairfer.cli.console import results_only
 from fairfer.errors import UsageError
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from fairfer.models.model import Model
 
 BASELINE = "baseline"
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class LoadOptions:
         typer.Option(
             "--unknown-codes",
             metavar="CODES",
-            help="One column per label: codes for unknown besides 9, separated by commas, such as -1,999.",
+            help="One column per label: codes for unknown in addition to 9, separated by commas, such as -1,999.",
         ),
     ] = None
     image_folder: Annotated[
@@ -340,7 +340,7 @@ class PlanOptions:
         return AuditPlan.of(
             {
                 "by": self.by or (),
-                "thresholds": _once("--threshold", map(_threshold, self.threshold or ())),
+                "thresholds": values.once("--threshold", map(values.threshold, self.threshold or ())),
                 "minimum_occurrences": self.minimum_occurrences,
                 "unsupported_labels": self.unsupported_labels,
                 "minimum": self.minimum,
@@ -350,7 +350,7 @@ class PlanOptions:
                 "seed": self.seed,
                 "standardize": tuple(self.standardize or ()),
                 "subject": self.subject,
-                "condition_on": _once("--condition-on", map(_condition, self.condition_on or ())),
+                "condition_on": values.once("--condition-on", map(values.condition, self.condition_on or ())),
                 "pool": self.pool,
                 "interaction": self.interaction,
                 "gee": self.gee,
@@ -368,9 +368,9 @@ def chosen_dataset(options: LoadOptions, tables: TableOptions | None = None) -> 
         loader=options.loader,
         name=options.name,
         demographics=tables.demographics,
-        bands=_once("--bands", map(_band, tables.bands or ())),
-        not_missing=_not_missing(tables.not_missing or ()),
-        validation=_once("--validation", map(_validation, tables.validation or ())),
+        bands=values.once("--bands", map(values.band, tables.bands or ())),
+        not_missing=values.not_missing(tables.not_missing or ()),
+        validation=values.once("--validation", map(values.validation_table, tables.validation or ())),
         action_units=tables.action_units,
         action_unit_threshold=tables.action_unit_threshold,
         split=options.split,
@@ -398,7 +398,7 @@ def chosen_dataset(options: LoadOptions, tables: TableOptions | None = None) -> 
         model_labels=tables.model_labels,
         predictions=tables.predictions,
         format=tables.format,
-        map=_once("--map", map(_renamed, tables.map or ())),
+        map=values.once("--map", map(values.renamed_label, tables.map or ())),
     )
 
 
@@ -411,7 +411,7 @@ def chosen_model(options: ModelOptions, dataset: Dataset) -> Model | None:
             message = f"--model {options.model}: {dataset.name} is a table of predictions and needs no model; leave --model out"
             raise UsageError(message)
         return None
-    chosen = _once("--option", map(_model_option, options.option or ()))
+    chosen = values.once("--option", map(values.model_option, options.option or ()))
     if options.model is None:
         typer.echo(f"no --model given: auditing the bundled {BASELINE}", err=True)
     with results_only():
@@ -424,91 +424,9 @@ def chosen_model(options: ModelOptions, dataset: Dataset) -> Model | None:
 
 def named_options(texts: Iterable[str]) -> dict[str, str]:
     """The values of ``--option`` by name."""
-    return _once("--option", map(_model_option, texts))
+    return values.once("--option", map(values.model_option, texts))
 
 
 def parse_bands(texts: Iterable[str]) -> dict[str, list[float]]:
     """The values of ``--bands`` by column."""
-    return _once("--bands", map(_band, texts))
-
-
-def _once(option: str, pairs: Iterable[tuple[str, Value]]) -> dict[str, Value]:
-    """Collect the values of a repeatable option by name."""
-    values: dict[str, Value] = {}
-    for name, value in pairs:
-        if name in values:
-            message = f"{option} has {name} more than once ({values[name]} and {value}); keep one"
-            raise UsageError(message)
-        values[name] = value
-    return values
-
-
-def _model_option(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        message = f"--option {text!r}: write NAME=VALUE"
-        raise UsageError(message)
-    return key, value
-
-
-def _band(text: str) -> tuple[str, list[float]]:
-    column, equals, edges = text.partition("=")
-    try:
-        values = [float(e) for e in edges.split(",")]
-    except ValueError:
-        values = []
-    if not equals or not column or not values:
-        message = f"--bands {text!r}: write COLUMN=20,40,60, the lowest value of each band but the first"
-        raise UsageError(message)
-    return column, values
-
-
-def _not_missing(texts: Iterable[str]) -> dict[str, list[str]]:
-    values: dict[str, list[str]] = {}
-    for text in texts:
-        column, equals, value = text.partition("=")
-        if not equals or not column.strip():
-            message = f"--not-missing {text!r}: write COLUMN=VALUE, as in country=NA"
-            raise UsageError(message)
-        values.setdefault(column.strip(), []).append(value)
-    return values
-
-
-def _renamed(text: str) -> tuple[str, str]:
-    label, equals, target = (part.strip() for part in text.partition("="))
-    if not equals or not label or not target:
-        message = f"--map {text!r}: write LABEL=LABEL, as in CALM=neutral"
-        raise UsageError(message)
-    return label, target
-
-
-def _validation(text: str) -> tuple[str, str]:
-    column, equals, table = text.partition("=")
-    if not equals or not column or not table:
-        message = f"--validation {text!r}: write COLUMN=TABLE, as in gender=validation.csv"
-        raise UsageError(message)
-    return column, table
-
-
-def _condition(text: str) -> tuple[str, tuple[str, ...]]:
-    label, equals, units = text.rpartition("=")
-    if not equals or not label.strip() or not units.strip():
-        message = f"--condition-on {text!r}: write LABEL=AU,…, as in happiness=AU6,AU12"
-        raise UsageError(message)
-    from fairfer.labels import canonical
-
-    return canonical(label) or label.strip(), tuple(units.split(","))
-
-
-def _threshold(text: str) -> tuple[str, float]:
-    label, equals, value = text.rpartition("=")
-    try:
-        number = float(value)
-    except ValueError:
-        number = None
-    if not equals or not label.strip() or number is None:
-        message = f"--threshold {text!r}: write LABEL=VALUE, as in happiness=0.4"
-        raise UsageError(message)
-    from fairfer.labels import canonical
-
-    return canonical(label) or label.strip(), number
+    return values.once("--bands", map(values.band, texts))

@@ -262,7 +262,7 @@ def pair_frames(codes: pd.DataFrame, images: FrameFiles, folder: Path, name: str
         steps.append(Step("coded frames without an image file", missing))
     coded = set(codes.index)
     if uncoded := sum(frame not in coded for frame in images.files):
-        steps.append(Step(f"images of frames that nobody coded, not used: {uncoded:,}"))
+        steps.append(Step(f"images of frames without codes, not used: {uncoded:,}"))
     if images.others:
         steps.append(Step(f"images whose name has no recording or number, not used: {images.others:,}"))
     kept = codes[present].set_axis(pd.Index(files[present], name="sample_id", dtype="str"), axis=0)

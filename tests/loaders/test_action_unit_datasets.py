@@ -109,7 +109,7 @@ def test_frames_without_image_or_label_are_reported(disfa):
         "subjects: 2": (0, False),
         "coded frames: 12": (0, False),
         "coded frames without an image file": (1, False),
-        "images of frames that nobody coded, not used: 1": (0, False),
+        "images of frames without codes, not used: 1": (0, False),
         "images whose name has no recording or number, not used: 2": (0, False),
     }
 
@@ -224,7 +224,7 @@ def test_nine_is_unknown_in_bp4d(bp4d):
     assert told(data) == {
         "coded recordings: 4": (0, False),
         "coded frames: 12": (0, False),
-        "images of frames that nobody coded, not used: 4": (0, False),
+        "images of frames without codes, not used: 4": (0, False),
         "action units that are unknown in every frame and left out: AU39": (0, False),
     }
 

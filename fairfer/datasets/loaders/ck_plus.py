@@ -76,7 +76,8 @@ def load(path: Path, *, labels: str = EMOTION, neutral_frames: bool = False, au_
     labels
         ``emotion`` (default); ``facs`` for action units, as multi-label data; or those to read, such as ``AU1,AU2,AU12``.
     neutral_frames
-        Also take the first frame of each labeled sequence as a neutral face, as many studies do. Nobody labeled these frames.
+        Also take the first frame of each labeled sequence as a neutral face, as many studies do. These
+        frames have no label of their own.
     au_threshold
         Lowest intensity at which an action unit is present. By default every unit that is listed is. With a threshold, a unit
         that was not graded is unknown.
@@ -95,7 +96,7 @@ def load(path: Path, *, labels: str = EMOTION, neutral_frames: bool = False, au_
     sequences = [s for subject in subfolders(images) if _SUBJECT.fullmatch(subject.name) for s in subfolders(subject)]
     if labels != EMOTION:
         if neutral_frames:
-            message = "--neutral-frames is for emotions: nobody coded the action units of first frames; remove it"
+            message = "--neutral-frames is for emotions: first frames have no coded action units; remove it"
             raise UsageError(message)
         return _with_units(path, sequences, None if labels == ACTION_UNITS else labels, au_threshold)
     if au_threshold is not None:

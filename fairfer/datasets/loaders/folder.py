@@ -86,7 +86,7 @@ def load(
     au_threshold
         The columns of true labels are intensities of action units, 0 to 5; a unit is present from this one.
     unknown_codes
-        Codes in the columns of true labels that mean unknown, besides 9, separated by commas, such as ``-1,999``.
+        Codes in the columns of true labels that mean unknown, in addition to 9, separated by commas, such as ``-1,999``.
 
     Raises
     ------

@@ -118,7 +118,7 @@ def load(
         The columns of true labels are intensities of action units, 0 to 5; a unit is present from this one. Otherwise they are
         1 and 0.
     unknown_codes
-        Codes in the columns of true labels that mean unknown, besides 9, separated by commas, such as ``-1,999``.
+        Codes in the columns of true labels that mean unknown, in addition to 9, separated by commas, such as ``-1,999``.
     image_folder
         Folder of the images that the ids name; a model answers to them, and the table has no predictions.
 

@@ -143,3 +143,18 @@ def test_relevance_planted_in_a_region_is_found_there():
 def test_shapes_that_do_not_fit_are_refused(maps, masks, message):
     with pytest.raises(ValueError, match=message):
         relevance_by_region(maps, masks)
+
+
+def test_shares_of_regions_sum_to_1_also_where_one_is_empty():
+    """A face at the edge of its image may have no chin there: its share is 0 and its density undefined."""
+    masks = np.zeros((len(REGION_NAMES), 6, 6))
+    masks[0, :3], masks[1, 3:] = 1, 1
+    maps = np.random.default_rng(0).uniform(0.1, 1, (3, 6, 6))
+    maps[2] = -1  # without positive relevance
+    table = measures(maps, masks, np.zeros((6, 6)))
+    shares = table[[f"mass:{name}" for name in REGION_NAMES]]
+    assert np.allclose(shares.iloc[:2].sum(axis=1), 1)
+    assert (shares.iloc[:2, 2:] == 0).all(axis=None)
+    assert shares.iloc[2].isna().all()
+    assert table[f"density:{REGION_NAMES[2]}"].isna().all()
+    assert table["mass:own"].isna().all()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,22 +17,19 @@ from fairfer.audits.explained_pairs import explained_pairs
 from fairfer.audits.probe_identity import plan_digest
 from fairfer.audits.stored_run import StoredRun
 from fairfer.datasets.images import UnreadableImageError
-from fairfer.errors import DataError, ModelError, RunError, UsageError
-from fairfer.explanations.alignment import align
-from fairfer.explanations.explanation_results import EXPLANATIONS, GRID, Agreement, Example, Explanations, MethodResult
-from fairfer.explanations.face_shape import face_shape
+from fairfer.errors import ModelError, RunError, UsageError
+from fairfer.explanations.explanation_results import EXPLANATIONS, Agreement, Example, Explanations, MethodResult
 from fairfer.explanations.mean_maps import AlignedMaps, MapSettings
+from fairfer.explanations.measured_maps import Faces
 from fairfer.explanations.method_checks import check_methods
 from fairfer.explanations.methods import make_method
-from fairfer.explanations.own_units import own_units
 from fairfer.explanations.region_comparison import compare_regions
 from fairfer.explanations.region_table import region_relevance
-from fairfer.explanations.regions import own_region, region_masks
-from fairfer.explanations.relevance import measures
 from fairfer.explanations.results import RegionComparison, RegionDifference, RegionRelevance
 from fairfer.explanations.stored_maps import MapPart, make_maps
 from fairfer.models.differentiable import HasGradients
-from fairfer.vocabulary import EVERYONE, Group, Grouping
+from fairfer.predictions.inference import predict
+from fairfer.vocabulary import Group, Grouping, is_annotated
 
 Row = TypeVar("Row", RegionRelevance, RegionComparison, RegionDifference)
 
@@ -61,9 +57,7 @@ LEAST_PERMUTATIONS = 100
 _TRIED = 32
 """Answers that are asked for again before a run is explained."""
 
-_MOST, _LEAST_UNIT, _UPRIGHT = 0.5, 2.0, 0.5
-"""Landmarks are used if half of the points are in the picture, the eyes 2 pixels apart, and the face turned by up to 60°."""
-
+_PAIR = 2
 _TOLERANCE = 0.01
 """Largest difference of a score between two back ends of the same network."""
 
@@ -148,7 +142,7 @@ def explain(
     if dataset.images_digest != stored.audit.data.images_digest:
         message = f"the images of {dataset.name} are not those of the run {run}; give the dataset of the run"
         raise RunError(message)
-    settings = dataclasses.replace(settings, landmarks=_usable_landmarks(settings.landmarks, dataset))
+    faces = Faces.of(settings.landmarks, dataset)
     names = list(settings.methods) or list(default_methods(model)[0])
     options = settings.options or {}
     for name in options:
@@ -162,11 +156,11 @@ def explain(
     if pairs.empty:
         message = f"{run} has no answer that can be explained; audit a run with predictions"
         raise RunError(message)
-    explained = [_explain(stored, dataset, method, pairs, settings, progress) for method in made]
+    explained = [_explain(stored, dataset, method, pairs, faces, settings, progress) for method in made]
     agreement: list[Agreement] = []
     if settings.checked_faces:
-        faces = _some_faces(dataset, pairs, model, settings.checked_faces, stored.audit.plan.seed)
-        checks, agreement = check_methods(made, *faces, stored.audit.plan.seed)
+        some = _some_faces(dataset, pairs, model, settings.checked_faces, stored.audit.plan.seed)
+        checks, agreement = check_methods(made, *some, stored.audit.plan.seed)
         explained = [row.model_copy(update={"checks": checks[row.name]}) for row in explained]
     result = Explanations(
         predictions_digest=stored.audit.model.predictions_digest,
@@ -177,8 +171,8 @@ def explain(
         pairs=len(pairs),
         faces=int(pairs["sample_id"].nunique()),
         unanswered=int((samples.table["status"] != "ok").sum()),
-        landmarks="" if settings.landmarks is None else settings.landmarks.source,
-        on_landmarks=int(pairs["sample_id"].drop_duplicates().isin(_points(settings)).sum()),
+        landmarks=faces.source,
+        on_landmarks=int(pairs["sample_id"].drop_duplicates().isin(faces.points).sum()),
         minimum=stored.audit.plan.minimum,
         permutations=settings.permutations,
         seed=stored.audit.plan.seed,
@@ -208,17 +202,15 @@ def check_same_answers(stored: StoredRun, dataset: Dataset, model: Model) -> Non
     ModelError
         When it is another model: it has other labels, or scores that differ.
     """
-    frame = stored.predictions.frame
-    answered = frame.index[frame["status"] == "ok"]
-    columns = [f"score:{label}" for label in model.labels.labels]
     if list(model.labels.labels) != list(stored.predictions.labels.labels):
         message = f"the labels of {model.name} are not those of the model of {stored.folder}; give the model of the run"
         raise ModelError(message)
-    ids = [str(i) for i in answered[:: max(1, len(answered) // _TRIED)][:_TRIED]]
-    before = frame.loc[ids, columns].to_numpy(float)
-    answers = model.predict([dataset.image(i) for i in ids])
-    now = np.array([np.full(len(columns), np.nan) if a.scores is None else np.asarray(a.scores, float) for a in answers])
-    difference = np.abs(before - now).max(initial=0)
+    frame = stored.predictions.frame
+    answered = frame.index[frame["status"] == "ok"]
+    some = answered[:: max(1, len(answered) // _TRIED)][:_TRIED]
+    now = predict(dataset.replace(samples=dataset.samples.loc[some], votes=None, action_units=None), model).frame
+    columns = [f"score:{label}" for label in model.labels.labels]
+    difference = np.abs(frame.loc[some, columns].to_numpy(float) - now[columns].to_numpy(float)).max(initial=0)
     if not difference <= _TOLERANCE:
         message = (
             f"the scores of {model.name} differ by up to {difference:.2g} from those of the run in {stored.folder}; "
@@ -227,42 +219,12 @@ def check_same_answers(stored: StoredRun, dataset: Dataset, model: Model) -> Non
         raise ModelError(message)
 
 
-def _usable_landmarks(landmarks: Landmarks | None, dataset: Dataset) -> Landmarks | None:
-    """Landmarks of upright faces that lie in their pictures; all other faces get the template's regions.
-
-    Raises
-    ------
-    UsageError
-        When there are none: the coordinates are not pixels, or x and y are exchanged.
-    """
-    if landmarks is None:
-        return None
-    points = {}
-    for name, of_face in landmarks.points.items():
-        with contextlib.suppress(DataError, UnreadableImageError):
-            shape = face_shape(of_face, landmarks.scheme)
-            size = np.array(dataset.image(name).shape[1::-1])
-            inside = ((of_face >= 0) & (of_face <= size)).all(axis=1).mean()
-            if inside >= _MOST and shape.unit >= _LEAST_UNIT and shape.up[1] <= -_UPRIGHT:
-                points[name] = of_face
-    if not points:
-        message = (
-            f"{landmarks.source}: no face has landmarks that lie upright in its picture; give pixels of the image, x to the "
-            "right and y down"
-        )
-        raise UsageError(message)
-    return dataclasses.replace(landmarks, points=points)
-
-
-def _points(settings: ExplainSettings) -> Mapping[str, Any]:
-    return {} if settings.landmarks is None else settings.landmarks.points
-
-
 def _explain(
     stored: StoredRun,
     dataset: Dataset,
     method: Method,
     pairs: pd.DataFrame,
+    faces: Faces,
     settings: ExplainSettings,
     progress: Callable[[str, Iterable[int]], Iterable[int]] | None,
 ) -> MethodResult:
@@ -279,15 +241,15 @@ def _explain(
     tables, conserved, outputs, first = [], [], [], 0
     for part in parts:
         rows = pairs.iloc[first : first + len(part.readable)]
-        tables.append(_measured(part, rows, settings))
+        tables.append(faces.measure(part, rows))
         positions = aligned.wanted(first, len(rows))
-        aligned.add(first, positions, _aligned(part, rows, positions, settings))
+        aligned.add(first, positions, faces.align(part, rows, positions))
         conserved.append(part.conserved)
         outputs.append(part.outputs)
         first += len(rows)
     table = pd.concat([pairs.reset_index(drop=True), pd.concat(tables, ignore_index=True)], axis=1)
     shares, output = np.concatenate(conserved), np.concatenate(outputs)
-    groupings = [tuple(samples.columns[name] for name in grouping) for grouping in map_settings.groups]
+    groupings = [tuple(samples.columns[name] for name in grouping) for grouping in samples.design.groups]
     metrics = plan.metrics
     tested = dataclasses.replace(metrics, permutations=settings.permutations)
     table = table if plan.subject else table.drop(columns="subject")
@@ -301,10 +263,10 @@ def _explain(
         unreadable=int(table["unreadable"].sum()),
         conserved=float(np.nanmean(shares)) if np.isfinite(shares).any() else None,
         regions=[_renamed(row, samples) for row in region_relevance(table, groupings, metrics)],
-        comparisons=[_renamed(row, samples) for row in compare_regions(table, groupings[1:], tested)],
+        comparisons=[_renamed(row, samples) for row in compare_regions(table, groupings, tested)],
         mean_maps=aligned.mean_maps(audited),
         map_differences=aligned.differences(audited),
-        examples=_examples(dataset, again, pairs.assign(output=output), map_settings, settings) if settings.shown_faces else [],
+        examples=_examples(dataset, again, pairs.assign(output=output), map_settings, faces, settings.shown_faces),
         checks=None,
     )
 
@@ -314,9 +276,12 @@ def _examples(
     again: Callable[[], Iterable[MapPart]],
     pairs: pd.DataFrame,
     map_settings: MapSettings,
-    settings: ExplainSettings,
+    faces: Faces,
+    number: int,
 ) -> list[Example]:
     """The recognized faces of each label and group with the highest outputs, and their maps, which are stored by now."""
+    if not number:
+        return []
     recognized = pairs[(pairs["outcome"] == "TP") & pairs["output"].notna()].sort_values(
         "output", ascending=False, kind="stable"
     )
@@ -325,19 +290,18 @@ def _examples(
         for group in groups if len(grouping) == 1 else ():
             of_group = recognized[recognized[map_settings.columns[grouping[0]]] == group[0]]
             for label, rows in of_group.groupby("label", sort=False):
-                for position in rows.index[: settings.shown_faces]:
+                for position in rows.index[:number]:
                     chosen.setdefault(int(position), []).append((str(label), grouping, group))
-    points, scheme = _points(settings), None if settings.landmarks is None else settings.landmarks.scheme
     examples, first = [], 0
     for part in again():
-        for i in (p for p in chosen if first <= p < first + len(part.readable)):
-            sample_id = str(pairs["sample_id"].iloc[i])
-            of_face, frame = points.get(sample_id), tuple(part.frames[i - first])
-            values = align(part.maps[i - first], of_face, scheme, frame, size=GRID)
-            picture = dataset.image(sample_id)
-            whole = (0.0, 0.0, float(picture.shape[1]), float(picture.shape[0]))
-            levels = align(picture.mean(axis=2), of_face, scheme, whole, size=GRID, relevance=False)
-            examples += [Example.of(label, grouping, group, levels, values) for label, grouping, group in chosen[i]]
+        here = np.array([p - first for p in chosen if first <= p < first + len(part.readable)], np.int64)
+        rows = pairs.iloc[first : first + len(part.readable)]
+        for i, values in zip(here, faces.align(part, rows, here), strict=True):
+            sample_id = str(rows["sample_id"].iloc[i])
+            levels = faces.align_image(sample_id, dataset.image(sample_id))
+            examples += [
+                Example.of(label, grouping, group, levels, values) for label, grouping, group in chosen[first + int(i)]
+            ]
         first += len(part.readable)
     return examples
 
@@ -354,7 +318,7 @@ def _renamed(row: Row, samples: JoinedSamples) -> Row:
 def _map_settings(samples: JoinedSamples, permutations: int) -> MapSettings:
     plan, groups = samples.design.plan, samples.design.groups
     return MapSettings(
-        groups={EVERYONE: [()], **{g: list(members) for g, members in groups.items() if g}},
+        groups={g: [m for m in members if is_annotated(m)] for g, members in groups.items() if len(g) < _PAIR},
         columns=samples.columns,
         minimum=max(plan.minimum, LEAST_FACES),
         minimum_subjects=plan.minimum_subjects,
@@ -362,33 +326,6 @@ def _map_settings(samples: JoinedSamples, permutations: int) -> MapSettings:
         seed=plan.seed,
         by_subject=bool(plan.subject),
     )
-
-
-def _measured(part: MapPart, rows: pd.DataFrame, settings: ExplainSettings) -> pd.DataFrame:
-    """Measures of the maps of a part; not a number for maps that are not defined."""
-    points, scheme = _points(settings), None if settings.landmarks is None else settings.landmarks.scheme
-    shape = part.maps.shape[1:]
-    usable = np.flatnonzero(np.isfinite(part.maps).all(axis=(1, 2)))
-    masks, own = [], []
-    for i in usable:
-        of_face = points.get(str(rows["sample_id"].iloc[i]))
-        frame = tuple(part.frames[i])
-        masks.append(region_masks(of_face, scheme, frame, shape).masks)
-        own.append(own_region(own_units(str(rows["label"].iloc[i])), of_face, scheme, frame, shape))
-    if not len(usable):
-        return pd.DataFrame({"unreadable": ~part.readable})
-    table = measures(part.maps[usable], np.stack(masks), np.stack(own))
-    return table.set_axis(usable).reindex(range(len(rows))).assign(unreadable=~part.readable)
-
-
-def _aligned(part: MapPart, rows: pd.DataFrame, positions: np.ndarray, settings: ExplainSettings) -> np.ndarray:
-    points, scheme = _points(settings), None if settings.landmarks is None else settings.landmarks.scheme
-    maps = np.full((len(positions), GRID, GRID), np.nan, np.float32)
-    for k, i in enumerate(positions):
-        if np.isfinite(part.maps[i]).all():
-            of_face = points.get(str(rows["sample_id"].iloc[i]))
-            maps[k] = align(part.maps[i], of_face, scheme, tuple(part.frames[i]), size=GRID)
-    return maps
 
 
 def _some_faces(

@@ -20,7 +20,7 @@ EXPLANATIONS = "explanations.json"
 """File of a run folder."""
 
 GRID = 48
-"""Height and width of stored mean maps, in pixels: the canonical face."""
+"""Height and width of stored mean maps, in pixels; they are aligned to the average face."""
 
 
 class PackedMap(Strict):
@@ -45,7 +45,7 @@ class PackedMap(Strict):
 class MeanMap(Strict):
     """Mean relevance over the faces of a group that have a label and were seen with it (true positives).
 
-    Each face's map is divided by the sum of its magnitudes first, and laid on the canonical face. ``status`` is ``small`` and
+    Each face's map is divided by the sum of its magnitudes first, and aligned to the average face. ``status`` is ``small`` and
     there is no map where there are fewer faces than the minimum.
     """
 
@@ -59,7 +59,7 @@ class MeanMap(Strict):
 
 
 class Example(Strict):
-    """One face with its map, both on the canonical face; only where faces were asked for.
+    """One face with its map, both aligned to the average face; only where faces were asked for.
 
     ``picture`` has the gray levels of `GRID` x `GRID` pixels, in base64.
     """

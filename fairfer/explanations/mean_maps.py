@@ -1,4 +1,4 @@
-"""Mean relevance of groups on the canonical face, and the pixels at which a group differs from all other faces.
+"""Mean relevance of groups on the average face, and the pixels at which a group differs from all other faces.
 
 Only faces that have a label and were recognized count: maps of correct and wrong predictions differ, and groups differ in their
 error rates. Each face's map is divided by the sum of its magnitudes first: otherwise faces with a high output would decide
@@ -39,7 +39,7 @@ class MapSettings:
     Attributes
     ----------
     groups
-        Groups of each grouping, in display order; everyone included.
+        Annotated groups of each grouping, in display order; everyone included.
     columns
         Column of each attribute among the pairs.
     minimum, minimum_subjects
@@ -60,7 +60,7 @@ class MapSettings:
 
 
 class AlignedMaps:
-    """Maps of recognized faces on the canonical face, by label.
+    """Maps of recognized faces, aligned to the average face, by label.
 
     Parameters
     ----------
@@ -88,26 +88,30 @@ class AlignedMaps:
         return np.array([i for i in range(number) if first + i in self._used], np.int64)
 
     def add(self, first: int, positions: NDArray[np.int64], maps: NDArray[np.float32]) -> None:
-        """Add (positions, GRID, GRID) maps on the canonical face; maps of NaN are left out later."""
+        """Add (positions, GRID, GRID) maps aligned to the average face; maps of NaN are left out later."""
         magnitude = np.abs(maps).sum(axis=(1, 2), keepdims=True)
         shares = np.divide(maps, magnitude, out=np.zeros_like(maps), where=magnitude > 0)
         shares[np.isnan(maps).any(axis=(1, 2))] = np.nan
         # Shares of single pixels are small numbers, for which 16 bits have few digits: a power of two is exact.
         self._maps[[self._used[first + int(i)] for i in positions]] = shares * GRID
 
-    def _of_label(self, label: str) -> tuple[pd.DataFrame, NDArray[np.float32]]:
-        usable = (self._pairs["label"] == label).to_numpy(bool) & ~np.isnan(self._maps[:, 0, 0])
-        return self._pairs[usable], self._maps[usable].astype(np.float32) / np.float32(GRID)
+    def _of_label(self, label: str) -> pd.DataFrame:
+        """Rows of a label whose maps are defined; the index numbers the maps."""
+        return self._pairs[(self._pairs["label"] == label).to_numpy(bool) & ~np.isnan(self._maps[:, 0, 0])]
+
+    def _maps_of(self, pairs: pd.DataFrame) -> NDArray[np.float32]:
+        return np.asarray(self._maps[pairs.index.to_numpy()], np.float32) / np.float32(GRID)
 
     def mean_maps(self, labels: Sequence[str]) -> list[MeanMap]:
         """The mean map of each label and group; no map of fewer faces than the minimum."""
         rows = []
         for label in labels:
-            pairs, maps = self._of_label(label)
+            pairs = self._of_label(label)
             for grouping, groups in self._settings.groups.items():
                 for group in groups:
                     members = self._members(pairs, grouping, group)
                     enough = int(members.sum()) >= self._settings.minimum
+                    mean = self._maps_of(pairs[members]).mean(axis=0, dtype=np.float64) if enough else None
                     rows.append(
                         MeanMap(
                             label=label,
@@ -116,13 +120,13 @@ class AlignedMaps:
                             faces=int(members.sum()),
                             subjects=pairs["subject"][members].nunique() if self._settings.by_subject else None,
                             status="ok" if enough else "small",
-                            map=PackedMap.of(maps[members].mean(axis=0, dtype=np.float64)) if enough else None,
+                            map=None if mean is None else PackedMap.of(mean),
                         )
                     )
         return rows
 
     def differences(self, labels: Sequence[str]) -> list[MapDifference]:
-        """Each group vs. all other faces, for groupings by one attribute; one family of comparisons per attribute."""
+        """Each group vs. all other annotated faces, for each attribute, whose comparisons are one family."""
         rows: list[MapDifference] = []
         for grouping, groups in self._settings.groups.items():
             if len(grouping) != 1 or len(groups) < _TWO:
@@ -134,6 +138,12 @@ class AlignedMaps:
             rows += [self._difference(label, group, grouping, statuses[label, group], number) for label, group in cases]
         return rows
 
+    def _annotated(self, label: str, grouping: Grouping) -> pd.DataFrame:
+        """Rows of a label in one of the groups."""
+        pairs = self._of_label(label)
+        known = [self._members(pairs, grouping, group) for group in self._settings.groups[grouping]]
+        return pairs[np.any(known, axis=0)]
+
     def _members(self, pairs: pd.DataFrame, grouping: Grouping, group: Group) -> NDArray[np.bool_]:
         members = np.ones(len(pairs), bool)
         for name, level in zip(grouping, group, strict=True):
@@ -141,7 +151,7 @@ class AlignedMaps:
         return members
 
     def _status(self, label: str, group: Group, grouping: Grouping) -> Literal["ok", "small", "few_subjects"]:
-        pairs, _ = self._of_label(label)
+        pairs = self._annotated(label, grouping)
         members = self._members(pairs, grouping, group)
         if min(members.sum(), (~members).sum()) < self._settings.minimum:
             return "small"
@@ -151,12 +161,12 @@ class AlignedMaps:
     def _difference(
         self, label: str, group: Group, grouping: Grouping, status: Literal["ok", "small", "few_subjects"], number: int
     ) -> MapDifference:
-        pairs, maps = self._of_label(label)
+        pairs = self._annotated(label, grouping)
         members = self._members(pairs, grouping, group)
         p, significant, packed = None, None, None
         if status == "ok":
             tested = mean_differences(
-                maps.reshape(len(maps), -1),
+                self._maps_of(pairs).reshape(len(pairs), -1),
                 (~members).astype(np.int64),
                 generator=np.random.default_rng(list(f"{self._settings.seed}/{label}/{grouping[0]}/{group[0]}".encode())),
                 subject=pairs["subject"].to_numpy() if self._settings.by_subject else None,

@@ -27,6 +27,7 @@ from fairfer.models.model import PredictionBatch
 from fairfer.report.attachments import not_shown
 from fairfer.report.view import View
 from fairfer.report.write import write_report
+from fairfer.vocabulary import UNANNOTATED
 
 SIDE = 24
 LABELS = LabelSpace.of("two", ["happiness", "neutral"])
@@ -183,6 +184,19 @@ def test_a_killed_run_goes_on_with_the_parts_that_it_has(tmp_path, monkeypatch):
     assert explain(other, data, model, SETTINGS) == resumed
 
 
+def test_faces_without_an_annotation_are_in_no_group(tmp_path):
+    data, model = faces(), Places()
+    gender = data.samples["gender"].mask(np.arange(len(data)) % 3 == 0, UNANNOTATED)
+    attribute = dataclasses.replace(data.attributes[0], levels=("female", "male", UNANNOTATED))
+    data = data.replace(samples=data.samples.assign(gender=gender), attributes=(attribute,))
+    audited(tmp_path, data, model)
+    [method] = explain(tmp_path, data, model, dataclasses.replace(SETTINGS, checked_faces=0)).methods
+    assert {m.group for m in method.mean_maps} == {(), ("female",), ("male",)}
+    [row] = [d for d in method.map_differences if d.label == "happiness"]
+    known = (gender != UNANNOTATED).to_numpy() & (data.samples["label"] == "happiness").to_numpy()
+    assert row.faces + row.others == known.sum()
+
+
 def test_subjects_are_counted_and_groups_with_few_of_them_are_not_compared(tmp_path):
     data, model = faces(bright_hair=True), Places(hair=True)
     audited(tmp_path, data, model, subject="person", minimum_subjects=500)
@@ -241,7 +255,7 @@ def test_landmarks_that_are_not_of_the_pictures_are_refused(planted, change):
     points = template_shape(0, 0, SIDE, SIDE).points[:68]
     wrong = {"shares": points / SIDE, "outside": points + 99, "upside down": SIDE - points, "exchanged": points[:, ::-1]}
     landmarks = Landmarks(68, dict.fromkeys(data.samples.index, wrong[change]), "points.csv")
-    with pytest.raises(UsageError, match=r"points.csv: no face has landmarks that lie upright in its picture"):
+    with pytest.raises(UsageError, match=r"points.csv: no face has landmarks that lie upright in its image"):
         explain(run, data, model, dataclasses.replace(SETTINGS, landmarks=landmarks))
 
 

@@ -42,8 +42,9 @@ if TYPE_CHECKING:
     from fairfer.explanations.attribution import Method
     from fairfer.models.model import Model
 
-DEFAULT_METHODS = ("lrp", "grad-cam")
-"""For a model that offers its network: LRP, and Grad-CAM, whose maps depend on the weights."""
+DEFAULT_METHODS = ("lrp", "integrated-gradients")
+"""For a model that offers its network: the usual method of the field, and one on which findings may rest, both with a value for
+each pixel. Grad-CAM is faster, but has the resolution of one layer: 3 x 3 cells in DeepFace's network."""
 
 BLACK_BOX_METHODS = ("occlusion",)
 """For a model that only answers."""

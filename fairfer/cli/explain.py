@@ -24,8 +24,8 @@ class ExplainOptions:
         typer.Option(
             "--method",
             metavar="METHOD",
-            help="lrp, integrated-gradients, grad-cam, occlusion or rise; lrp and grad-cam when not given, or occlusion for a "
-            "model without a PyTorch network.",
+            help="lrp, integrated-gradients, grad-cam, occlusion or rise; lrp and integrated-gradients when not given, or "
+            "occlusion for a model without a PyTorch network.",
         ),
     ] = None
     method_option: Annotated[

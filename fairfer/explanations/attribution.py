@@ -81,7 +81,7 @@ class Method(Protocol):
 
     @property
     def warning(self) -> str:
-        """Why it is not trusted, in sentences for readers; empty when it is."""
+        """What limits its maps, or why it is not trusted, in sentences for readers; empty without such a reason."""
         ...
 
     @property

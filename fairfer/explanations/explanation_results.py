@@ -149,7 +149,7 @@ class MethodResult(Strict):
     Attributes
     ----------
     trusted, warning
-        Whether a finding may rest on this method, and why not.
+        Whether a finding may rest on this method, and what limits its maps.
     conserved
         Mean sum of a map's relevance as a share of the explained output; ``None`` where the method promises no such sum.
     """

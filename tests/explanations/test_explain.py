@@ -271,7 +271,7 @@ def test_a_model_whose_network_cannot_be_had_is_explained_by_occlusion(toy):
 
     assert default_methods(Without()) == (("occlusion",), "it runs elsewhere")
     assert default_methods(Places()) == (("occlusion",), "model places offers no network")
-    assert default_methods(With()) == (("lrp", "grad-cam"), "")
+    assert default_methods(With()) == (("lrp", "integrated-gradients"), "")
 
 
 # ---- the report
@@ -353,6 +353,20 @@ def test_a_finding_rests_only_on_maps_that_can_be_believed(planted):
     for change in ({"trusted": False}, {"checks": None}, {"checks": useless}, {"checks": harmful}):
         doubtful = explanations.model_copy(update={"methods": [method.model_copy(update=change)]})
         assert explanation_findings(doubtful) == []
+
+
+def test_what_limits_a_method_is_shown(planted, tmp_path):
+    from fairfer.explanations.methods.gradients import GradCAM
+    from fairfer.report.text.explanations import explanation_summary
+
+    _, audit, *_, explanations = planted
+    [method] = explanations.methods
+    limited = explanations.model_copy(update={"methods": [method.model_copy(update={"warning": GradCAM.warning})]})
+    limited.write(tmp_path / "explanations.json")
+    page = write_report(audit, tmp_path).read_text()
+    assert GradCAM.warning in page
+    assert GradCAM.warning in explanation_summary(View(audit), limited)
+    assert "the resolution of one layer" in GradCAM.warning
 
 
 def test_sentences_are_grammatical(planted):

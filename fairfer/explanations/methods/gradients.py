@@ -107,7 +107,10 @@ class GradCAM:
     needs_gradients = True
     explains = "logit"
     trusted = True
-    warning = ""
+    warning = (
+        "These maps have the resolution of one layer. Where its cells are as large as a region of the face, they do not "
+        "separate neighboring regions, and a difference between groups can be missed."
+    )
 
     def __init__(self, model: Model, *, layer: str = "", batch_size: str = "32", device: str = "") -> None:
         self._batch_size = whole_number(self.name, "batch_size", batch_size)

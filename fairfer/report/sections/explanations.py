@@ -90,7 +90,7 @@ def _method(view: View, method: MethodResult, pictures: Sequence[Picture]) -> li
     blocks: list[Block] = [Heading(capital(method_title(method)))]
     if method.warning:
         blocks.append(Paragraph(method.warning))
-    elif method.checks is not None and not is_believable(method):
+    if method.trusted and method.checks is not None and not is_believable(method):
         text = (
             "The check below does not show that the most relevant pixels matter more than random ones. No finding rests on "
             "these maps."

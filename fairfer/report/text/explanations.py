@@ -196,6 +196,7 @@ def explanation_summary(view: View, explanations: Explanations) -> str:
     lines = [f"{number}. {basis_sentence(explanations)}"]
     for method in explanations.methods:
         lines += ["", f"{capital(method_title(method))}{'' if method.trusted else ' (no finding rests on it)'}"]
+        lines += [method.warning] if method.warning else []
         lines += attention(method, view.labels)
         for tested in method.comparisons:
             lines.append(comparison_sentence(view, tested))
